@@ -1,0 +1,1 @@
+"""The act: spec, plan, launch, collect, verdict, render. The only composer of the project."""

@@ -1,0 +1,1 @@
+"""Corpora: readers of official layouts, the prepared store, loading and view transforms."""

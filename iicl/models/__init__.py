@@ -1,0 +1,1 @@
+"""Encoders, co-attention and projection heads."""

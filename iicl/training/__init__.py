@@ -1,0 +1,1 @@
+"""Training loops, exact large batches and checkpoints."""

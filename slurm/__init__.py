@@ -1,0 +1,1 @@
+"""Where a callable runs: in this process, in local processes, on a cluster. Knows no torch."""
