@@ -105,7 +105,7 @@ def run(
         "num_evaluated": len(positions),
         "num_expected": len(corpus.manifest.items),
         "selection": "last",
-        "cost": cost(seconds=time.monotonic() - started, num_clips=num_done),
+        **cost(seconds=time.monotonic() - started, num_clips=num_done),
     }
 
 

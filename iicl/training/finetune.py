@@ -127,7 +127,7 @@ def run(
         "num_steps": config.epochs * steps_per_epoch,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.batch_size,
         "selection": "last",
-        "cost": training_cost(trained),
+        **training_cost(trained),
         "test_seconds": time.monotonic() - started,
     }
 

@@ -41,7 +41,7 @@ def run(
         report: progress.
 
     Returns:
-        The last step's loss terms as metrics, items used and in the corpus, cost. The items that
+        The last step's loss terms, items used and in the corpus, cost. The items that
         fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
@@ -113,14 +113,15 @@ def run(
     )
     save_weights(method, out, config)
     return {
-        "metrics": {f"loss_{name}": value for name, value in trained.last_losses.items()},
+        "metrics": {},
+        "losses": trained.last_losses,
         "chance": {},
         "num_evaluated": len(positions),
         "num_expected": len(corpus.manifest.items),
         "num_steps": num_steps,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
         "selection": "last",
-        "cost": training_cost(trained),
+        **training_cost(trained),
     }
 
 
