@@ -1,4 +1,4 @@
-"""The co-attention module (paper III-B, eq. 1): each stream is attended under the other's guidance."""
+"""The co-attention module (paper III-B, eq. 1): each stream is attended as the other asks."""
 
 from typing import Literal
 
@@ -13,7 +13,8 @@ class CoAttention(nn.Module):
 
     ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v mixes the batch's videos
     as audio i asks. Row i of H_v depends on pair i through f_a,i alone and row j of H_a through
-    f_v,j alone, so that the objective cannot be lowered without finding what the pair shares.
+    f_v,j alone (at an even depth the other way round), so that the objective cannot be lowered
+    without finding what the pair shares.
 
     ``form="token"`` lets the tokens of one item attend to each other and then takes their mean.
     **It leaks the pairing**: both h_v,i and h_a,i are functions of the same (v_i, a_i), so a

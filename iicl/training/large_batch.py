@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from iicl.config import Precision
@@ -85,7 +85,9 @@ def backward(
         total.backward()
         return total.detach(), parts
     split = {name: views[name].split(chunk_size) for name in method.views}
-    chunks = [dict(zip(split, tensors, strict=True)) for tensors in zip(*split.values(), strict=True)]
+    chunks = [
+        dict(zip(split, tensors, strict=True)) for tensors in zip(*split.values(), strict=True)
+    ]
     device = views[method.views[0]].device
     norms = [m for m in method.modules() if isinstance(m, _BatchNorm) and _keeps_statistics(m)]
 
@@ -104,7 +106,8 @@ def backward(
     total.backward()
 
     gradients = {n: f.grad.split(chunk_size) for n, f in features.items() if f.grad is not None}
-    with _forked_generators(device), _kept(norms):
+    cuda_devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda_devices), _kept(norms):
         for index, chunk in enumerate(chunks):
             _restore_generators(states[index], device)
             again = _encode(method, chunk, precision)
@@ -190,10 +193,6 @@ def _kept(norms: list[_BatchNorm]) -> Iterator[None]:
     yield
     for buffer, value in zip(buffers, before, strict=True):
         buffer.copy_(value)
-
-
-def _forked_generators(device: torch.device) -> torch.random.fork_rng:
-    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _generator_state(device: torch.device) -> tuple[Tensor, Tensor | None]:
