@@ -18,6 +18,7 @@ from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
+from iicl.training.precision import encode
 from iicl.training.weights import load_encoder
 
 FEATURES = "features.safetensors"

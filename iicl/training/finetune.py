@@ -1,7 +1,7 @@
 """The stage ``finetune``: the whole video encoder trained on labels, the last epoch tested."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,22 @@ import torch
 from torch import Tensor
 
 from iicl import methods
-from iicl.config import Execution, Finetune, Supervised
-from iicl.data.loader import evaluation_batches, training_batches
+from iicl.config import Execution, Finetune
+from iicl.config import Supervised as SupervisedSettings
+from iicl.data.loader import RawBatch, evaluation_batches, training_batches
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.supervised import SupervisedMethod
+from iicl.methods.supervised import Supervised
 from iicl.seeding import derive_seed
 from iicl.training import schedule
-from iicl.training.large_batch import autocast
 from iicl.training.loop import Report, Training, train
-from iicl.training.outcome import cost, training_cost
-from iicl.training.targets import fold_targets
+from iicl.training.outcome import training_cost
+from iicl.training.precision import encode
+from iicl.training.targets import targets
 from iicl.training.weights import load_encoder, save_weights
 
 MOMENTUM = 0.9
+TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
 
 
 def run(
@@ -50,31 +52,32 @@ def run(
         level, counts and cost.
 
     Raises:
-        ValueError: if the train items cannot fill one batch.
-        large_batch.NonFiniteError: if the loss or its gradient stops being finite.
+        ValueError: if the train items cannot fill one batch, or a split is empty.
+        loop.NonFiniteStepError: if the loss or its gradient stops being finite.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
-    train_items = corpus.select(views=["video"], split="train", fold=config.fold)
-    test_items = corpus.select(views=["video"], split="test", fold=config.fold)
-    classes, targets = fold_targets(corpus, train_items + test_items)
-    steps_per_epoch = len(train_items) * config.clips_per_item // config.batch_size
-    if not steps_per_epoch:
+    train_items, test_items = (
+        corpus.select(["video"], split=split, fold=config.fold) for split in ("train", "test")
+    )
+    num_clips = len(train_items) * config.clips_per_item
+    steps_per_epoch = num_clips // config.batch_size
+    if not steps_per_epoch or not test_items:
         raise ValueError(
-            f"corpus {config.corpus} has {len(train_items)} train items for {config.clips_per_item}"
-            f" clips each in fold {config.fold}, fewer than one batch of {config.batch_size}"
+            f"corpus {config.corpus} has {num_clips} train clips and {len(test_items)} test items"
+            f" in fold {config.fold}; one batch of {config.batch_size} and one item are needed"
         )
+    classes, labels = targets(corpus, train_items + test_items)
     seed = derive_seed(config.seed, "finetune", config.fold)
     torch.manual_seed(derive_seed(seed, "init"))
-    method = methods.build(Supervised(), "training", config.encoders, len(classes))
-    assert isinstance(method, SupervisedMethod)
-    loaded = load_encoder(upstream["encoder"], "video", config.encoders)
-    method.video_encoder.load_state_dict(loaded.state_dict())
+    method = methods.build(SupervisedSettings(), "training", config.encoders, len(classes))
+    assert isinstance(method, Supervised)
+    method.video_encoder = load_encoder(upstream["encoder"], "video", config.encoders)
     method.to(device)
 
-    def views(batch: Any) -> dict[str, Tensor]:
+    def views(batch: RawBatch) -> dict[str, Tensor]:
         made = make_views(batch, config.clip, device)
-        return {**made, "label": targets[batch.positions].to(device)}
+        return {**made, "label": labels[batch.positions].to(device)}
 
     trained = train(
         Training(
@@ -107,18 +110,54 @@ def run(
         ),
         out,
         execution,
-        lambda fraction, text: report(0.9 * fraction, text),
+        lambda fraction, text: report(TRAIN_SHARE * fraction, text),
     )
     save_weights(method, out, config)
-
     started = time.monotonic()
-    scores = torch.zeros(len(corpus.manifest.items), len(classes))
-    num_clips = torch.zeros(len(corpus.manifest.items), dtype=torch.long)
+    scores = _test_scores(config, method, corpus, test_items, device, execution, report)
+    hits = scores.argmax(1) == labels[test_items].argmax(1)
+    return {
+        "metrics": {"top1": float(hits.float().mean())},
+        "chance": {"top1": 1 / len(classes)},
+        "num_evaluated": len(test_items),
+        "num_expected": corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items)),
+        "num_steps": config.epochs * steps_per_epoch,
+        "num_left_out_per_epoch": num_clips - steps_per_epoch * config.batch_size,
+        "selection": "last",
+        "cost": training_cost(trained),
+        "test_seconds": time.monotonic() - started,
+    }
+
+
+def _optimiser(config: Finetune, method: Supervised) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [*method.classifier.named_parameters()], "lr": config.head_learning_rate},
+        {"params": [*method.video_encoder.named_parameters()], "lr": config.encoder_learning_rate},
+    ]
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=config.weight_decay)
+    return torch.optim.Adam(groups, weight_decay=config.weight_decay)
+
+
+def _test_scores(
+    config: Finetune,
+    method: Supervised,
+    corpus: PreparedCorpus,
+    items: Sequence[int],
+    device: torch.device,
+    execution: Execution,
+    report: Report,
+) -> Tensor:
+    """Mean logits of each item over its clips and crops, (items, classes)."""
+    row = {position: index for index, position in enumerate(items)}
+    views_per_item = config.num_clips * config.num_crops
+    scores = torch.zeros(len(items), method.classifier.out_features)
+    num_done = 0
     method.eval()
     with torch.inference_mode():
         for batch in evaluation_batches(
             corpus,
-            test_items,
+            items,
             config.clip,
             view="video",
             num_clips=config.num_clips,
@@ -126,24 +165,12 @@ def run(
             batch_size=config.batch_size,
             num_workers=execution.num_workers,
         ):
-            made = make_views(batch, config.clip, device)
-            with autocast(device, config.precision):
-                features = method.encode(made)
-            logits = method.classifier(features["video"].float()).cpu()
-            scores.index_add_(0, batch.positions, logits)
-            num_clips.index_add_(0, batch.positions, torch.ones_like(batch.positions))
-            report(0.9 + 0.1 * float(num_clips.sum()) / _num_test_clips(config, test_items), "test")
-    assert (num_clips[test_items] == config.num_clips * config.num_crops).all()
-    hits = scores[test_items].argmax(1) == targets[test_items].argmax(1)
-    expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
-    test_cost = cost(seconds=time.monotonic() - started, num_clips=int(num_clips.sum()))
-    return {
-        "metrics": {"top1": float(hits.float().mean())},
-        "chance": {"top1": 1 / len(classes)},
-        "num_evaluated": len(test_items),
-        "num_expected": expected,
-        "num_steps": config.epochs * steps_per_epoch,
-        "selection": "last",
-        "cost": training_cost(trained),
-        "test_seconds": test_cost["device_seconds"],
-    }
+            clips = make_views(batch, config.clip, device)["video"]
+            features = encode(method.video_encoder, clips, config.precision)
+            rows = torch.tensor([row[position] for position in batch.positions.tolist()])
+            scores.index_add_(0, rows, method.classifier(features).cpu() / views_per_item)
+            num_done += len(rows)
+            share = num_done / (len(items) * views_per_item)
+            report(TRAIN_SHARE + (1 - TRAIN_SHARE) * share, f"test {num_done} clips")
+    assert num_done == len(items) * views_per_item
+    return scores

@@ -27,6 +27,15 @@ Report = Callable[[float, str], None]
 """Receives the finished fraction of a stage, 0-1, and a line that says where it is."""
 
 
+class NonFiniteStepError(FloatingPointError):
+    """A training that broke: the step, counted from 0, and the values that are not finite."""
+
+    def __init__(self, step: int, names: list[str]) -> None:
+        super().__init__(f"step {step}: not finite: {', '.join(names)}")
+        self.step = step
+        self.names = names
+
+
 @dataclass(frozen=True)
 class Training:
     """What is trained and how.
@@ -59,13 +68,13 @@ class Trained:
     """What a training was.
 
     Attributes:
-        curve: one record for each logged step: step, learning rates, total loss and its parts.
+        last_losses: the terms of the loss and its total at the last step.
         seconds: time spent in steps over all attempts, repeated steps included.
         num_items: items that went through the encoders over all attempts.
         attempts: how often the training was started or resumed.
     """
 
-    curve: list[dict[str, float]]
+    last_losses: dict[str, float]
     seconds: float
     num_items: int
     attempts: int
@@ -81,13 +90,15 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
         report: told about the progress after each step.
 
     Raises:
-        large_batch.NonFiniteError: if a term of the loss or the gradient is not finite; the step is
-            named and nothing is saved after the last good step.
+        NonFiniteStepError: if a term of the loss or the gradient is not finite; the checkpoints of
+            the good steps before stay the last.
         OSError: if a checkpoint cannot be written.
     """
     method, optimiser = training.method, training.optimiser
     base_rates = [group["lr"] for group in optimiser.param_groups]
-    state: dict[str, Any] = {"curve": [], "seconds": 0.0, "num_items": 0, "attempts": 0}
+    state: dict[str, Any] = {
+        "curve": [], "losses": {}, "seconds": 0.0, "num_items": 0, "attempts": 0
+    }
     first_step = 0
     if (latest := checkpoint.load_latest(folder / "checkpoints")) is not None:
         first_step, state = latest
@@ -112,14 +123,14 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
             group["lr"] = base_rate * rate
         torch.manual_seed(derive_seed(training.seed, "step", step))
         optimiser.zero_grad(set_to_none=True)
-        total, parts = large_batch.backward(
-            method,
-            training.views(batch),
-            chunk_size=training.chunk_size,
-            precision=training.precision,
-        )
-        values = {"total": total, **parts, "gradient": _gradient_norm(method)}
-        large_batch.check_finite(values, step)
+        try:
+            total, parts = large_batch.backward(
+                method, training.views(batch), training.chunk_size, precision=training.precision
+            )
+            losses = {**parts, "total": total}
+            large_batch.check_finite({"gradient": _gradient_norm(method)})
+        except large_batch.NonFiniteError as error:
+            raise NonFiniteStepError(step, error.names) from error
         optimiser.step()
 
         now = time.monotonic()
@@ -128,16 +139,16 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
         started = now
         done = step + 1
         if step % interval == 0 or done == training.num_steps:
-            numbers = {name: float(value) for name, value in values.items()}
+            state["losses"] = {name: float(value) for name, value in losses.items()}
             rates = {f"rate_{i}": g["lr"] for i, g in enumerate(optimiser.param_groups)}
-            state["curve"].append({"step": step, **rates, **numbers})
+            state["curve"].append({"step": step, **rates, **state["losses"]})
         if done == training.num_steps or now - saved_at >= execution.checkpoint_seconds:
             save(done)
             saved_at = time.monotonic()
         report(done / training.num_steps, f"step {done}/{training.num_steps}")
     if training.num_steps == 0:
         save(0)
-    return Trained(state["curve"], state["seconds"], state["num_items"], state["attempts"])
+    return Trained(state["losses"], state["seconds"], state["num_items"], state["attempts"])
 
 
 def _gradient_norm(method: Method) -> Tensor:

@@ -1,29 +1,26 @@
 """The stage ``pretrain``: one phase of a self-supervised or supervised pretraining (paper III-E)."""
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from iicl import methods
-from iicl.config import NO_AUGMENTATION, Execution, Pretrain
-from iicl.data.loader import training_batches
+from iicl.config import Execution, Optimisation, Pretrain
+from iicl.data.loader import RawBatch, training_batches
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.files import write_atomically
 from iicl.methods.base import Method
+from iicl.methods.iicl import IICL, load_initialisation
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
-
-WEIGHTS = "weights.safetensors"
+from iicl.training.targets import targets
+from iicl.training.weights import load_weights, save_weights
 
 
 def run(
@@ -46,43 +43,54 @@ def run(
         report: progress.
 
     Returns:
-        Metrics (final loss terms), counts and cost.
+        The last step's loss terms as metrics, items used and in the corpus, cost. The items that
+        fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
         ValueError: if the corpus cannot fill one batch.
-        large_batch.NonFiniteError: if the loss or its gradient stops being finite.
+        loop.NonFiniteStepError: if the loss or its gradient stops being finite.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
-    method = build(config, corpus, upstream.get("previous")).to(device)
-    inputs = [view for view in method.views if view != "label"]
-    required = inputs if config.silent_items == "drop" else [v for v in inputs if v != "audio"]
-    positions = corpus.select(views=required or ["video"], split="train", fold=1)
-    steps_per_epoch = len(positions) * config.clips_per_item // config.optimisation.batch_size
+    positions = _positions(config, corpus)
+    classes, labels = targets(corpus, positions) if config.method.name == "supervised" else ([], None)
+    seed = derive_seed(config.seed, "pretrain", config.phase)
+    torch.manual_seed(derive_seed(seed, "init"))
+    method = methods.build(config.method, config.phase, config.encoders, len(classes) or None)
+    _set_input_statistics(method, corpus)
+    if "previous" in upstream:
+        assert isinstance(method, IICL)
+        state = load_weights(upstream["previous"])
+        load_initialisation(method, state, keep_instance_head=config.keep_instance_head)
+    method.to(device)
+
+    num_clips = len(positions) * config.clips_per_item
+    steps_per_epoch = num_clips // config.optimisation.batch_size
     if config.epochs and not steps_per_epoch:
         raise ValueError(
-            f"corpus {config.corpus} has {len(positions)} usable items for {config.clips_per_item}"
-            f" clips each, fewer than one batch of {config.optimisation.batch_size}"
+            f"corpus {config.corpus} has {len(positions)} usable train items of"
+            f" {config.clips_per_item} clips, fewer than one batch of"
+            f" {config.optimisation.batch_size}"
         )
     num_steps = config.epochs * steps_per_epoch
     optimiser = torch.optim.Adam(
-        [*method.named_parameters()],
+        method.named_parameters(),
         lr=config.optimisation.learning_rate,
         weight_decay=config.optimisation.weight_decay,
     )
     if config.keep_optimiser and "previous" in upstream:
         _continue_optimiser(optimiser, upstream["previous"] / "checkpoints")
+    inputs = [view for view in method.views if view != "label"]
 
-    def rate(step: int) -> float:
-        if config.optimisation.schedule == "cosine":
-            return schedule.cosine(step, num_steps)
-        return 1.0
+    def views(batch: RawBatch) -> dict[str, Tensor]:
+        made = make_views(batch, config.clip, device)
+        return made if labels is None else {**made, "label": labels[batch.positions].to(device)}
 
     trained = train(
         Training(
             method=method,
             optimiser=optimiser,
-            rate=rate,
+            rate=partial(_rate, config.optimisation, num_steps),
             num_steps=num_steps,
             batches=partial(
                 training_batches,
@@ -94,27 +102,67 @@ def run(
                 batch_size=config.optimisation.batch_size,
                 clips_per_item=config.clips_per_item,
                 silent=config.silent_items,
-                seed=derive_seed(config.seed, "pretrain", config.phase),
+                seed=seed,
                 num_epochs=config.epochs,
                 num_workers=execution.num_workers,
             ),
-            views=lambda batch: label_views(method, make_views(batch, config.clip, device), batch, corpus),
+            views=views,
             chunk_size=config.optimisation.chunk_size,
             precision=config.precision,
-            seed=derive_seed(config.seed, "pretrain", config.phase),
+            seed=seed,
         ),
         out,
         execution,
         report,
     )
-    save_weights(method, out / WEIGHTS, config)
-    last = trained.curve[-1] if trained.curve else {}
+    save_weights(method, out, config)
     return {
-        "metrics": {f"loss_{k}": v for k, v in last.items() if k not in ("step", "gradient")},
+        "metrics": {f"loss_{name}": value for name, value in trained.last_losses.items()},
         "chance": {},
         "num_evaluated": len(positions),
         "num_expected": len(corpus.manifest.items),
         "num_steps": num_steps,
+        "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
         "selection": "last",
         "cost": training_cost(trained),
     }
+
+
+def _positions(config: Pretrain, corpus: PreparedCorpus) -> list[int]:
+    """Train items with the views the method sees; silent ones only if asked for [19]."""
+    both = config.method.name != "supervised" and config.silent_items == "drop"
+    return corpus.select(["video", "audio"] if both else ["video"], split="train", fold=1)
+
+
+def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
+    """Give the audio encoder the corpus's log-mel statistics, which then travel with its weights."""
+    encoder = getattr(method, "audio_encoder", None)
+    if encoder is None:
+        return
+    mean, std = corpus.manifest.log_mel_mean, corpus.manifest.log_mel_std
+    if mean is None or std is None:
+        raise ValueError(f"corpus {corpus.manifest.corpus} has no item with sound")
+    encoder.input_mean.fill_(mean)
+    encoder.input_std.fill_(std)
+
+
+def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
+    return schedule.cosine(step, num_steps) if optimisation.schedule == "cosine" else 1.0
+
+
+def _continue_optimiser(optimiser: torch.optim.Optimizer, checkpoints: Path) -> None:
+    """Take over the moments of the parameters that the previous phase trained [8].
+
+    Raises:
+        ValueError: if the previous phase left no checkpoint.
+    """
+    latest = checkpoint.load_latest(checkpoints)
+    if latest is None:
+        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {checkpoints}")
+    before = latest[1]["optimiser"]
+    names = before["param_groups"][0]["param_names"]
+    moments = dict(zip(names, before["state"].values(), strict=True))
+    (group,) = optimiser.param_groups
+    for name, parameter in zip(group["param_names"], group["params"], strict=True):
+        if name in moments:
+            optimiser.state[parameter] = {k: v.clone() for k, v in moments[name].items()}
