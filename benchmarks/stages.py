@@ -17,7 +17,12 @@ STAGES = {
     "finetune": "iicl.training.finetune:run",
 }
 
-PRELOAD = ["torch", "torchaudio", "sklearn.linear_model", *(s.split(":")[0] for s in STAGES.values())]
+PRELOAD = [
+    "torch",
+    "torchaudio",
+    "sklearn.linear_model",
+    *(s.split(":")[0] for s in STAGES.values()),
+]
 """Modules worth importing once before many runs start."""
 
 GENERATED = ("audioset", "ucf101")
