@@ -39,7 +39,11 @@ def test_rows_that_differ_in_the_co_training_share_their_initialisation(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{"instance_temperature": 0.1}, {"co_attention_in_initialisation": True}, {"heads": "separate"}],
+    [
+        {"instance_temperature": 0.1},
+        {"co_attention_in_initialisation": True},
+        {"heads": "separate"},
+    ],
 )
 def test_what_changes_the_initialisation_is_not_shared(change):
     assert phases()[0] != phases(**change)[0]
@@ -67,7 +71,9 @@ def test_without_the_cluster_loss_its_settings_are_no_difference():
 )
 def test_unknown_settings_and_values_are_named(settings, message):
     with pytest.raises(ValidationError, match=message):
-        pretrain_phases(LENGTH, **{"method": {"name": "iicl"}, "corpus": "a", "seed": 0, **settings})
+        pretrain_phases(
+            LENGTH, **{"method": {"name": "iicl"}, "corpus": "a", "seed": 0, **settings}
+        )
 
 
 def test_settings_import_no_torch():
