@@ -1,9 +1,10 @@
 """What happens in the world: classes of events, and the hidden causes drawn for every item.
 
-An event is a motion and a sound driven by one hidden phase ``u(t) = rate * t + onset``: a ball meets
-the floor, and thuds, whenever ``u`` is an integer. Size and pitch share a cause as well: larger is
-lower. All else is nuisance, drawn independently of the class except for the appearance bias
-:attr:`World.alpha`. Lengths are in half-heights of the image, origin at its centre, y downwards.
+An event is a motion and a sound driven by one hidden phase ``u(t) = rate * t + onset``: a ball
+meets the floor, and thuds, whenever ``u`` is an integer. Size and pitch share a cause as well:
+larger is lower. All else is nuisance, drawn independently of the class except for the appearance
+bias :attr:`World.alpha`. Lengths are in half-heights of the image, origin at its centre, y
+downwards.
 """
 
 from dataclasses import dataclass

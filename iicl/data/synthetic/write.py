@@ -74,8 +74,8 @@ def generate(
     items = plan(corpus, num_items, seed, world)
     if seed < 0 or num_workers < 0:
         raise ValueError(f"seed and num_workers must be >= 0, got {seed} and {num_workers}")
-    spec = {"version": VERSION, "corpus": corpus, "num_items": num_items, "seed": seed}
-    spec["world"] = asdict(world)
+    drawn = {"corpus": corpus, "num_items": num_items, "seed": seed, "world": asdict(world)}
+    spec = {"version": VERSION, **drawn}
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
     if out.exists():
         _check_existing(out, digest)
