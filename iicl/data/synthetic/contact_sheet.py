@@ -120,7 +120,7 @@ def _blank(like: np.ndarray, width: int) -> np.ndarray:
 
 
 def _draw(figure: Figure, block: _Block, top: int, width: int, height: int) -> None:
-    rows, columns = block.picture.shape[:2]
+    rows = block.picture.shape[0]
 
     def write(x: float, y: float, text: str, size: int, **style: Any) -> None:
         figure.text(x / width, 1 - y / height, text, fontsize=size, va="center", **style)
@@ -128,10 +128,7 @@ def _draw(figure: Figure, block: _Block, top: int, width: int, height: int) -> N
     write(12, top + 36, block.title, 24, weight="bold")
     write(12, top + 76, block.note, 15, color="#444444")
     top += _HEADER_HEIGHT
-    box = (_LABEL_WIDTH / width, 1 - (top + rows) / height, columns / width, rows / height)
-    axes = figure.add_axes(box)
-    axes.imshow(block.picture, aspect="auto", interpolation="nearest")
-    axes.set_axis_off()
+    figure.figimage(block.picture, xo=_LABEL_WIDTH, yo=height - top - rows, origin="upper")
     step = rows / len(block.classes)
     for index, kind in enumerate(block.classes):
         middle = top + (index + 0.5) * step - _GAP / 2

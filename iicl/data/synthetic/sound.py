@@ -79,7 +79,8 @@ def event_sound(event: Event, time: np.ndarray, rng: np.random.Generator) -> np.
             wave = body * np.exp(-2.5 * f) * np.clip(since / 0.01, 0.0, 1.0)
         case _:
             raise ValueError(f"unknown sound {event.sound!r}")
-    return wave / np.sqrt(np.mean(wave * wave))
+    # A gated sound may not begin within a very short item: it stays silent.
+    return wave / (np.sqrt(np.mean(wave * wave)) or 1.0)
 
 
 def _ratio(decibels: float) -> float:

@@ -132,7 +132,7 @@ def plan(corpus: CorpusName, num_items: int, seed: int, world: World) -> list[It
     return items
 
 
-def test_groups(fold: int) -> range:
+def held_out_groups(fold: int) -> range:
     """The groups of a fold's test split: g01-g08, g09-g16, g17-g24; g25 is always trained on."""
     return range((fold - 1) * _GROUPS_PER_TEST + 1, fold * _GROUPS_PER_TEST + 1)
 
@@ -226,7 +226,7 @@ def _group(turn: int, class_index: int) -> int:
     if turn == NUM_GROUPS - 1:
         return NUM_GROUPS
     folds = (3, 1, 2) if class_index % 2 == 0 else (2, 1, 3)
-    return test_groups(folds[turn % NUM_FOLDS])[turn // NUM_FOLDS]
+    return held_out_groups(folds[turn % NUM_FOLDS])[turn // NUM_FOLDS]
 
 
 def _audioset_path(index: int, seed: int, world: World) -> str:
@@ -281,8 +281,8 @@ def _write_ucf101_lists(root: Path, items: list[Item]) -> None:
     _write_lines(lists / "classInd.txt", [f"{numbers[name]} {name}" for name in names])
     members = sorted((item.path.removeprefix("UCF-101/"), item.group) for item in items)
     for fold in range(1, NUM_FOLDS + 1):
-        test = [path for path, group in members if group in test_groups(fold)]
-        train = [path for path, group in members if group not in test_groups(fold)]
+        test = [path for path, group in members if group in held_out_groups(fold)]
+        train = [path for path, group in members if group not in held_out_groups(fold)]
         _write_lines(lists / f"testlist{fold:02d}.txt", test)
         _write_lines(
             lists / f"trainlist{fold:02d}.txt",
