@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from iicl.config import Preparation
 
@@ -292,6 +293,7 @@ class _Encoder:
         self.fps: Fraction = min(rate, limit)
         self._previous: tuple[float, av.VideoFrame] | None = None
         self._num_encoded = 0
+        self._reformatter = VideoReformatter()  # one for all frames: setting up costs 0.5 ms
         self._codec: av.VideoCodecContext | None = None
 
     def add(self, frame: av.VideoFrame) -> None:
@@ -341,7 +343,8 @@ class _Encoder:
         if self._codec is None:
             self._open(frame, rotation)
         size = (self.height, self.width) if rotation in (90, 270) else (self.width, self.height)
-        scaled = frame.reformat(
+        scaled = self._reformatter.reformat(
+            frame,
             width=size[0],
             height=size[1],
             format="yuv420p",
@@ -371,25 +374,21 @@ class _Sound:
     """Collects sound as mono float at the source's rate, at the times its frames state."""
 
     def __init__(self) -> None:
-        self._resampler: av.AudioResampler | None = None
         self._rate = 0
         self._blocks: list[tuple[int, np.ndarray]] = []
         self._next = 0
 
     def add(self, frame: av.AudioFrame) -> None:
-        if self._resampler is None:
-            self._rate = frame.sample_rate
-            self._resampler = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
-        elif frame.sample_rate != self._rate:
+        self._rate = self._rate or frame.sample_rate
+        if frame.sample_rate != self._rate:
             raise UnusableSource(f"sound changes from {self._rate} to {frame.sample_rate} Hz")
         if frame.time is not None:
             stated = round(frame.time * self._rate)
             if not self._blocks or abs(stated - self._next) > _GAP_SECONDS * self._rate:
                 self._next = stated
-        for part in self._resampler.resample(frame):
-            mono = part.to_ndarray().mean(axis=0)
-            self._blocks.append((self._next, mono))
-            self._next += len(mono)
+        mono = _mono(frame)
+        self._blocks.append((self._next, mono))
+        self._next += len(mono)
 
     def samples(self, zero: float | None, seconds: float, rate: int) -> np.ndarray | None:
         """Int16 sound from ``zero`` (None: where the sound begins), at most ``seconds`` long."""
@@ -407,9 +406,24 @@ class _Sound:
         return _resampled(sound, self._rate, rate)
 
 
+def _mono(frame: av.AudioFrame) -> np.ndarray:
+    """Mean of a frame's channels, (n,) float32 within -1 to 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.int16) * 256 - 32768
+    mono = samples.mean(axis=0) if len(samples) > 1 else samples[0]
+    full = np.iinfo(samples.dtype).max + 1 if samples.dtype.kind == "i" else 1
+    return (mono / full).astype(np.float32)
+
+
 def _resampled(sound: np.ndarray, source_rate: int, rate: int) -> np.ndarray:
-    """(n,) float32 within -1 to 1 -> int16 at another rate."""
-    frame = av.AudioFrame.from_ndarray(np.clip(sound, -1, 1)[None], format="fltp", layout="mono")
+    """(n,) float32 -> int16 at another rate, clipped."""
+    sound = np.clip(sound, -1, 1)
+    if source_rate == rate:
+        return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
     frame.sample_rate = source_rate
     resampler = av.AudioResampler("s16", "mono", rate)
     parts = [*resampler.resample(frame), *resampler.resample(None)]

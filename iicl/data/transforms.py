@@ -15,7 +15,9 @@ from iicl.data.loader import RawBatch
 
 MEAN, STD = 0.45, 0.225  # of every colour channel, values 0 to 1
 LOG_OFFSET = 1e-6
-_CHUNK = 16  # clips resized at a time, to bound memory
+# Values of RGB made at a time: what fits a cache on a CPU, what bounds the memory elsewhere.
+_CHUNK_VALUES = {"cpu": 1 << 21}
+_CHUNK_VALUES_ELSEWHERE = 1 << 27
 _GREY = (0.299, 0.587, 0.114)
 # BT.601, limited range: rows R, G, B; columns Y - 16, U - 128, V - 128; results 0 to 1.
 _TO_RGB = (
@@ -116,8 +118,10 @@ def _video(planes: torch.Tensor, batch: RawBatch, size: int) -> torch.Tensor:
     num_items, num_frames = planes.shape[:2]
     num_crops = boxes.shape[1]
     out = torch.empty((num_items, num_crops, 3, num_frames, size, size), device=device)
-    for start in range(0, num_items, _CHUNK):
-        part = slice(start, start + _CHUNK)
+    most = _CHUNK_VALUES.get(device.type, _CHUNK_VALUES_ELSEWHERE)
+    chunk = max(1, most // (3 * num_frames * size * size))
+    for start in range(0, num_items, chunk):
+        part = slice(start, start + chunk)
         for crop in range(num_crops):
             box = boxes[part, crop]
             rgb = to_rgb(_resized(planes[part], sizes[part], box, flips[part], size))
