@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,13 +155,13 @@ class Manifest:
         fields = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"
         }
-        counts = {
-            "num_items": len(self.items),
-            "num_usable": len(usable),
-            "num_with_video": sum("video" in item.views for item in usable),
-            "num_with_audio": sum("audio" in item.views for item in usable),
-        }
-        return {"format": FORMAT} | fields | counts
+        counts = Counter(["all"] * len(usable))
+        for item in usable:
+            for fold, split in item.splits.items():
+                counts[f"{fold}/{split}"] += 1
+                counts[f"{fold}/{split}/with_sound"] += "audio" in item.views
+        sizes = {"num_items": len(self.items), "num_usable": len(usable), "counts": counts}
+        return {"format": FORMAT} | fields | sizes
 
     def write(self, folder: Path) -> None:
         """Writes ``manifest.jsonl`` atomically: the header, then one item per line."""
