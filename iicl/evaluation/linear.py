@@ -76,9 +76,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.str_], penalty: float)
         labels: (N,) class names.
         penalty: inverse strength of the L2 penalty, > 0.
     """
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=penalty, max_iter=MAX_ITERATIONS)
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=MAX_ITERATIONS))
     clips = features.reshape(-1, features.shape[-1])
     return model.fit(clips, np.repeat(labels, features.shape[1]))
 

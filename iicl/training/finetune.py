@@ -57,7 +57,8 @@ def run(
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
     train_items, test_items = (
-        corpus.select(["video", "label"], split=split, fold=config.fold) for split in ("train", "test")
+        corpus.select(["video", "label"], split=split, fold=config.fold)
+        for split in ("train", "test")
     )
     num_clips = len(train_items) * config.clips_per_item
     steps_per_epoch = num_clips // config.batch_size

@@ -97,7 +97,11 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
     method, optimiser = training.method, training.optimiser
     base_rates = [group["lr"] for group in optimiser.param_groups]
     state: dict[str, Any] = {
-        "curve": [], "losses": {}, "seconds": 0.0, "num_items": 0, "attempts": 0
+        "curve": [],
+        "losses": {},
+        "seconds": 0.0,
+        "num_items": 0,
+        "attempts": 0,
     }
     first_step = 0
     if (latest := checkpoint.load_latest(folder / "checkpoints")) is not None:
