@@ -17,16 +17,8 @@ STAGES = {
     "finetune": "iicl.training.finetune:run",
 }
 
-PRELOAD = [
-    "torch",
-    "torchaudio",
-    "sklearn.linear_model",
-    *(s.split(":")[0] for s in STAGES.values()),
-]
+PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
 """Modules worth importing once before many runs start."""
-
-GENERATED = ("audioset", "ucf101")
-"""Corpora that can be generated."""
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -56,11 +48,85 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
-    """Modules whose imports hold all the code that a resolved run's result depends on."""
+    """Modules whose imports hold all the code that a resolved run's result depends on.
+
+    Args:
+        resolved: as :func:`resolve` gave it; ``{"stage": "prepare"}`` asks for the generator's.
+    """
+    if resolved["stage"] == "prepare":
+        return ["iicl.data.synthetic.write"]
     modules = [STAGES[resolved["stage"]].split(":")[0]]
     if "method" in resolved:
         modules.append(f"iicl.methods.{resolved['method']['name']}")
     return modules
+
+
+def corpus_header(out: Path) -> dict[str, Any] | None:
+    """What the prepared corpus in ``out`` says of itself; None if there is none.
+
+    Raises:
+        ValueError: if its manifest is damaged.
+    """
+    from iicl.data.manifest import read_header
+
+    return read_header(out)
+
+
+def prepare(
+    corpus: str,
+    source: Path | None,
+    generate: Mapping[str, Any] | None,
+    preparation: Mapping[str, Any],
+    out: Path,
+    num_workers: int,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Prepare a corpus in ``out``, from a real copy or from clips generated beside it.
+
+    Args:
+        corpus: its name.
+        source: root of a real copy; None to generate one.
+        generate: arguments of ``iicl.data.synthetic.write.generate``; read without a source only.
+        preparation: fields of ``iicl.config.Preparation``.
+        out: folder of the prepared corpus.
+        num_workers: processes.
+        progress: called with (steps done, steps in all).
+
+    Returns:
+        The header of the manifest.
+
+    Raises:
+        ValueError: if the source cannot be read or nothing in it is usable.
+    """
+    from iicl import config
+    from iicl.data import datasets
+    from iicl.data.prepare import prepare
+    from iicl.data.synthetic.write import generate as write
+
+    phases = 1 if source is not None else 2
+    if source is None:
+        assert generate is not None
+        source = out.with_name(f"{out.name}.source")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(
+            corpus,
+            source,
+            **generate,
+            num_workers=num_workers,
+            progress=lambda done, total: progress(done, phases * total),
+        )
+    prepare(
+        datasets.detect(corpus, source),
+        source,
+        out,
+        corpus=corpus,
+        preparation=config.Preparation.model_validate(dict(preparation)),
+        num_workers=num_workers,
+        progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
+    )
+    header = corpus_header(out)
+    assert header is not None
+    return header
 
 
 def run(

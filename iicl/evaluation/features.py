@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
-from iicl.config import NO_AUGMENTATION, Execution, Features
-from iicl.data.loader import evaluation_batches
+from iicl.config import Execution, Features
+from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.files import write_atomically
@@ -72,25 +72,27 @@ def run(
         The items evaluated and expected, and the cost.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
-    positions = corpus.select(views=[config.view], split=None, fold=None)
+    positions = corpus.select([config.view])
     device = torch.device(execution.device)
     encoder = load_encoder(upstream["encoder"], config.view, config.encoders).to(device).eval()
     features = np.empty((len(positions), config.num_clips, encoder.feature_dim), np.float32)
     row_of = {position: row for row, position in enumerate(positions)}
+    loader = make_loader(
+        corpus,
+        positions,
+        config.clip,
+        views=[config.view],
+        sampling="uniform",
+        num_clips=config.num_clips,
+        batch_size=BATCH_SIZE,
+        num_workers=execution.num_workers,
+    )
     started = time.monotonic()
     num_done = 0
     with torch.inference_mode():
-        for batch in evaluation_batches(
-            corpus,
-            positions,
-            config.clip,
-            view=config.view,
-            num_clips=config.num_clips,
-            batch_size=BATCH_SIZE,
-            num_workers=execution.num_workers,
-        ):
+        for batch in loader:
             view = make_views(batch, config.clip, device)[config.view]
-            encoded = encode(encoder, view, config.precision).float().cpu().numpy()
+            encoded = encode(encoder, view, config.precision).cpu().numpy()
             rows = [row_of[p] for p in batch.positions.tolist()]
             features[rows, batch.clip_index.numpy()] = encoded
             num_done += len(rows)
@@ -103,7 +105,7 @@ def run(
         "num_evaluated": len(positions),
         "num_expected": len(corpus.manifest.items),
         "selection": "last",
-        "cost": cost(seconds=time.monotonic() - started, num_clips=num_done),
+        **cost(seconds=time.monotonic() - started, num_clips=num_done),
     }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from iicl import methods
 from iicl.config import Execution, Finetune
 from iicl.config import Supervised as SupervisedSettings
-from iicl.data.loader import RawBatch, evaluation_batches, training_batches
+from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.supervised import Supervised
@@ -21,7 +21,6 @@ from iicl.training import schedule
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
-from iicl.training.targets import targets
 from iicl.training.weights import load_encoder, save_weights
 
 MOMENTUM = 0.9
@@ -58,7 +57,7 @@ def run(
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
     train_items, test_items = (
-        corpus.select(["video"], split=split, fold=config.fold) for split in ("train", "test")
+        corpus.select(["video", "label"], split=split, fold=config.fold) for split in ("train", "test")
     )
     num_clips = len(train_items) * config.clips_per_item
     steps_per_epoch = num_clips // config.batch_size
@@ -67,17 +66,13 @@ def run(
             f"corpus {config.corpus} has {num_clips} train clips and {len(test_items)} test items"
             f" in fold {config.fold}; one batch of {config.batch_size} and one item are needed"
         )
-    classes, labels = targets(corpus, train_items + test_items)
+    classes = corpus.manifest.classes
     seed = derive_seed(config.seed, "finetune", config.fold)
     torch.manual_seed(derive_seed(seed, "init"))
     method = methods.build(SupervisedSettings(), "training", config.encoders, len(classes))
     assert isinstance(method, Supervised)
     method.video_encoder = load_encoder(upstream["encoder"], "video", config.encoders)
     method.to(device)
-
-    def views(batch: RawBatch) -> dict[str, Tensor]:
-        made = make_views(batch, config.clip, device)
-        return {**made, "label": labels[batch.positions].to(device)}
 
     trained = train(
         Training(
@@ -90,20 +85,24 @@ def run(
                 decay=config.decay,
             ),
             num_steps=config.epochs * steps_per_epoch,
-            batches=partial(
-                training_batches,
-                corpus,
-                train_items,
-                config.clip,
-                views=["video"],
-                augmentation=config.augmentation,
-                batch_size=config.batch_size,
-                clips_per_item=config.clips_per_item,
-                seed=seed,
-                num_epochs=config.epochs,
-                num_workers=execution.num_workers,
+            batches=lambda first_step: iter(
+                make_loader(
+                    corpus,
+                    train_items,
+                    config.clip,
+                    views=method.views,
+                    sampling="random",
+                    num_clips=config.clips_per_item,
+                    augmentation=config.augmentation,
+                    batch_size=config.batch_size,
+                    drop_last=True,
+                    seed=seed,
+                    epochs=range(config.epochs),
+                    start_step=first_step,
+                    num_workers=execution.num_workers,
+                )
             ),
-            views=views,
+            views=partial(make_views, clip=config.clip, device=device),
             chunk_size=config.batch_size,
             precision=config.precision,
             seed=seed,
@@ -115,16 +114,20 @@ def run(
     save_weights(method, out, config)
     started = time.monotonic()
     scores = _test_scores(config, method, corpus, test_items, device, execution, report)
-    hits = scores.argmax(1) == labels[test_items].argmax(1)
+    predicted = [classes[index] for index in scores.argmax(1).tolist()]
+    hits = [
+        label in corpus.manifest.items[position].labels
+        for label, position in zip(predicted, test_items, strict=True)
+    ]
     return {
-        "metrics": {"top1": float(hits.float().mean())},
+        "metrics": {"top1": sum(hits) / len(hits)},
         "chance": {"top1": 1 / len(classes)},
         "num_evaluated": len(test_items),
         "num_expected": corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items)),
         "num_steps": config.epochs * steps_per_epoch,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.batch_size,
         "selection": "last",
-        "cost": training_cost(trained),
+        **training_cost(trained),
         "test_seconds": time.monotonic() - started,
     }
 
@@ -153,21 +156,24 @@ def _test_scores(
     views_per_item = config.num_clips * config.num_crops
     scores = torch.zeros(len(items), method.classifier.out_features)
     num_done = 0
+    loader = make_loader(
+        corpus,
+        items,
+        config.clip,
+        views=["video"],
+        sampling="uniform",
+        num_clips=config.num_clips,
+        num_crops=config.num_crops,
+        batch_size=config.batch_size,
+        num_workers=execution.num_workers,
+    )
     method.eval()
     with torch.inference_mode():
-        for batch in evaluation_batches(
-            corpus,
-            items,
-            config.clip,
-            view="video",
-            num_clips=config.num_clips,
-            num_crops=config.num_crops,
-            batch_size=config.batch_size,
-            num_workers=execution.num_workers,
-        ):
+        for batch in loader:
             clips = make_views(batch, config.clip, device)["video"]
             features = encode(method.video_encoder, clips, config.precision)
             rows = torch.tensor([row[position] for position in batch.positions.tolist()])
+            rows = rows.repeat_interleave(config.num_crops)
             scores.index_add_(0, rows, method.classifier(features).cpu() / views_per_item)
             num_done += len(rows)
             share = num_done / (len(items) * views_per_item)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from iicl import methods
 from iicl.config import Execution, Optimisation, Pretrain
-from iicl.data.loader import RawBatch, training_batches
+from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.base import Method
@@ -19,7 +18,6 @@ from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
-from iicl.training.targets import targets
 from iicl.training.weights import load_weights, save_weights
 
 
@@ -43,7 +41,7 @@ def run(
         report: progress.
 
     Returns:
-        The last step's loss terms as metrics, items used and in the corpus, cost. The items that
+        The last step's loss terms, items used and in the corpus, cost. The items that
         fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
@@ -53,10 +51,10 @@ def run(
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
     positions = _positions(config, corpus)
-    classes, labels = targets(corpus, positions) if config.method.name == "supervised" else ([], None)
     seed = derive_seed(config.seed, "pretrain", config.phase)
     torch.manual_seed(derive_seed(seed, "init"))
-    method = methods.build(config.method, config.phase, config.encoders, len(classes) or None)
+    num_classes = len(corpus.manifest.classes)
+    method = methods.build(config.method, config.phase, config.encoders, num_classes)
     _set_input_statistics(method, corpus)
     if "previous" in upstream:
         assert isinstance(method, IICL)
@@ -80,33 +78,31 @@ def run(
     )
     if config.keep_optimiser and "previous" in upstream:
         _continue_optimiser(optimiser, upstream["previous"] / "checkpoints")
-    inputs = [view for view in method.views if view != "label"]
-
-    def views(batch: RawBatch) -> dict[str, Tensor]:
-        made = make_views(batch, config.clip, device)
-        return made if labels is None else {**made, "label": labels[batch.positions].to(device)}
-
     trained = train(
         Training(
             method=method,
             optimiser=optimiser,
             rate=partial(_rate, config.optimisation, num_steps),
             num_steps=num_steps,
-            batches=partial(
-                training_batches,
-                corpus,
-                positions,
-                config.clip,
-                views=inputs,
-                augmentation=config.augmentation,
-                batch_size=config.optimisation.batch_size,
-                clips_per_item=config.clips_per_item,
-                silent=config.silent_items,
-                seed=seed,
-                num_epochs=config.epochs,
-                num_workers=execution.num_workers,
+            batches=lambda first_step: iter(
+                make_loader(
+                    corpus,
+                    positions,
+                    config.clip,
+                    views=method.views,
+                    sampling="random",
+                    num_clips=config.clips_per_item,
+                    augmentation=config.augmentation,
+                    batch_size=config.optimisation.batch_size,
+                    drop_last=True,
+                    silent="zero" if config.silent_items == "zero" else "error",
+                    seed=seed,
+                    epochs=range(config.epochs),
+                    start_step=first_step,
+                    num_workers=execution.num_workers,
+                )
             ),
-            views=views,
+            views=partial(make_views, clip=config.clip, device=device),
             chunk_size=config.optimisation.chunk_size,
             precision=config.precision,
             seed=seed,
@@ -117,21 +113,24 @@ def run(
     )
     save_weights(method, out, config)
     return {
-        "metrics": {f"loss_{name}": value for name, value in trained.last_losses.items()},
+        "metrics": {},
+        "losses": trained.last_losses,
         "chance": {},
         "num_evaluated": len(positions),
         "num_expected": len(corpus.manifest.items),
         "num_steps": num_steps,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
         "selection": "last",
-        "cost": training_cost(trained),
+        **training_cost(trained),
     }
 
 
 def _positions(config: Pretrain, corpus: PreparedCorpus) -> list[int]:
     """Train items with the views the method sees; silent ones only if asked for [19]."""
-    both = config.method.name != "supervised" and config.silent_items == "drop"
-    return corpus.select(["video", "audio"] if both else ["video"], split="train", fold=1)
+    if config.method.name == "supervised":
+        return corpus.select(["video", "label"], split="train", fold=1)
+    views = ["video"] if config.silent_items == "zero" else ["video", "audio"]
+    return corpus.select(views, split="train", fold=1)
 
 
 def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:

@@ -1,0 +1,190 @@
+"""From finished runs to long-form records, and from records to judgements."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks import verdict
+from benchmarks.plan import Plan, Run
+from benchmarks.spec import Table
+from benchmarks.store import Home
+from benchmarks.verdict import ClaimJudgement, Judgement, Values
+
+COLUMNS = [
+    "table",
+    "row",
+    "group",
+    "column",
+    "metric",
+    "seed",
+    "fold",
+    "status",
+    "value",
+    "chance",
+    "num_evaluated",
+    "num_expected",
+    "selection",
+    "scale",
+    "precision",
+    "run",
+    "commit",
+]
+
+
+def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
+    """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
+
+    ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
+    (other code made it), or the state of the run that is still missing.
+    """
+    lines = []
+    for cell in plan.cells:
+        if cell.table is not table:
+            continue
+        run = plan.runs[cell.run]
+        column = table.columns[cell.column]
+        status, shown = _shown(run, home)
+        result = (home.result(shown) if shown else None) or {}
+        attempts = home.attempts(shown) if shown else []
+        if shown and column.metric not in result["metrics"]:
+            known = ", ".join(result["metrics"])
+            raise ValueError(f"{shown} has no metric {column.metric!r}; it has: {known}")
+        lines.append(
+            {
+                "table": table.numeral,
+                "row": cell.row,
+                "group": "paper" if cell.row in table.rows else "control",
+                "column": cell.column,
+                "metric": column.metric,
+                "seed": cell.seed,
+                "fold": cell.fold,
+                "status": status,
+                "value": result.get("metrics", {}).get(column.metric),
+                "chance": result.get("chance", {}).get(column.metric),
+                "num_evaluated": result.get("num_evaluated"),
+                "num_expected": result.get("num_expected"),
+                "selection": result.get("selection"),
+                "scale": plan.scale.scale,
+                "precision": plan.precision,
+                "run": shown or run.id,
+                "commit": attempts[-1]["commit"] if attempts else None,
+            }
+        )
+    frame = pd.DataFrame(lines, columns=COLUMNS)
+    return frame.astype({"num_evaluated": "Int64", "num_expected": "Int64"})
+
+
+def _shown(run: Run, home: Home) -> tuple[str, str | None]:
+    """A run's status in a record, and the finished run whose result is shown, if any."""
+    if run.state == "done":
+        return ("accepted" if home.accepted(run.id) else "done"), run.id
+    if run.stale:
+        latest = max(run.stale, key=lambda i: (home.finished_at(i), i))
+        return "stale", latest
+    return run.state, None
+
+
+@dataclass(frozen=True)
+class OrderCheck:
+    """The values of each step of a table's ``order`` in one column, ascending if in order."""
+
+    column: str
+    steps: dict[str, list[float]]
+    holds: bool | None  # None while a step has no value
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything that follows from a table's records."""
+
+    cells: dict[tuple[str, str], Judgement]
+    claims: list[ClaimJudgement]
+    order: list[OrderCheck]
+    chance: dict[str, float]
+
+    def verdicts(self) -> list[str]:
+        """All verdicts on cells and claims, for an exit code."""
+        return [*(c.verdict for c in self.cells.values()), *(c.verdict for c in self.claims)]
+
+
+def per_seed(frame: pd.DataFrame, row: str, column: str) -> Values:
+    """Percentages of a cell by seed, folds averaged; only seeds with all folds."""
+    cell = frame[(frame["row"] == row) & (frame["column"] == column)]
+    return {
+        seed: 100 * statistics.fmean(cell[cell["seed"] == seed]["value"])
+        for seed in sorted(set(cell["seed"].tolist()))
+        if cell[cell["seed"] == seed]["value"].notna().all()
+    }
+
+
+def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
+    """Judge cells, claims and controls.
+
+    Args:
+        frame: from :func:`records`.
+        table: what the records belong to.
+        compares: whether absolute numbers may be compared with the paper's.
+    """
+    cells = {
+        (row, column): _cell(frame, table, row, column, compares)
+        for row in frame["row"].unique()
+        for column in table.columns
+    }
+    claims = [_claim(frame, table, claim) for claim in table.claims]
+    chance: dict[str, float] = {}
+    for column in table.columns:
+        known = frame[frame["column"] == column]["chance"].dropna()
+        if len(known):
+            chance[column] = 100 * statistics.fmean(known)
+    order = [_order(frame, table, column, chance) for column in table.columns if table.order]
+    return Judged(cells, claims, order, chance)
+
+
+def _missing(statuses: Iterable[str]) -> str | None:
+    """The verdict that missing or stale runs leave no choice about."""
+    found = set(statuses)
+    if "failed" in found:
+        return "failed"
+    if found - {"done", "accepted", "stale"}:
+        return "incomplete"
+    return "stale" if "stale" in found else None
+
+
+def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
+    group = frame[(frame["row"] == row) & (frame["column"] == column)]
+    values = per_seed(frame, row, column)
+    summary = verdict.summarise(list(values.values())) if values else None
+    reported = table.all_rows[row].reported.get(column)
+    missing = _missing(group["status"])
+    if missing:
+        return Judgement(missing, summary)
+    if reported is None or not compares or (group["selection"] == "oracle").any():
+        return Judgement("not compared", summary)
+    return verdict.judge(values, reported, table.columns[column].tolerance)
+
+
+def _claim(frame: pd.DataFrame, table: Table, claim: verdict.Claim) -> ClaimJudgement:
+    if claim.untested is not None or claim.column is None:
+        return ClaimJudgement(claim, "untested", claim.untested or "")
+    group = frame[(frame["column"] == claim.column) & (frame["group"] == "paper")]
+    missing = _missing(group["status"])
+    if missing:
+        return ClaimJudgement(claim, missing, "not all runs are there")
+    rows = {row: per_seed(frame, row, claim.column) for row in group["row"].unique()}
+    return verdict.judge_claim(claim, table, rows)
+
+
+def _order(frame: pd.DataFrame, table: Table, column: str, chance: dict[str, float]) -> OrderCheck:
+    steps: dict[str, list[float]] = {}
+    for name in table.order:
+        if name == "chance":
+            steps[name] = [chance[column]] if column in chance else []
+            continue
+        rows = list(table.rows) if name == "rows" else [name]
+        seeds = [per_seed(frame, row, column) for row in rows]
+        steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
+    statuses = frame[frame["column"] == column]["status"]
+    complete = all(steps.values()) and statuses.isin(["done", "accepted"]).all()
+    return OrderCheck(column, steps, verdict.in_order(list(steps.values())) if complete else None)

@@ -1,0 +1,105 @@
+"""Which data a launch uses: generated, or a real copy given with ``--data``, and what it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmarks import identity
+from benchmarks.spec import Scale
+from benchmarks.store import Home
+
+
+@dataclass(frozen=True)
+class PreparedCorpus:
+    """One corpus of a launch, prepared or yet to be.
+
+    Attributes:
+        name: the corpus that the table asks for.
+        source: the real copy given with ``--data``; None for a generated corpus.
+        generate: settings of the generator; None for a real copy.
+        preparation: settings of ``prepare``.
+        path: the folder of the prepared corpus.
+        header: what the prepared corpus says of itself; None before it is prepared.
+        counts: usable items, of the header or, before it is there, expected by the scale.
+    """
+
+    name: str
+    source: Path | None
+    generate: Mapping[str, Any] | None
+    preparation: Mapping[str, Any]
+    path: Path
+    header: Mapping[str, Any] | None
+    counts: Mapping[str, int]
+
+    @property
+    def missing(self) -> bool:
+        """No copy was given, and none can be generated."""
+        return self.source is None and self.generate is None
+
+    @property
+    def hash(self) -> str:
+        """The manifest's hash; before preparation a placeholder that is no hash."""
+        return self.header["hash"] if self.header else "unprepared"
+
+    @property
+    def origin(self) -> str:
+        """Where the clips come from, without a path of this machine."""
+        if self.source is not None:
+            return f"clips of folder {self.source.name}"
+        return "generated" if self.generate is not None else "not given (--data)"
+
+    @property
+    def summary(self) -> str:
+        """What stood in for the corpus, in a sentence's worth."""
+        if self.header is None:
+            return f"{self.name}: {self.origin}, not prepared yet"
+        usable, listed = self.header["num_usable"], self.header["num_items"]
+        if self.generate is not None:
+            return f"{self.name}: {usable:,} of {listed:,} generated clips usable"
+        if self.header["reader"] != self.name:
+            return f"{self.name}: {usable:,} of {listed:,} {self.origin} stood in"
+        return f"{self.name}: {usable:,} of {listed:,} listed videos present and usable"
+
+
+def resolve(
+    scale: Scale, data: Mapping[str, Path], home: Home, stages: ModuleType, code: Path
+) -> dict[str, PreparedCorpus]:
+    """The corpora of a scale by the name a table uses; two names may share one corpus.
+
+    Args:
+        scale: says what is generated.
+        data: real copies by corpus name, from the command line.
+        home: where prepared corpora are.
+        stages: the module that knows readers and generators.
+        code: the folder that holds the package ``iicl``.
+
+    Raises:
+        ValueError: if ``data`` names an unknown corpus or a folder that does not exist.
+    """
+    if unknown := set(data) - set(scale.corpora):
+        known = ", ".join(scale.corpora)
+        raise ValueError(f"--data: unknown corpus {sorted(unknown)[0]!r}; known: {known}")
+    for name, given in data.items():
+        if not given.is_dir():
+            raise ValueError(f"--data {name}: there is no folder {given}")
+    found: dict[str, PreparedCorpus] = {}
+    for name in scale.corpora:
+        real = name
+        while real not in data and (other := scale.corpora[real].same_as) is not None:
+            real = other
+        corpus = scale.corpora[real]
+        source: Path | None = data[real].resolve() if real in data else None
+        generate = corpus.generate if source is None else None
+        key: list[Any] = [real, str(source), generate, scale.preparation]
+        if generate is not None:  # another generator makes other clips of the same settings
+            modules = stages.code_modules({"stage": "prepare", "corpus": real, **key[2]})
+            key.append(identity.code_hash(code, modules))
+        path = home.corpora / f"{real}-{identity.digest(key)[:8]}"
+        header = stages.corpus_header(path)
+        counts = header["counts"] if header else corpus.counts
+        found[name] = PreparedCorpus(
+            real, source, generate, scale.preparation, path, header, counts
+        )
+    return found

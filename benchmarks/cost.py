@@ -1,0 +1,142 @@
+"""What a plan costs before it is launched: operations from arithmetic, hours from a rate.
+
+The rate is measured where this home has finished runs of the same stage on the same clips and
+encoders; otherwise it is the scale's assumption, and the estimate says so.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Counts = Mapping[str, int]
+BACKWARD = 2  # a backward pass costs about two forward passes
+
+
+def _out(size: int, kernel: int, stride: int, padding: int) -> int:
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def video_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
+    """Multiply-accumulates of one forward pass of R(2+1)D over one clip.
+
+    A block's two factorised convolutions share one middle width, as in torchvision's network.
+    """
+    width, depth = encoders["video_width"], encoders["video_depth"]
+    frames, side = clip["num_frames"], _out(clip["size"], 7, 2, 3)
+    stem = 45 * width // 64 or 1
+    macs = frames * side**2 * (3 * stem * 49 + stem * width * 3)
+    channels = width
+    for stage in range(4):
+        planes = width * 2**stage
+        for block in range(depth):
+            stride = 2 if stage > 0 and block == 0 else 1
+            middle = (channels * planes * 27) // (channels * 9 + 3 * planes)
+            before = frames
+            side, frames = _out(side, 3, stride, 1), _out(frames, 3, stride, 1)
+            macs += (
+                before * side**2 * channels * middle * 9 + frames * side**2 * middle * planes * 3
+            )
+            macs += frames * side**2 * (planes * middle * 9 + middle * planes * 3)
+            if stride == 2 or channels != planes:
+                macs += frames * side**2 * channels * planes
+            channels = planes
+    return macs
+
+
+def audio_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
+    """Multiply-accumulates of one forward pass of the audio ResNet over one spectrogram."""
+    width, depth = encoders["audio_width"], encoders["audio_depth"]
+    rows = _out(clip["mel_bins"], 7, 2, 3)
+    columns = _out(clip["spectrogram_frames"], 7, 2, 3)
+    macs = rows * columns * 49 * width
+    rows, columns = _out(rows, 3, 2, 1), _out(columns, 3, 2, 1)
+    channels = width
+    for stage in range(4):
+        planes = width * 2**stage
+        for block in range(depth):
+            stride = 2 if stage > 0 and block == 0 else 1
+            rows, columns = _out(rows, 3, stride, 1), _out(columns, 3, stride, 1)
+            macs += rows * columns * 9 * planes * (channels + planes)
+            if stride == 2 or channels != planes:
+                macs += rows * columns * channels * planes
+            channels = planes
+    return macs
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a run computes.
+
+    Attributes:
+        clips: clips that pass through an encoder, in training or in evaluation.
+        flops: floating-point operations of the encoders; heads and losses are below one percent.
+    """
+
+    clips: int
+    flops: float
+
+
+def work(resolved: Mapping[str, Any], counts: Counts) -> Work:
+    """The work of a resolved run on a corpus with ``counts`` usable items.
+
+    Args:
+        resolved: as ``stages.resolve`` gave it.
+        counts: items by ``all``, ``with_sound``, ``<fold>/train``, ``<fold>/test``.
+    """
+    stage = resolved["stage"]
+    if stage == "pretrain":
+        both = resolved["method"]["name"] not in ("supervised", "random_init")
+        items = counts["with_sound" if both and resolved["silent_items"] == "drop" else "all"]
+        batch = resolved["optimisation"]["batch_size"]
+        steps = items * resolved["clips_per_item"] // batch * resolved["epochs"]
+        macs = video_macs(resolved["clip"], resolved["encoders"])
+        macs += audio_macs(resolved["clip"], resolved["encoders"]) if both else 0
+        return Work(steps * batch, steps * batch * 2.0 * macs * (1 + BACKWARD))
+    if stage == "features":
+        macs = (video_macs if resolved["view"] == "video" else audio_macs)(
+            resolved["clip"], resolved["encoders"]
+        )
+        clips = counts["all"] * resolved["num_clips"]
+        return Work(clips, clips * 2.0 * macs)
+    if stage == "finetune":
+        macs = video_macs(resolved["clip"], resolved["encoders"])
+        train = (
+            counts[f"{resolved['fold']}/train"] * resolved["clips_per_item"] * resolved["epochs"]
+        )
+        test = counts[f"{resolved['fold']}/test"] * resolved["num_clips"] * resolved["num_crops"]
+        return Work(train + test, 2.0 * macs * (train * (1 + BACKWARD) + test))
+    return Work(0, 0.0)
+
+
+def kind(resolved: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Runs of one kind compute at one rate: same stage, clip, encoders and precision."""
+    described = [resolved.get(key) for key in ("clip", "encoders", "precision", "view")]
+    return (resolved["stage"], resolved.get("method", {}).get("name"), str(described))
+
+
+class Rates:
+    """Seconds of finished runs, to estimate others by."""
+
+    def __init__(self, finished: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """Learn from (spec, result) of finished runs."""
+        self._per_flop: dict[tuple[Any, ...], list[float]] = {}
+        self._seconds: dict[str, list[float]] = {}
+        for spec, result in finished:
+            resolved, flops = spec["resolved"], spec["flops"]
+            if flops:
+                self._per_flop.setdefault(kind(resolved), []).append(result["seconds"] / flops)
+            else:
+                self._seconds.setdefault(resolved["stage"], []).append(result["seconds"])
+
+    def seconds(
+        self, resolved: Mapping[str, Any], flops: float, sustained_gflops: float
+    ) -> tuple[float, bool]:
+        """Estimated seconds on one device, and whether they rest on a measurement."""
+        if not flops:
+            known = self._seconds.get(resolved["stage"])
+            return (statistics.median(known), True) if known else (0.0, False)
+        per_flop = self._per_flop.get(kind(resolved))
+        if per_flop:
+            return statistics.median(per_flop) * flops, True
+        return flops / (sustained_gflops * 1e9), False

@@ -1,0 +1,302 @@
+"""What one command does, step by step: plan, show, ask, prepare, launch, collect, judge, write."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks import corpora, cost, plan, provenance, terminal
+from benchmarks.plan import Plan, Run
+from benchmarks.spec import Scale, Table, find_tables, load_scale
+from benchmarks.store import Home
+from slurm import launcher
+
+FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
+
+
+def real_stages() -> ModuleType:
+    """The module that reaches ``iicl``."""
+    from benchmarks import stages
+
+    return stages
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """One command with everything it names found and read."""
+
+    arguments: argparse.Namespace
+    stages: ModuleType
+    folder: Path
+    tables: list[Table]
+    scale: Scale
+    site: launcher.Site
+    home: Home
+    data: Mapping[str, Path]
+    precision: str
+
+    def plan(self) -> Plan:
+        """The plan as the files are now."""
+        return plan.make(
+            self.tables,
+            self.scale,
+            seeds=self.arguments.seeds,
+            precision=self.precision,
+            corpora=corpora.resolve(self.scale, self.data, self.home, self.stages, self.folder),
+            home=self.home,
+            stages=self.stages,
+            code=self.folder,
+        )
+
+    def out(self, complete: bool) -> Path:
+        """Where the tables go: only a complete, undeviating result may replace a published one."""
+        if self.arguments.out:
+            return Path(self.arguments.out)
+        tags = [f"{name}.{path.resolve().name}" for name, path in sorted(self.data.items())]
+        if self.arguments.seeds is not None:
+            tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
+        if self.arguments.precision != "auto":
+            tags.append(self.arguments.precision)
+        if complete and not tags:
+            return self.folder / "tables" / self.scale.scale
+        return self.home.root / "tables" / "-".join([self.scale.scale, *tags])
+
+
+def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Launch:
+    """Find and check everything that the command line names.
+
+    Raises:
+        ValueError: at the first thing that does not exist or is wrong, in one line.
+    """
+    data: dict[str, Path] = {}
+    for text in arguments.data:
+        name, equals, path = text.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--data {text}: NAME=PATH is expected")
+        if name in data:
+            raise ValueError(f"--data {name} is given twice")
+        data[name] = Path(path)
+    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
+        raise ValueError(f"--seeds {arguments.seeds}: a seed repeats")
+    if arguments.seeds is not None and min(arguments.seeds) < 0:
+        raise ValueError(f"--seeds {arguments.seeds}: a seed must be 0 or more")
+    scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
+    site = launcher.load_site(arguments.cluster)
+    if scale.device.unit == "GPU" and site.processes is None:
+        site = dataclasses.replace(site, processes=1)  # runs side by side would share one GPU
+    home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
+    return Launch(
+        arguments,
+        stages,
+        folder,
+        find_tables(folder / "tables", arguments.table),
+        scale,
+        site,
+        Home(Path(home).resolve()),
+        data,
+        provenance.precision(arguments.precision),
+    )
+
+
+def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> int:
+    """Do what the command line asks; the exit code."""
+    launch = read(arguments, stages, folder)
+    current = _accept(launch, launch.plan())
+    rates = _rates(launch.home)
+    if arguments.dry_run:
+        terminal.show_plan(current, rates, launch.site, to_stdout=True)
+        return FINE
+    missing = [c.name for c in current.used_corpora() if c.missing and c.header is None]
+    if missing:
+        wanted = " ".join(f"--data {name}=PATH" for name in missing)
+        raise ValueError(f"scale {launch.scale.scale} needs a real copy: {wanted}")
+    if not arguments.collect:
+        current = _force(launch, current)
+        terminal.show_plan(current, rates, launch.site)
+        work = current.to_do() or any(c.header is None for c in current.used_corpora())
+        if work and not _allowed(arguments):
+            return INCOMPLETE
+        with launch.home.launch():
+            current = _prepare(launch, current)
+            _run(launch, current)
+        current = launch.plan()
+    return _conclude(launch, current)
+
+
+def _rates(home: Home) -> cost.Rates:
+    finished = []
+    for run_id in home.run_ids():
+        spec, result = home.spec(run_id), home.result(run_id)
+        if spec is not None and result is not None:
+            finished.append((spec, result))
+    return cost.Rates(finished)
+
+
+def _allowed(arguments: argparse.Namespace) -> bool:
+    if arguments.yes:
+        return True
+    if not sys.stdin.isatty():
+        print("nothing was run: there is no terminal to ask on; add --yes", file=sys.stderr)
+        return False
+    print("run this? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _accept(launch: Launch, current: Plan) -> Plan:
+    """Record the stale results that a person lets stand, and plan again."""
+    for run_id in launch.arguments.accept:
+        replaced = [run for run in current.runs.values() if run_id in run.stale]
+        if not replaced:
+            raise ValueError(f"--accept {run_id}: no such stale result in this plan")
+        launch.home.accept(run_id, replaced[0].code)
+        current = launch.plan()
+    return current
+
+
+def _force(launch: Launch, current: Plan) -> Plan:
+    """Move runs aside, with everything in the plan that was made from them, and plan again."""
+    wanted = launch.arguments.force
+    if not wanted:
+        return current
+    roots = list(current.runs) if "all" in wanted else wanted
+    for run_id in roots:
+        if run_id not in current.runs:
+            raise ValueError(f"--force {run_id}: no such run in this plan")
+        for other in current.descendants(run_id):
+            if launch.home.spec(other) is not None:
+                target = launch.home.move_aside(other)
+                print(f"moved aside: {other} -> .aside/{target.name}", file=sys.stderr)
+    return launch.plan()
+
+
+def _prepare(launch: Launch, current: Plan) -> Plan:
+    """Prepare what is not prepared; take in what changed in a real copy."""
+    changed = False
+    for corpus in current.used_corpora():
+        if corpus.header is not None and corpus.source is None:
+            continue
+        with launch.home.preparing(corpus.path):
+            if corpus.source is None and launch.stages.corpus_header(corpus.path):
+                changed = True
+                continue
+            with terminal.progress(f"preparing {corpus.name}") as advance:
+                header = launch.stages.prepare(
+                    corpus.name,
+                    corpus.source,
+                    corpus.generate,
+                    corpus.preparation,
+                    corpus.path,
+                    len(os.sched_getaffinity(0)),
+                    advance,
+                )
+        changed = changed or header["hash"] != corpus.hash
+    if changed:
+        current = launch.plan()
+        for corpus in current.used_corpora():
+            print(corpus.summary, file=sys.stderr)
+    return current
+
+
+def _run(launch: Launch, current: Plan) -> None:
+    """Claim what is missing and run it; a run that another live launch has is left to it."""
+    home = launch.home
+    claimed: dict[str, Run] = {}
+    jobs = []
+    try:
+        for run in current.to_do():
+            ready = all(i in claimed or home.state(i) == "done" for i in run.upstream.values())
+            if not ready or not home.claim(run.id, _record(run)):
+                continue
+            claimed[run.id] = run
+            after = tuple(i for i in run.upstream.values() if i in claimed)
+            jobs.append(
+                launcher.Job(
+                    run.id, "benchmarks.worker:run", _call(launch, run), after, home.log(run.id)
+                )
+            )
+        if not jobs:
+            return
+        with terminal.Progress(home, list(claimed)) as display:
+
+            def on_event(event: launcher.Event) -> None:
+                if event.kind == "failed":
+                    home.fail(event.job.id, event.message)
+                if event.kind != "started":
+                    home.release(event.job.id)
+                display.on_event(event)
+
+            launcher.launch(
+                jobs,
+                launch.site,
+                preload=[*launch.stages.PRELOAD, "benchmarks.worker"],
+                on_event=on_event,
+                tick=display.tick,
+            )
+    finally:
+        for run_id in claimed:
+            home.release(run_id)
+
+
+def _record(run: Run) -> dict[str, object]:
+    return {
+        "identity": {"spec": run.spec, "code": run.code},
+        "resolved": dict(run.resolved),
+        "upstream": dict(run.upstream),
+        "corpus": {"name": run.corpus.name, "hash": run.corpus.hash, "is": run.corpus.summary},
+        "clips": run.work.clips,
+        "flops": run.work.flops,
+    }
+
+
+def _call(launch: Launch, run: Run) -> dict[str, object]:
+    return {
+        "run_id": run.id,
+        "stages": launch.stages.__name__,
+        "home": launch.home.root,
+        "resolved": run.resolved,
+        "corpora": {run.corpus.name: run.corpus.path},
+        "upstream": run.upstream,
+        "execution": launch.scale.execution,
+    }
+
+
+def _conclude(launch: Launch, current: Plan) -> int:
+    """Collect, judge, write and show every table; the exit code."""
+    from benchmarks import collect, render
+
+    code = FINE
+    for table in launch.tables:
+        frame = collect.records(current, table, launch.home)
+        judged = collect.judge(frame, table, launch.scale.compares)
+        complete = bool(frame["status"].isin(["done", "accepted"]).all())
+        out = launch.out(complete)
+        files = render.write(current, table, frame, judged, launch.home, out)
+        print(f"Table {table.numeral}: {table.title} (scale: {launch.scale.scale})\n")
+        print(render.main_table(current, table, judged) + "\n")
+        if judged.claims:
+            print(render.claims(judged, table) + "\n")
+        print("\n".join(render.order(judged, table)))
+        print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
+        if not complete:
+            code = max(code, INCOMPLETE)
+        elif {"below", "above", "reversed"} & set(judged.verdicts()) or any(
+            check.holds is False for check in judged.order
+        ):
+            code = max(code, MISMATCH)
+    failed = [run.id for run in current.runs.values() if run.state == "failed"]
+    _explain(launch.home, failed)
+    waiting = [run.id for run in current.runs.values() if run.state == "running"]
+    if waiting:
+        print(f"{len(waiting)} runs are in the hands of another launch", file=sys.stderr)
+    return FAILED if failed else code
+
+
+def _explain(home: Home, failed: Sequence[str]) -> None:
+    for run_id in failed:
+        failure = home.failure(run_id)
+        print(f"failed: {run_id}: {failure['reason'] if failure else '?'}", file=sys.stderr)
+        for line in launcher.last_lines(home.log(run_id)).splitlines():
+            print(f"    {line}", file=sys.stderr)

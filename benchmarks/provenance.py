@@ -1,0 +1,88 @@
+"""What made a number: commit, packages, processor, threads, precision. No machine paths."""
+
+import glob
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+PACKAGES = ("torch", "torchvision", "torchaudio", "av", "numpy", "scipy", "scikit-learn")
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """The software and hardware of this process.
+
+    Args:
+        threads: processor threads that one run may use.
+    """
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "gpu": gpu(),
+        "threads": threads,
+    }
+
+
+def commit() -> str:
+    """Short hash of the checkout's commit, with ``+`` when tracked files differ from it."""
+    root = Path(__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        call = ["git", "-C", str(root), *arguments]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "iicl", "benchmarks")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def processor() -> str:
+    """The processor's model name."""
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def gpu() -> str:
+    """The model name of the first NVIDIA GPU, without asking torch."""
+    for information in sorted(glob.glob("/proc/driver/nvidia/gpus/*/information")):
+        for line in Path(information).read_text().splitlines():
+            if line.startswith("Model"):
+                return line.partition(":")[2].strip()
+    return "none"
+
+
+def precision(wanted: str) -> Literal["bf16", "float32"]:
+    """``auto`` is bf16 where the hardware multiplies it: an NVIDIA GPU, or a CPU with bf16 units.
+
+    Raises:
+        ValueError: if ``wanted`` is none of ``auto``, ``bf16``, ``float32``.
+    """
+    if wanted == "bf16" or wanted == "float32":
+        return "bf16" if wanted == "bf16" else "float32"
+    if wanted != "auto":
+        raise ValueError(f"unknown precision {wanted!r}; known: auto, bf16, float32")
+    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
+    if Path("/dev/nvidia0").exists() or {"avx512_bf16", "amx_bf16"} & set(flags):
+        return "bf16"
+    return "float32"
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

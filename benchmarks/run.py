@@ -1,0 +1,112 @@
+"""The command line: plan tables of the paper, run what is missing, collect, judge, render."""
+
+import argparse
+import sys
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # `python benchmarks/run.py` puts benchmarks/ on the path, not the root
+    sys.path[0] = str(ROOT)
+
+EPILOG = """\
+exit codes:
+  0  complete, and every verdict fine (an open one is not a failure)
+  1  complete, with a mismatch, a reversed claim or controls out of order
+  2  a mistake in the command, a table, a scale or the data given
+  3  incomplete: something has not run yet, or was not allowed to
+  4  a run failed; its last log lines are shown
+  130  stopped by Ctrl-C; the same command goes on where it was
+
+Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
+The tables go to tables/SCALE/ if they are complete and nothing deviates from the scale's own data,
+seeds and precision; otherwise to HOME/tables/, so that a try never replaces a published table.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; building it imports nothing but the standard library."""
+    scales = sorted(path.stem for path in (ROOT / "benchmarks" / "scales").glob("*.yaml"))
+    sites = sorted(path.stem for path in (ROOT / "slurm" / "sites").glob("*.yaml"))
+    new = argparse.ArgumentParser(
+        prog="benchmarks/run.py",
+        description="Reproduce tables of the paper: one command plans, runs what is missing,"
+        " collects, and writes the table beside the reported numbers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    new.add_argument("--table", required=True, metavar="N", help="I, II, ... or 1, 2, ... or all")
+    new.add_argument("--scale", choices=scales, default="desk", help="default: desk")
+    new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")
+    new.add_argument("--cluster", choices=sites, default="local", help="where; default: local")
+    new.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a real copy of a corpus, whole or partial, in place of the scale's (repeatable)",
+    )
+    new.add_argument(
+        "--precision",
+        choices=("auto", "bf16", "float32"),
+        default="auto",
+        help="auto: bf16 where a GPU or the CPU has it, else float32; part of a run's identity",
+    )
+    what = new.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="show the plan and its cost, and stop")
+    what.add_argument("--collect", action="store_true", help="run nothing; render what is there")
+    new.add_argument("--yes", action="store_true", help="do not ask")
+    new.add_argument(
+        "--force",
+        action="append",
+        default=[],
+        metavar="RUN_ID|all",
+        help="move a run and all that depends on it aside and make them again (repeatable)",
+    )
+    new.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="RUN_ID",
+        help="let a result of other code stand for the present code; recorded (repeatable)",
+    )
+    new.add_argument(
+        "--home",
+        type=Path,
+        help="prepared corpora and runs; default: $IICL_HOME, else .iicl in the checkout",
+    )
+    new.add_argument("--out", type=Path, help="folder for the rendered tables")
+    return new
+
+
+def main(
+    argv: list[str] | None = None,
+    *,
+    stages: ModuleType | None = None,
+    folder: Path = ROOT,
+) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments in place of the process's own.
+        stages: module in place of :mod:`benchmarks.stages`.
+        folder: checkout whose ``tables`` and ``benchmarks/scales`` are read.
+
+    Returns:
+        the exit code, as ``--help`` lists them.
+    """
+    arguments = parser().parse_args(argv)
+    from benchmarks import flow
+
+    try:
+        return flow.carry_out(arguments, stages or flow.real_stages(), folder)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""What a person sees: the plan before, bars while it runs. Results go to stdout, this to stderr."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from benchmarks.cost import Rates
+from benchmarks.plan import Plan
+from benchmarks.store import Home
+from slurm.launcher import Event, Site
+
+STATES = ("done", "running", "resume", "new", "failed", "stale", "blocked")
+WIDTH_WITHOUT_TERMINAL = 132
+
+
+def console(to_stdout: bool = False) -> Console:
+    """A console that honours NO_COLOR and does not wrap a table in a log file."""
+    file = sys.stdout if to_stdout else sys.stderr
+    return Console(
+        file=file, width=None if file.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
+    )
+
+
+def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> None:
+    """Stages, states, hours to go and where that estimate comes from, stale runs, data, site."""
+    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
+    shown = [s for s in STATES if any(r.state == s for r in plan.runs.values())]
+    grid = Table(title=f"plan, scale {plan.scale.scale}", title_justify="left")
+    grid.add_column("stage")
+    for column in ("runs", *shown, f"{unit} hours to go"):
+        grid.add_column(column, justify="right")
+    grid.add_column("estimate")
+    total = 0.0
+    for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
+        runs = [r for r in plan.runs.values() if r.stage == stage]
+        to_go = [r for r in runs if r.state not in ("done", "running")]
+        found = [rates.seconds(r.resolved, r.work.flops, sustained) for r in to_go]
+        seconds = sum(s for s, _ in found)
+        total += seconds
+        counts = [str(sum(r.state == s for r in runs)) for s in shown]
+        origin = _origin([measured for _, measured in found], any(r.work.flops for r in to_go))
+        grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
+    grid.add_row("all", str(len(plan.runs)), *[""] * len(shown), _hours(total), "")
+    out = console(to_stdout)
+    out.print(grid)
+    out.print(
+        f"{len(plan.runs)} runs; without sharing equal ones there would be {plan.num_unshared}"
+    )
+    out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
+    out.print(f"precision: {plan.precision}; site: {site.name}, {site.num_processes()} at a time")
+    for corpus in plan.used_corpora():
+        out.print(f"data: {corpus.summary}")
+    for run in plan.runs.values():
+        for other in run.stale:
+            out.print(f"stale, made by other code: {other}")
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2f}"
+
+
+def _origin(measured: Sequence[bool], computes: bool) -> str:
+    if not measured:
+        return ""
+    if all(measured):
+        return "measured here"
+    if any(measured):
+        return f"measured here for {sum(measured)} of {len(measured)}, else assumed"
+    return "assumed rate" if computes else "seconds each, not counted"
+
+
+@contextlib.contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for one task; call what it gives with items done and items in all."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console()) as bars:
+        task = bars.add_task(text, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+class Progress:
+    """One bar for all runs of a launch and one for each that is running now."""
+
+    def __init__(self, home: Home, run_ids: Sequence[str]) -> None:
+        self._home = home
+        self._console = console()
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._all = self._bars.add_task("all runs", total=len(run_ids), text="")
+        self._running: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def on_event(self, event: Event) -> None:
+        """Show a run's start or end."""
+        run_id = event.job.id
+        if event.kind == "started":
+            self._running[run_id] = self._bars.add_task(run_id, total=1.0, text="")
+            return
+        if run_id in self._running:
+            self._bars.remove_task(self._running.pop(run_id))
+        self._bars.advance(self._all)
+        if event.kind != "finished" or not self._console.is_terminal:
+            message = f": {event.message}" if event.message else ""
+            self._console.print(f"{event.kind}: {run_id}{message}", markup=False)
+
+    def tick(self) -> None:
+        """Read how far the running stages are."""
+        for run_id, task in self._running.items():
+            fraction, text = self._home.progress(run_id)
+            self._bars.update(task, completed=fraction, text=text)
