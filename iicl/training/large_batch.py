@@ -89,7 +89,7 @@ def backward(
         dict(zip(split, tensors, strict=True)) for tensors in zip(*split.values(), strict=True)
     ]
     device = views[method.views[0]].device
-    norms = [m for m in method.modules() if isinstance(m, _BatchNorm) and _keeps_statistics(m)]
+    norms = [module for module in method.modules() if isinstance(module, _BatchNorm)]
 
     states, encoded = [], []
     statistics = _AveragedStatistics(norms)
@@ -146,10 +146,6 @@ def _loss(method: Method, features: dict[str, Tensor]) -> tuple[Tensor, dict[str
 
 def _num_items(chunk: Mapping[str, Tensor]) -> int:
     return len(next(iter(chunk.values())))
-
-
-def _keeps_statistics(module: _BatchNorm) -> bool:
-    return module.training and module.running_mean is not None
 
 
 def _statistics(norms: list[_BatchNorm]) -> list[Tensor]:

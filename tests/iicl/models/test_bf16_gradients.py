@@ -14,6 +14,7 @@ Shape = tuple[type[nn.Module], int, int, tuple, tuple, tuple, tuple]
 # (width, depth, frames, side), smoke to paper; 10 and 12 frames also pass through T = 2
 VIDEO = [
     (2, 1, 4, 16),
+    (64, 1, 2, 16),  # two frames: the stem too
     (8, 1, 8, 16),
     (16, 1, 8, 32),
     (16, 1, 8, 48),

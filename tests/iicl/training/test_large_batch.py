@@ -121,6 +121,31 @@ def test_batch_norm_and_dropout_are_per_chunk_and_replayed(size: int) -> None:
     torch.manual_seed(5)
     expected = reference(plain, views(), size)
     assert_equal_steps(chunked, plain, (total, expected))
+    assert torch.equal(torch.rand(3), after_chunked)
+
+
+class NoisyLoss(IICL):
+    """A loss that draws random numbers too."""
+
+    def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        total, parts = super().loss(features)
+        return total * torch.rand(()), parts
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_random_numbers_of_the_loss_are_drawn_once(size: int) -> None:
+    def noisy() -> NoisyLoss:
+        torch.manual_seed(0)
+        encoders = (Tokens(norm=False, dropout=0.4) for _ in range(2))
+        return NoisyLoss(config.IICL(clusters=5), "co_training", *encoders).double()
+
+    chunked, plain = noisy(), noisy()
+    torch.manual_seed(5)
+    total, _ = backward(chunked, views(), size)
+    after_chunked = torch.rand(3)
+    torch.manual_seed(5)
+    expected = reference(plain, views(), size)
+    assert_equal_steps(chunked, plain, (total, expected))
     assert torch.equal(torch.rand(3), after_chunked), "the generator must end where it should"
 
 
