@@ -130,6 +130,10 @@ class _Reader:
     def _announced(self) -> float | None:
         """Seconds from the first frame to the end, as the header or else the packets say."""
         stream = self.video or self.audio
+        if stream is self.video and self.container.format.name == "avi":
+            # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
+            if stream.frames and stream.average_rate:
+                return float(stream.frames / stream.average_rate)
         if stream.duration is not None and stream.duration > 0:
             return float(stream.duration * stream.time_base)
         if self.container.duration is not None and self.container.duration > 0:
@@ -281,7 +285,8 @@ class _Encoder:
         self._origin = origin
         self.packets: list[bytes] = []
         self.num_frames = self.num_corrupt = 0
-        self.zero: float | None = low
+        self.zero: float | None = None
+        self._low = low
         self.height = self.width = 0
         self._high = high
         self._preparation = preparation
@@ -299,14 +304,20 @@ class _Encoder:
     def add(self, frame: av.VideoFrame) -> None:
         stamp = frame.dts if self._decode_order or frame.pts is None else frame.pts
         time = None if stamp is None else float(stamp * frame.time_base)
-        if self._previous is None:
-            time = time if time is not None else self._origin
-            self.zero = max(time, self.zero) if self.zero is not None else time
+        if self._previous is not None and (time is None or time <= self._previous[0]):
+            time = self._previous[0] + 1 / float(self.fps)
+        elif time is None:
+            time = self._origin
+        if self.zero is None:
+            # A cut begins with a frame of its own, so that the grid meets the frames that follow.
+            if self._low is not None and time < self._low - 0.5 / float(self.fps):
+                return
+            self.zero = time
+            if self._low is not None:
+                self._high += time - self._low
         else:
-            earlier = self._previous[0]
-            if time is None or time <= earlier:
-                time = earlier + 1 / float(self.fps)
-            self._emit_until((earlier + time) / 2)
+            assert self._previous is not None
+            self._emit_until((self._previous[0] + time) / 2)
         self.num_frames += 1
         self.num_corrupt += frame.is_corrupt
         self._previous = (time, frame)
