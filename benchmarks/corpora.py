@@ -22,6 +22,7 @@ class PreparedCorpus:
         preparation: settings of ``prepare``.
         path: the folder of the prepared corpus.
         header: what the prepared corpus says of itself; None before it is prepared.
+        outdated: the header is of a corpus that other generator code made from the same settings.
         counts: usable items, of the header or, before it is there, expected by the scale.
     """
 
@@ -31,12 +32,18 @@ class PreparedCorpus:
     preparation: Mapping[str, Any]
     path: Path
     header: Mapping[str, Any] | None
+    outdated: bool
     counts: Mapping[str, int]
 
     @property
     def missing(self) -> bool:
         """No copy was given, and none can be generated."""
         return self.source is None and self.generate is None
+
+    @property
+    def to_prepare(self) -> bool:
+        """Nothing is prepared, or other code may prepare something else."""
+        return self.header is None or self.outdated
 
     @property
     def hash(self) -> str:
@@ -57,7 +64,8 @@ class PreparedCorpus:
             return f"{self.name}: {self.origin}, not prepared yet"
         usable, listed = self.header["num_usable"], self.header["num_items"]
         if self.generate is not None:
-            return f"{self.name}: {usable:,} of {listed:,} generated clips usable"
+            code = ", by other code of the generator" if self.outdated else ""
+            return f"{self.name}: {usable:,} of {listed:,} generated clips usable{code}"
         if self.header["reader"] != self.name:
             return f"{self.name}: {usable:,} of {listed:,} {self.origin} stood in"
         return f"{self.name}: {usable:,} of {listed:,} listed videos present and usable"
@@ -92,14 +100,20 @@ def resolve(
         corpus = scale.corpora[real]
         source: Path | None = data[real].resolve() if real in data else None
         generate = corpus.generate if source is None else None
-        key: list[Any] = [real, str(source), generate, scale.preparation]
-        if generate is not None:  # another generator makes other clips of the same settings
-            modules = stages.code_modules({"stage": "prepare", "corpus": real, **key[2]})
-            key.append(identity.code_hash(code, modules))
-        path = home.corpora / f"{real}-{identity.digest(key)[:8]}"
+        stem = f"{real}-{identity.digest([str(source), generate, scale.preparation])[:8]}"
+        path = home.corpora / stem
         header = stages.corpus_header(path)
+        outdated = False
+        if generate is not None:  # other code may make other clips from the same settings
+            modules = stages.code_modules({"stage": "prepare", "corpus": real})
+            path = path.with_name(f"{stem}.{identity.code_hash(code, modules)[:4]}")
+            header = stages.corpus_header(path)
+            older = sorted(home.corpora.glob(f"{stem}.*"), key=lambda p: p.stat().st_mtime)
+            headers = [h for p in older if (h := stages.corpus_header(p)) is not None]
+            if header is None and headers:
+                header, outdated = headers[-1], True
         counts = header["counts"] if header else corpus.counts
         found[name] = PreparedCorpus(
-            real, source, generate, scale.preparation, path, header, counts
+            real, source, generate, scale.preparation, path, header, outdated, counts
         )
     return found

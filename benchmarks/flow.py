@@ -116,7 +116,7 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
     if not arguments.collect:
         current = _force(launch, current)
         terminal.show_plan(current, rates, launch.site)
-        work = current.to_do() or any(c.header is None for c in current.used_corpora())
+        work = current.to_do() or any(c.to_prepare for c in current.used_corpora())
         if work and not _allowed(arguments):
             return INCOMPLETE
         with launch.home.launch():
@@ -176,7 +176,7 @@ def _prepare(launch: Launch, current: Plan) -> Plan:
     """Prepare what is not prepared; take in what changed in a real copy."""
     changed = False
     for corpus in current.used_corpora():
-        if corpus.header is not None and corpus.source is None:
+        if corpus.source is None and not corpus.to_prepare:
             continue
         with launch.home.preparing(corpus.path):
             if corpus.source is None and launch.stages.corpus_header(corpus.path):
@@ -192,7 +192,7 @@ def _prepare(launch: Launch, current: Plan) -> Plan:
                     len(os.sched_getaffinity(0)),
                     advance,
                 )
-        changed = changed or header["hash"] != corpus.hash
+        changed = changed or corpus.to_prepare or header["hash"] != corpus.hash
     if changed:
         current = launch.plan()
         for corpus in current.used_corpora():

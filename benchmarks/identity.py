@@ -48,6 +48,12 @@ def code_hash(root: Path, modules: Iterable[str], upstream: Iterable[str] = ()) 
     return digest([sources, sorted(upstream)])
 
 
+def clear() -> None:
+    """Forget the code that was read: it may have changed."""
+    _closure.cache_clear()
+    _hash_and_imports.cache_clear()
+
+
 @functools.cache
 def _closure(root: str, modules: tuple[str, ...]) -> tuple[str, ...]:
     """All modules of the package that importing ``modules`` can reach, parents included."""

@@ -123,7 +123,13 @@ def make(
     )
     builder = _Builder(plan, home, stages, code)
     for table in tables:
+        for name, column in table.columns.items():
+            if column.corpus not in corpora:
+                raise table.error(("columns", name, "corpus"), _no_corpus(column.corpus, corpora))
         for row, spec in table.all_rows.items():
+            asked = table.pretrain(row)["corpus"]
+            if asked not in corpora:
+                raise table.setting_error(row, "corpus", _no_corpus(asked, corpora))
             if spec.cited or spec.unavailable:
                 continue
             for seed in plan.seeds[table.name]:
@@ -183,7 +189,7 @@ class _Builder:
                     message = (
                         f"{name}: {flat[name]!r} has no value at scale {scale.scale} ({known})"
                     )
-                    raise table.error(row, name, message)
+                    raise table.setting_error(row, name, message)
                 flat[name] = values[flat[name]]
         method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
         others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
@@ -204,11 +210,7 @@ class _Builder:
         if stage in PRECISE_STAGES:
             shared = {**scale.encoder_stages, "precision": self._plan.precision}
         overlay = scale.stages.get(stage, {})  # type: ignore[call-overload]
-        asked = settings["corpus"]
-        if asked not in self._plan.corpora:
-            known = ", ".join(self._plan.corpora)
-            raise scale.error(("corpora",), f"no corpus {asked!r} at this scale; known: {known}")
-        corpus = {"corpus": self._plan.corpora[asked].name}
+        corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
         return list(self._stages.resolve(stage, {**shared, **overlay, **settings, **corpus}))
 
     def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
@@ -264,6 +266,10 @@ def _by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:
     return (runs[i] for i in order)
 
 
+def _no_corpus(name: str, corpora: Mapping[str, PreparedCorpus]) -> str:
+    return f"no corpus {name!r} at this scale; known: {', '.join(corpora)}"
+
+
 def _words(problem: ValueError) -> str:
     """A validation error as one line."""
     errors = getattr(problem, "errors", None)
@@ -279,13 +285,13 @@ def _blame(problem: ValueError, table: Table, row: str, scale: Scale) -> ValueEr
     parts = [str(part) for part in errors()[0]["loc"]] if errors else []
     for part in reversed(parts):
         if part in table.pretrain(row):
-            return table.error(row, part, _words(problem))
+            return table.setting_error(row, part, _words(problem))
     if parts and parts[0] == "method":
-        return table.error(row, "method", _words(problem))
+        return table.setting_error(row, "method", _words(problem))
     for section in (("stages", "pretrain"), ("encoder_stages",)):
         held: Any = scale.model_dump()
         for key in section:
             held = held.get(key, {})
         if parts and parts[0] in held:
             return scale.error((*section, *parts), _words(problem))
-    return table.error(row, "method", _words(problem))
+    return table.setting_error(row, "method", _words(problem))

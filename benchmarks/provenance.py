@@ -1,5 +1,6 @@
 """What made a number: commit, packages, processor, threads, precision. No machine paths."""
 
+import functools
 import glob
 import os
 import platform
@@ -28,6 +29,7 @@ def describe(threads: int) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def commit() -> str:
     """Short hash of the checkout's commit, with ``+`` when tracked files differ from it."""
     root = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from benchmarks.strict_yaml import Document, SpecError, load
+from benchmarks.strict_yaml import Document, KeyPath, SpecError, load
 
 Percent = Annotated[float, Field(ge=0, le=100, strict=True)]
 Settings = dict[str, Any]
@@ -130,13 +130,17 @@ class Table(_Spec):
             default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
         return {**default, **ours}
 
-    def error(self, row: str | None, key: str, message: str) -> SpecError:
+    def error(self, where: KeyPath, message: str) -> SpecError:
+        """An error at a key of the table's file."""
+        return self._document.error(where, message)
+
+    def setting_error(self, row: str, key: str, message: str) -> SpecError:
         """An error about a pretraining setting of a row, at the line that sets it."""
-        for section in ("rows", "controls"):
-            where = (section, row or "", "pretrain", key)
-            if where in self._document.lines:
-                return self._document.error(where, message)
-        return self._document.error(("defaults", "pretrain", key), message)
+        section = "rows" if row in self.rows else "controls"
+        own = key in self.all_rows[row].pretrain
+        return self.error(
+            (section, row, "pretrain", key) if own else ("defaults", "pretrain", key), message
+        )
 
 
 PRETRAIN_KEYS = frozenset(
@@ -198,7 +202,7 @@ class Scale(_Spec):
         """Whether absolute numbers may be compared with the paper's."""
         return self.scale == "paper"
 
-    def error(self, where: tuple[str, ...], message: str) -> SpecError:
+    def error(self, where: KeyPath, message: str) -> SpecError:
         """An error at a key of the scale's file."""
         return self._document.error(where, message)
 

@@ -1,0 +1,250 @@
+"""The command from its arguments to its exit code, with stages that cost nothing."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Checkout
+
+from benchmarks import run
+from benchmarks.run import parser
+
+
+def test_help_is_the_recorded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert parser().format_help() == (Path(__file__).parent / "golden" / "help.txt").read_text()
+
+
+def test_help_imports_neither_torch_nor_pydantic() -> None:
+    code = (
+        "import sys; sys.argv = ['run.py', '--help']; from benchmarks import run\n"
+        "try: run.main()\n"
+        "except SystemExit: print(sorted({'torch', 'pydantic', 'pandas'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_dry_run_imports_no_torch_and_writes_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests/benchmarks'); import fake_stages\n"
+        "from benchmarks import run\n"
+        f"argv = ['--table', 'I', '--scale', 'paper', '--dry-run', '--home', '{tmp_path}/home']\n"
+        "assert run.main(argv, stages=fake_stages) == 0\n"
+        "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert "GPU hours to go" in result.stdout
+    assert not (tmp_path / "home").exists()
+
+
+def test_complete_then_nothing_to_do_and_equal_bytes(checkout: Checkout) -> None:
+    assert checkout.run("--yes") == 0
+    first = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
+    assert set(first) == {"table2.md", "table2.csv"}
+    attempts = {i: len(checkout.home.attempts(i)) for i in checkout.home.run_ids()}
+    assert checkout.run() == 0  # no --yes, no terminal: nothing needs to be asked
+    assert {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()} == first
+    assert {i: len(checkout.home.attempts(i)) for i in checkout.home.run_ids()} == attempts
+    assert set(attempts.values()) == {1}
+
+
+def test_rows_share_what_does_not_differ(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("--dry-run") == 0
+    # 2 seeds x (1 shared initialisation + 2 rows x (co-training, features, retrieval))
+    assert "14 runs; without sharing equal ones there would be 16" in capsys.readouterr().out
+
+
+def test_nothing_runs_without_yes_and_without_a_terminal(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert checkout.run() == 3
+    assert "nothing was run: there is no terminal" in capsys.readouterr().err
+    assert checkout.home.run_ids() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "IX"], "unknown table 'IX'; known: I, II, all"),
+        (["--data", "ucf101"], "--data ucf101: NAME=PATH is expected"),
+        (["--data", "hmdb51=."], "--data: unknown corpus 'hmdb51'; known: audioset, ucf101"),
+        (["--data", "ucf101=/no/such"], "--data ucf101: there is no folder /no/such"),
+        (["--seeds", "0", "0"], "--seeds [0, 0]: a seed repeats"),
+        (["--force", "nonsense"], "--force nonsense: no such run in this plan"),
+        (["--accept", "nonsense"], "--accept nonsense: no such stale result in this plan"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert checkout.run("--yes", *arguments) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_the_paper_scale_asks_for_real_data(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--table", "II", "--scale", "paper", "--yes", "--home", str(checkout.home.root)]
+    (checkout.folder / "benchmarks" / "scales" / "paper.yaml").write_bytes(
+        (ROOT / "benchmarks" / "scales" / "paper.yaml").read_bytes()
+    )
+    import fake_stages
+
+    assert run.main(argv, stages=fake_stages, folder=checkout.folder) == 2
+    error = capsys.readouterr().err
+    assert "scale paper needs a real copy: --data audioset=PATH --data ucf101=PATH" in error
+
+
+def test_an_unusable_copy_is_one_line(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert checkout.run("--yes", "--data", f"ucf101={tmp_path / 'empty'}") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: nothing usable in empty"
+
+
+def test_a_failed_run_shows_its_last_lines_and_is_tried_again(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout.scale(execution="{fail: [features]}")
+    assert checkout.run("--yes") == 4
+    error = capsys.readouterr().err
+    assert "RuntimeError: features cannot" in error
+    assert "    running features" in error
+    states = {i.split("-")[0]: checkout.home.state(i) for i in checkout.home.run_ids()}
+    assert states == {"pretrain": "done", "features": "failed", "retrieval": "new"}
+    checkout.scale()  # execution is no part of a run's identity
+    assert checkout.run("--yes") == 0
+
+
+def test_a_killed_run_fails_alone(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    checkout.scale(execution="{kill: [retrieval]}")
+    assert checkout.run("--yes", cluster="local") == 4
+    error = capsys.readouterr().err
+    assert "killed by SIGKILL" in error
+    assert "    about to die" in error
+    states = {i.split("-")[0]: checkout.home.state(i) for i in checkout.home.run_ids()}
+    assert states == {"pretrain": "done", "features": "done", "retrieval": "failed"}
+
+
+def test_incomplete_is_3_and_never_replaces_a_published_table(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--table", "II", "--scale", "smoke", "--cluster", "inline", "--collect"]
+    import fake_stages
+
+    home = ["--home", str(checkout.home.root)]
+    assert run.main([*argv, *home], stages=fake_stages, folder=checkout.folder) == 3
+    assert not (checkout.folder / "tables" / "smoke").exists()
+    written = (checkout.home.root / "tables" / "smoke" / "table2.md").read_text()
+    assert "– (incomplete)" in written
+    argv[-1] = "--yes"
+    assert run.main([*argv, *home], stages=fake_stages, folder=checkout.folder) == 0
+    assert (checkout.folder / "tables" / "smoke" / "table2.md").exists()
+    more = ["--seeds", "0", "1", "2"]
+    assert run.main([*argv, *home, *more], stages=fake_stages, folder=checkout.folder) == 0
+    assert (checkout.home.root / "tables" / "smoke-seeds.0.1.2" / "table2.md").exists()
+
+
+def test_a_reversed_claim_is_1(checkout: Checkout) -> None:
+    table = checkout.folder / "tables" / "table2.yaml"
+    table.write_text(
+        table.read_text() + "claims:\n- {says: B wins, where: IV, column: r1, best: b}\n"
+    )
+    assert checkout.run("--yes", "--seeds", *"01234") == 1
+    assert "reversed" in (checkout.folder / "out" / "table2.md").read_text()
+
+
+def test_real_data_is_named_with_what_was_there(checkout: Checkout, tmp_path: Path) -> None:
+    for name, count in (("GRID", 3), ("data", 4)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            (tmp_path / name / f"{i}.mp4").touch()
+    (tmp_path / "data" / "official").touch()
+    data = ["--data", f"audioset={tmp_path / 'GRID'}", "--data", f"ucf101={tmp_path / 'data'}"]
+    assert checkout.run("--yes", *data) == 0
+    text = (checkout.folder / "out" / "table2.md").read_text()
+    assert "- audioset: 3 of 3 clips of folder GRID stood in" in text
+    assert "- ucf101: 5 of 13,320 listed videos present and usable" in text
+    assert str(tmp_path) not in text
+    before = len(checkout.home.run_ids())
+    (tmp_path / "GRID" / "another.mp4").touch()
+    assert checkout.run("--yes", *data) == 0
+    assert len(checkout.home.run_ids()) == 2 * before  # other data, other runs
+
+
+def test_force_moves_a_run_and_its_descendants_aside(checkout: Checkout) -> None:
+    assert checkout.run("--yes") == 0
+    ids = checkout.home.run_ids()
+    (features, *_) = [i for i in ids if i.startswith("features")]
+    assert checkout.run("--yes", "--force", features) == 0
+    aside = [p.name for p in (checkout.home.runs / ".aside").iterdir()]
+    assert sorted(name.split("-")[0] for name in aside) == ["features", "retrieval"]
+    assert checkout.home.run_ids() == ids
+
+
+def test_stale_results_are_kept_shown_and_accepted_by_name(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("--yes") == 0
+    old = checkout.home.run_ids()
+    code = checkout.folder / "iicl" / "config.py"
+    code.write_text(code.read_text() + "\nANOTHER = 1\n")
+    from benchmarks import identity
+
+    identity.clear()
+    assert checkout.run("--collect") == 3
+    text = (checkout.folder / "out" / "table2.md").read_text()
+    assert "(stale)" in text
+    assert "was made by other code" in text
+    assert checkout.home.run_ids() == old
+    # Accepting every stale run, upstream first, makes the table complete again.
+    order = {"pretrain": 0, "features": 1, "retrieval": 2}
+    while True:
+        capsys.readouterr()
+        checkout.run("--dry-run")
+        lines = capsys.readouterr().out.splitlines()
+        stale = [li.split(": ")[1] for li in lines if li.startswith("stale")]
+        if not stale:
+            break
+        first = min(stale, key=lambda i: order[i.split("-")[0]])
+        assert checkout.run("--dry-run", "--accept", first) == 0
+    assert checkout.run("--collect") == 0
+    assert checkout.home.run_ids() == old
+    assert "a person accepted it" in (checkout.folder / "out" / "table2.md").read_text()
+
+
+def test_two_launches_at_once_run_everything_once(checkout: Checkout, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    checkout.scale(execution=json.dumps({"mark": str(marks)}))
+    code = (
+        "import sys; sys.path[:0] = ['tests/benchmarks']; import fake_stages\n"
+        "from pathlib import Path; from benchmarks import run\n"
+        f"argv = ['--table', 'II', '--scale', 'smoke', '--cluster', 'inline', '--yes',"
+        f" '--home', '{checkout.home.root}', '--out', '{tmp_path}/out']\n"
+        f"sys.exit(run.main(argv, stages=fake_stages, folder=Path('{checkout.folder}')))"
+    )
+    command = [sys.executable, "-c", code]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    for process in both:
+        process.communicate()
+        assert process.returncode in (0, 3)  # 3: the other launch had some of the runs
+    assert checkout.run("--yes") == 0
+    executions = [path.read_text().count("\n") for path in marks.iterdir()]
+    assert executions == [1] * 14

@@ -1,0 +1,174 @@
+"""Table and scale files: what is refused, and where the error points."""
+
+from pathlib import Path
+
+import fake_stages
+import pytest
+from conftest import ROOT, SMALL_TABLE, Checkout
+
+from benchmarks import corpora, plan
+from benchmarks.spec import find_tables, load_scale, load_table
+from benchmarks.store import Home
+from benchmarks.strict_yaml import SpecError, load
+
+TABLES = sorted((ROOT / "tables").glob("*.yaml"))
+SCALES = sorted((ROOT / "benchmarks" / "scales").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("table", TABLES, ids=lambda p: p.stem)
+def test_every_table_can_be_planned_at_every_scale(
+    table: Path, scale: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    loaded_scale, loaded = load_scale(scale), load_table(table)
+    made = plan.make(
+        [loaded],
+        loaded_scale,
+        seeds=None,
+        precision="bf16",
+        corpora=corpora.resolve(loaded_scale, {}, home, fake_stages, ROOT),
+        home=home,
+        stages=fake_stages,
+        code=ROOT,
+    )
+    rows = [r for r in loaded.all_rows.values() if not r.cited and r.unavailable is None]
+    assert len(made.cells) == len(rows) * len(loaded.columns) * len(loaded.defaults.seeds)
+    seen: set[str] = set()
+    for run in made.runs.values():
+        assert seen.issuperset(run.upstream.values()), "a run precedes what it waits for"
+        seen.add(run.id)
+
+
+def test_table_1_holds_the_papers_numbers() -> None:
+    table = load_table(ROOT / "tables" / "table1.yaml")
+    assert [list(row.reported.values()) for row in table.rows.values()] == [
+        [72.6, 93.1, 57.6],
+        [72.8, 93.5, 58.1],
+        [73.5, 94.3, 59.3],
+        [73.2, 94.1, 59.5],
+    ]
+    assert {name: row.bold for name, row in table.rows.items() if row.bold} == {
+        "c400": ["fc_only", "finetune"],
+        "c800": ["r1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (
+            "  a: {label: A,",
+            "  a: {label: A, colour: red,",
+            12,
+            "unknown key 'rows.a.colour'; known",
+        ),
+        ("  b: {label: B,", "  a: {label: B,", 13, "duplicate key 'a', first on line 12"),
+        ("{r1: 40.0}", "{r1: 140.0}", 13, "rows.b.reported.r1 is 140.0"),
+        ("{r1: 40.0}", "{r2: 40.0}", 13, "unknown 'r2'; known: r1"),
+        ("{r1: 40.0}", "{r1: yes}", 13, "rows.b.reported.r1 is 'yes'"),
+        ("tolerance: 1.0", "tolerance: on", 9, "columns.r1.tolerance is 'on'"),
+        ("stage: retrieval", "stage: guess", 9, "columns.r1.stage is 'guess'"),
+        ("clusters: 100}", "clusters: 400}", 13, "clusters: 400 overrides nothing"),
+        (
+            "clusters: 100}",
+            "clusters: 300}",
+            13,
+            "has no value at scale smoke (100, 200, 400, 800)",
+        ),
+        ("clusters: 100}", "cluster: 100}", 13, "method.iicl.cluster is 100: Extra inputs"),
+        ("clusters: 100}", "lambda: &x 1}", 13, "anchors and aliases are not allowed"),
+        ("method: iicl", "method: magic", 6, "'magic'"),
+        ("corpus: audioset", "corpus: hmdb51", 6, "no corpus 'hmdb51' at this scale; known"),
+        ("title: Two rows\n", "", 1, "title is missing"),
+        ("table: 2", "table: 3", 1, "table is 3, but the file is table2.yaml"),
+        ("seeds: [0, 1]", "seeds: [0, -1]", 5, "defaults.seeds.1 is -1"),
+        ("B, pretrain", "B, bold: [r1], cited: [], pretrain", 13, "rows.b.cited is []"),
+        ("rows:", "rows: [", 13, "expected"),
+    ],
+)
+def test_an_error_names_file_line_and_value(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    line: int,
+    message: str,
+) -> None:
+    assert SMALL_TABLE.count(old) == 1
+    path = checkout.folder / "tables" / "table2.yaml"
+    path.write_text(SMALL_TABLE.replace(old, new))
+    assert checkout.run("--dry-run") == 2
+    error = capsys.readouterr().err
+    where, _, said = error.removeprefix("error: ").partition(": ")
+    assert message in said
+    assert where == f"{path}:{line}"
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("num_frames: 8", "num_frame: 8", 9, "clip.num_frame is 8: Extra inputs"),
+        ("num_clips: 4}\n  fine", "num_clips: -4}\n  fine", 12, "num_clips is -4"),
+        ("features: {", "feature: {", 12, "stages.feature"),
+        ("unit: CPU core", "unit: abacus", 3, "device.unit is 'abacus'"),
+        ("scale: smoke", "scale: other", 1, "scale is 'other', but the file is smoke.yaml"),
+        (
+            "{seed: 0}, counts: {all: 1080, 1/",
+            "{seed: 0}, same_as: ucf101, counts: {1/",
+            7,
+            "not both",
+        ),
+    ],
+)
+def test_an_error_in_a_scale_names_file_line_and_value(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    line: int,
+    message: str,
+) -> None:
+    path = checkout.folder / "benchmarks" / "scales" / "smoke.yaml"
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+    assert checkout.run("--dry-run") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}:{line}: ")
+    assert message in error
+
+
+def test_yaml_is_read_as_it_looks(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "rate: 1e-3\nswitch: on\nanswer: yes\nnorway: no\ntime: 1:30\nday: 2020-01-01\n"
+        "octal: 010\nbig: 1_000\nreal: true\nnothing: null\nint: -7\nfloat: .5\n"
+    )
+    assert load(path).data == {
+        "rate": 0.001,
+        "switch": "on",
+        "answer": "yes",
+        "norway": "no",
+        "time": "1:30",
+        "day": "2020-01-01",
+        "octal": "010",
+        "big": "1_000",
+        "real": True,
+        "nothing": None,
+        "int": -7,
+        "float": 0.5,
+    }
+
+
+@pytest.mark.parametrize("wanted", ["I", "1", "i"])
+def test_a_table_is_found_by_its_number(wanted: str) -> None:
+    (table,) = find_tables(ROOT / "tables", wanted)
+    assert table.numeral == "I"
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table1.yaml"
+    path.write_text("- 1\n")
+    with pytest.raises(SpecError, match=r"table1.yaml:1: a mapping is expected"):
+        load_table(path)
