@@ -7,7 +7,7 @@ torch, so that planning stays quick.
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 STAGES = {
     "pretrain": "iicl.training.pretrain:run",
@@ -101,15 +101,17 @@ def prepare(
     from iicl import config
     from iicl.data import datasets
     from iicl.data.prepare import prepare
+    from iicl.data.synthetic.world import CorpusName
     from iicl.data.synthetic.write import generate as write
 
     phases = 1 if source is not None else 2
     if source is None:
         assert generate is not None
+        assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
         source = out.with_name(f"{out.name}.source")
         out.parent.mkdir(parents=True, exist_ok=True)
         write(
-            corpus,
+            cast(CorpusName, corpus),
             source,
             **generate,
             num_workers=num_workers,

@@ -66,7 +66,7 @@ NO_AUGMENTATION = Augmentation(
 
 
 class Encoders(Config):
-    """R(2+1)D and ResNet; depth is the number of residual blocks per stage, 8 x width the output."""
+    """R(2+1)D and ResNet: residual blocks per stage, and an eighth of the features' dimension."""
 
     video_width: Count = 64
     video_depth: Count = 2
@@ -252,20 +252,21 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
     total = length.initialisation + length.co_training
     if isinstance(whole.method, RandomInit):
         return [whole]
-    if isinstance(whole.method, Supervised) or whole.method.objective == "cluster":  # [20]
+    method = whole.method
+    if not isinstance(method, IICL) or method.objective == "cluster":  # [20]
         return [whole.model_copy(update={"epochs": total})]
     first = whole.model_copy(
         update={
             "phase": "initialisation",
             "epochs": length.initialisation,
-            "method": _initialisation_method(whole.method),
+            "method": _initialisation_method(method),
             "keep_instance_head": True,
             "keep_optimiser": False,
         }
     )
     second = whole.model_copy(update={"phase": "co_training", "epochs": length.co_training})
-    if second.method.objective == "instance":
-        second = second.model_copy(update={"method": _without_clusters(whole.method)})
+    if method.objective == "instance":
+        second = second.model_copy(update={"method": _without_clusters(method)})
     return [first, second]
 
 

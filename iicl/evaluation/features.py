@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
+from torch import Tensor
 
 from iicl.config import Execution, Features
 from iicl.data.loader import make_loader
@@ -87,17 +88,24 @@ def run(
         batch_size=BATCH_SIZE,
         num_workers=execution.num_workers,
     )
+
+    def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {config.view: encoder(views[config.view])}
+
     started = time.monotonic()
     num_done = 0
     with torch.inference_mode():
         for batch in loader:
-            view = make_views(batch, config.clip, device)[config.view]
-            encoded = encode(encoder, view, config.precision).cpu().numpy()
+            views = make_views(batch, config.clip, device)
+            encoded = encode(pooled, views, config.precision)[config.view].cpu().numpy()
             rows = [row_of[p] for p in batch.positions.tolist()]
             features[rows, batch.clip_index.numpy()] = encoded
             num_done += len(rows)
             report(num_done / (len(positions) * config.num_clips), f"{num_done} clips")
-    arrays = {"features": features, "positions": np.asarray(positions, np.int64)}
+    arrays: dict[str, NDArray[Any]] = {
+        "features": features,
+        "positions": np.asarray(positions, np.int64),
+    }
     write_atomically(out / FEATURES, save(arrays))
     return {
         "metrics": {},

@@ -168,11 +168,15 @@ def _test_scores(
         batch_size=config.batch_size,
         num_workers=execution.num_workers,
     )
+
+    def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"video": method.video_encoder(views["video"])}
+
     method.eval()
     with torch.inference_mode():
         for batch in loader:
-            clips = make_views(batch, config.clip, device)["video"]
-            features = encode(method.video_encoder, clips, config.precision)
+            views = make_views(batch, config.clip, device)
+            features = encode(pooled, views, config.precision)["video"]
             rows = torch.tensor([row[position] for position in batch.positions.tolist()])
             rows = rows.repeat_interleave(config.num_crops)
             scores.index_add_(0, rows, method.classifier(features).cpu() / views_per_item)

@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from iicl.config import Precision
 from iicl.methods.base import Method
+from iicl.training.precision import encode
 
 
 class NonFiniteError(FloatingPointError):
@@ -119,22 +120,7 @@ def backward(
 
 
 def _encode(method: Method, views: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
-    """Features in float32 or more, encoded in the given precision."""
-    bf16 = precision == "bf16"
-    views = {
-        name: view.contiguous(memory_format=torch.channels_last_3d)
-        if bf16 and view.ndim == 5
-        else view
-        for name, view in views.items()
-        if name in method.views
-    }
-    device_type = views[method.views[0]].device.type
-    with torch.autocast(device_type, dtype=torch.bfloat16, enabled=bf16):
-        features = method.encode(views)
-    return {
-        name: feature.to(torch.promote_types(feature.dtype, torch.float32))
-        for name, feature in features.items()
-    }
+    return encode(method.encode, {name: views[name] for name in method.views}, precision)
 
 
 def _loss(method: Method, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

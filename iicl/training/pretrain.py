@@ -1,4 +1,4 @@
-"""The stage ``pretrain``: one phase of a self-supervised or supervised pretraining (paper III-E)."""
+"""The stage ``pretrain``: one phase of a pretraining (paper III-E)."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -134,7 +134,7 @@ def _positions(config: Pretrain, corpus: PreparedCorpus) -> list[int]:
 
 
 def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
-    """Give the audio encoder the corpus's log-mel statistics, which then travel with its weights."""
+    """Give the audio encoder the corpus's log-mel statistics; they travel with its weights."""
     encoder = getattr(method, "audio_encoder", None)
     if encoder is None:
         return

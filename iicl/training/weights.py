@@ -1,7 +1,7 @@
 """Weights between runs: safetensors files, loaded strictly."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -26,6 +26,12 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / WEIGHTS)
 
 
+@overload
+def load_encoder(folder: Path, view: Literal["video"], encoders: Encoders) -> VideoEncoder: ...
+@overload
+def load_encoder(
+    folder: Path, view: Literal["video", "audio"], encoders: Encoders
+) -> VideoEncoder | AudioEncoder: ...
 def load_encoder(
     folder: Path, view: Literal["video", "audio"], encoders: Encoders
 ) -> VideoEncoder | AudioEncoder:

@@ -28,8 +28,14 @@ def test_the_defaults_are_the_paper_s():
 
 @pytest.mark.parametrize(
     "change",
-    [{"clusters": 100}, {"cluster_weight": 0.1}, {"cluster_temperature": 0.1}]
-    + [{"co_attention": "none"}, {"co_attention": "token"}, {"entropy_weight": 0.0}],
+    [
+        {"clusters": 100},
+        {"cluster_weight": 0.1},
+        {"cluster_temperature": 0.1},
+        {"entropy_weight": 0.0},
+        {"co_attention": "none"},
+        {"co_attention": "token"},
+    ],
 )
 def test_rows_that_differ_in_the_co_training_share_their_initialisation(change):
     (first, second), (first_changed, second_changed) = phases(), phases(**change)

@@ -43,7 +43,7 @@ def test_a_damaged_newest_falls_back_loudly(tmp_path, caplog, damage):
 def test_all_damaged_is_an_error_and_not_a_fresh_start(tmp_path):
     checkpoint.save(tmp_path, 5, state(1.0))
     (tmp_path / "step-000000005.pt").write_bytes(b"")
-    with pytest.raises(ValueError, match="step-000000005.pt"):
+    with pytest.raises(ValueError, match=r"step-000000005\.pt"):
         checkpoint.load_latest(tmp_path)
 
 

@@ -1,0 +1,134 @@
+"""The command ``iicl``: prepare a corpus, generate one, list the interpretations of the paper."""
+
+import argparse
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from iicl import config
+from iicl.interpretations import INTERPRETATIONS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0, or 2 where the input cannot be used."""
+    parser = argparse.ArgumentParser(prog="iicl", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
+    _add_generate(commands.add_parser("generate", help="write a generated corpus"))
+    listing = commands.add_parser("interpretations", help="how this project reads the paper")
+    listing.set_defaults(run=lambda parsed: _interpretations())
+    parsed = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    try:
+        parsed.run(parsed)
+    except (ValueError, OSError) as error:
+        print(f"iicl {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"iicl {parsed.command}: stopped; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _add_prepare(parser: argparse.ArgumentParser) -> None:
+    defaults = config.Preparation()
+    parser.add_argument("corpus", help="name of the corpus, for example ucf101 or audioset")
+    parser.add_argument(
+        "source", type=Path, help="root of its official layout, or of class folders"
+    )
+    parser.add_argument("out", type=Path, help="folder of the prepared corpus")
+    parser.add_argument("--reader", help="dataset reader; default: what the layout looks like")
+    parser.add_argument("--short-side", type=int, default=defaults.short_side)
+    parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
+    parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(parsed: argparse.Namespace) -> None:
+    from iicl.data import datasets
+    from iicl.data.prepare import prepare
+
+    reader = parsed.reader or datasets.detect(parsed.corpus, parsed.source)
+    preparation = config.Preparation(
+        short_side=parsed.short_side, max_fps=parsed.max_fps, max_seconds=parsed.max_seconds
+    )
+    with _progress(f"preparing {parsed.corpus}") as advance:
+        manifest = prepare(
+            reader,
+            parsed.source,
+            parsed.out,
+            corpus=parsed.corpus,
+            preparation=preparation,
+            num_workers=parsed.workers,
+            progress=advance,
+        )
+    usable = sum(bool(item.views) for item in manifest.items)
+    print(f"{parsed.corpus}: {usable:,} of {len(manifest.items):,} items usable, read by {reader}")
+    flawed = [item for item in manifest.items if item.reason and item.reason != "missing"]
+    for item in flawed[:20]:
+        views = " and ".join(item.views) or "nothing"
+        print(f"  {item.id}: {views} kept: {item.reason}")
+    if len(flawed) > 20:
+        print(f"  and {len(flawed) - 20:,} more; all are in {parsed.out / 'manifest.jsonl'}")
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", choices=["audioset", "ucf101"])
+    parser.add_argument("out", type=Path, help="root to write the official layout to")
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--contact-sheet", type=Path, help="PNG that shows every class")
+    parser.set_defaults(run=_generate)
+
+
+def _generate(parsed: argparse.Namespace) -> None:
+    from iicl.data.synthetic.write import generate
+
+    with _progress(f"generating {parsed.corpus}") as advance:
+        generate(
+            parsed.corpus,
+            parsed.out,
+            num_items=parsed.items,
+            seed=parsed.seed,
+            num_workers=parsed.workers,
+            progress=advance,
+        )
+    if parsed.contact_sheet:
+        from iicl.data.synthetic.contact_sheet import contact_sheet
+
+        contact_sheet([parsed.out], parsed.contact_sheet)
+
+
+def _interpretations() -> None:
+    for entry in INTERPRETATIONS:
+        print(f"[{entry.number}] {entry.title}")
+        for label, text in (
+            ("paper", entry.paper),
+            ("here", entry.default),
+            ("otherwise", entry.alternatives),
+        ):
+            print(
+                textwrap.fill(f"{label}: {text}", 96, initial_indent="  ", subsequent_indent="    ")
+            )
+        for setting in entry.settings:
+            others = ", ".join(map(str, setting.alternatives))
+            print(f"  {setting.field} = {setting.default} (or {others})")
+        print()
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error; yields a function of (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(text, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
