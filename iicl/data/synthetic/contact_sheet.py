@@ -14,8 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torchaudio.transforms import MelSpectrogram
 
+from iicl.data.synthetic.layout import Item, plan
 from iicl.data.synthetic.world import CLASSES, EventClass, World
-from iicl.data.synthetic.write import MARKER, Item, decode, plan
+from iicl.data.synthetic.write import MARKER, decode
 
 _NUM_FRAMES = 12  # consecutive, from the start of an item
 _ZOOM = 2  # screen pixels per pixel
