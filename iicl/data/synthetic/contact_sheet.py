@@ -14,15 +14,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torchaudio.transforms import MelSpectrogram
 
+from iicl.data.synthetic.layout import Item, plan
 from iicl.data.synthetic.world import CLASSES, EventClass, World
-from iicl.data.synthetic.write import MARKER, Item, decode, plan
+from iicl.data.synthetic.write import MARKER, decode
 
 _NUM_FRAMES = 12  # consecutive, from the start of an item
 _ZOOM = 2  # screen pixels per pixel
 _SOUND_HEIGHT = 52  # screen pixels
 _GAP = 14
 _LABEL_WIDTH = 250
-_HEADER_HEIGHT = 100
+_HEADER_HEIGHT = 132
 _DPI = 100
 
 
@@ -47,7 +48,10 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
         _draw(figure, block, top, width, height)
         top += _HEADER_HEIGHT + block.picture.shape[0]
     partial = out.with_name(f"{out.name}.partial")
-    figure.savefig(partial, format="png")
+    with open(partial, "wb") as file:
+        figure.savefig(file, format="png")
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(partial, out)
 
 
@@ -80,7 +84,9 @@ def _read(root: Path) -> _Block:
     note = (
         f"Two items of each class. Above: {_NUM_FRAMES} consecutive frames of "
         f"{world.width} x {world.height} pixels at {world.fps} per second. "
-        "Below: log-mel spectrogram of the same time, 0-8 kHz upwards, or grey without sound."
+        "Below: log-mel spectrogram of the same time, 0-8 kHz upwards; grey has no sound.\n"
+        "Nuisances on purpose: hue, shape, size, background, noise, and in part of the items a "
+        "steady tone or a second sound that nothing in the picture makes."
     )
     return _Block(title, note, classes, rows)
 
@@ -126,7 +132,7 @@ def _draw(figure: Figure, block: _Block, top: int, width: int, height: int) -> N
         figure.text(x / width, 1 - y / height, text, fontsize=size, va="center", **style)
 
     write(12, top + 36, block.title, 24, weight="bold")
-    write(12, top + 76, block.note, 15, color="#444444")
+    write(12, top + 90, block.note, 15, color="#444444", linespacing=1.4)
     top += _HEADER_HEIGHT
     figure.figimage(block.picture, xo=_LABEL_WIDTH, yo=height - top - rows, origin="upper")
     step = rows / len(block.classes)

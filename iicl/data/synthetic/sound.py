@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from iicl.data.synthetic.world import Event, Scene, World
+from iicl.data.synthetic.scene import Event, Scene
+from iicl.data.synthetic.world import World
 
 _LEVEL = 0.05  # root mean square of an event's sound at a gain of 0 dB; full scale is 1
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from iicl.data.synthetic.world import Event, Look, Scene, World
+from iicl.data.synthetic.scene import Event, Look, Scene
+from iicl.data.synthetic.world import World
 
 _SHAKE_HZ = 3.3  # below half of 8 fps
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from iicl.data.synthetic.scene import draw_scene, generator
 from iicl.data.synthetic.sound import event_sound, render_sound
 from iicl.data.synthetic.video import render_video, tracks
-from iicl.data.synthetic.world import CLASSES, MOTIONS, SOUNDS, World, draw_scene, generator
+from iicl.data.synthetic.world import CLASSES, MOTIONS, SOUNDS, World
 
 CLEAN = World(pixel_noise=0.0, snr_db=(40.0, 40.0), overlap=0.0, second_event=0.0)
 PRETRAINING, DOWNSTREAM = CLASSES["audioset"], CLASSES["ucf101"]

@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from iicl.data.synthetic.layout import held_out_groups, plan
 from iicl.data.synthetic.world import CLASSES, World
-from iicl.data.synthetic.write import MARKER, decode, generate, held_out_groups, plan
+from iicl.data.synthetic.write import MARKER, decode, generate
 
 # Sums over the decoded content of two items. A change means that other clips are generated: raise
 # VERSION with it, so that no corpus of the old kind passes for one of the new.
