@@ -144,7 +144,7 @@ def test_the_number_of_workers_changes_nothing(
 def test_a_corpus_with_nothing_usable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "source" / "a").mkdir(parents=True)
     (tmp_path / "source" / "a" / "x.mp4").touch()
-    with pytest.raises(ValueError, match="nothing usable among the 1 items.*empty file"):
+    with pytest.raises(ValueError, match=r"nothing usable among the 1 items.*empty file"):
         run(tmp_path / "source", tmp_path / "out")
     assert read_header(tmp_path / "out") is None
 

@@ -72,7 +72,6 @@ def test_colours_are_those_of_swscale() -> None:
     planes[0, 0, 64:, 32:] = packed[80:].reshape(32, 32)
     got = video(batch_of(torch.from_numpy(planes), [[[0, 0, 64, 64]]]), 64)[0, :, 0]
     difference = np.abs(got.permute(1, 2, 0).numpy() * 255 - expected)
-    print(np.median(difference), np.quantile(difference,.9), difference.max())
     assert np.median(difference) < 1.5
     assert np.quantile(difference, 0.9) < 4  # swscale repeats chroma samples, we interpolate
     flat = difference[4:12, 4:12], difference[20:28, 4:12]
