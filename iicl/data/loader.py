@@ -278,9 +278,10 @@ class _Clips(Dataset):
         self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
     ) -> torch.Tensor:
         height, width = (max(getattr(i, side) for i in items) for side in ("height", "width"))
-        video = torch.zeros(
-            (len(items), self.clip.num_frames, 3 * height // 2, width), dtype=torch.uint8
-        )
+        padded = any((item.height, item.width) != (height, width) for item in items)
+        allocate = torch.zeros if padded else torch.empty
+        shape = (len(items), self.clip.num_frames, 3 * height // 2, width)
+        video = allocate(shape, dtype=torch.uint8)
         for out, sample, item, draw in zip(video.numpy(), samples, items, draws, strict=True):
             numbers = frame_numbers(item, draw.start_seconds, self.clip)
             self.corpus.read_video(sample.position, numbers.tolist(), out)
