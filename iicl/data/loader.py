@@ -1,14 +1,15 @@
 """Batches of raw clips from a prepared corpus. Workers decode; everything else is a pure function.
 
-Which samples form a batch depends on (seed, epoch) alone; the start of a clip and its augmentation on
-(seed, epoch, item, clip number) alone. So neither the number of workers nor a resume changes a sample.
+Which samples form a batch depends on (seed, epoch) alone; the start of a clip and its augmentation
+on (seed, epoch, item, clip number) alone. So neither the number of workers nor a resume changes a
+sample.
 """
 
 import dataclasses
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ class RawBatch:
 
     Attributes:
         views: "video" (B, T, 3H/2, W) uint8: H rows of luma, then U and V side by side, as in
-            :meth:`PreparedCorpus.read_video`, H and W the largest of the batch; "audio" (B, samples)
-            int16; "label" (B, classes) float32 rows summing to 1. Those asked for.
+            :meth:`PreparedCorpus.read_video`, H and W the largest of the batch; "audio" (B,
+            samples) int16; "label" (B, classes) float32 rows summing to 1. Those asked for.
         positions: (B,) items in the manifest.
         clip_index: (B,) number of the clip among those of its item.
         sizes: (B, 2) true height and width of the frames.
@@ -86,13 +87,14 @@ def make_loader(
 ) -> DataLoader:
     """Batches of all epochs in turn, so that workers start once.
 
-    With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own random
-    order, one clip each at a random time. With "uniform" the items come in the order given, each with
-    ``num_clips`` clips evenly spaced from its start to its end (one clip: its middle).
+    With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own
+    random order, one clip each at a random time. With "uniform" the items come in the order given,
+    each with ``num_clips`` clips evenly spaced from its start to its end (one clip: its middle).
 
     Frames are the nearest of the item's own grid. A clip longer than its item loops over it. The
-    window of sound is centred on the clip (or starts with it, ``clip.alignment``), is moved to lie within
-    the sound, and is filled up with zeros at its end where the sound is shorter than the window.
+    window of sound is centred on the clip (or starts with it, ``clip.alignment``), is moved to lie
+    within the sound, and is filled up with zeros at its end where the sound is shorter than the
+    window.
 
     Args:
         corpus: where to read.
@@ -103,8 +105,8 @@ def make_loader(
         batch_size: clips per batch.
         num_clips: clips per item and epoch.
         num_crops: 1 for one crop, 3 for left, centre and right along the longer side.
-        augmentation: drawn per sample; without it, and with a ``crop_fraction`` of (1, 1), the crop is
-            the central square.
+        augmentation: drawn per sample; without it, and with a ``crop_fraction`` of (1, 1), the crop
+            is the central square.
         seed: of the run.
         epochs: numbers of the epochs to go through.
         drop_last: leave out an epoch's last, smaller batch.
@@ -276,12 +278,13 @@ class _Clips(Dataset):
         self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
     ) -> torch.Tensor:
         height, width = (max(getattr(i, side) for i in items) for side in ("height", "width"))
-        video = torch.zeros(
-            (len(items), self.clip.num_frames, 3 * height // 2, width), dtype=torch.uint8
-        )
+        padded = any((item.height, item.width) != (height, width) for item in items)
+        allocate = torch.zeros if padded else torch.empty
+        shape = (len(items), self.clip.num_frames, 3 * height // 2, width)
+        video = allocate(shape, dtype=torch.uint8)
         for out, sample, item, draw in zip(video.numpy(), samples, items, draws, strict=True):
             numbers = frame_numbers(item, draw.start_seconds, self.clip)
-            self.corpus.read_video(sample.position, numbers, out)
+            self.corpus.read_video(sample.position, numbers.tolist(), out)
         return video
 
     def _audio(
@@ -316,8 +319,8 @@ def frame_numbers(item: ManifestItem, start_seconds: float, clip: Clip) -> np.nd
         clip: number of frames and their rate.
 
     Returns:
-        (clip.num_frames,) int64 in 0 to num_frames - 1; they start over where the clip is longer than
-        the item.
+        (clip.num_frames,) int64 in 0 to num_frames - 1; they start over where the clip is longer
+        than the item.
     """
     times = start_seconds + np.arange(clip.num_frames) / clip.fps
     numbers = np.floor(times * item.fps + 0.5 + 1e-6).astype(np.int64)
@@ -372,7 +375,7 @@ def _check(
         )
 
 
-def _as_is(batch: RawBatch) -> RawBatch:
+def _as_is(batch: Any) -> Any:
     return batch
 
 

@@ -180,9 +180,7 @@ class Manifest:
         if header is None:
             raise ValueError(f"{folder} is no prepared corpus: it holds no {MANIFEST_NAME}")
         if header["format"] != FORMAT:
-            raise ValueError(
-                f"{folder} has format {header['format']}, this version reads {FORMAT}: prepare again"
-            )
+            raise ValueError(f"{folder} has format {header['format']}, not {FORMAT}: prepare again")
         names = {f.name for f in dataclasses.fields(cls) if f.init and f.name != "items"}
         try:
             with open(folder / MANIFEST_NAME, encoding="ascii") as stream:

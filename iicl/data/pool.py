@@ -1,7 +1,7 @@
 """Worker processes for decoding that survive crashes and hangs of the code they run.
 
-A batch of items is the unit of work. Whoever dies on an item, by a segmentation fault or by the alarm
-that bounds an item's time, is replaced, and the batch is done again without that item.
+A batch of items is the unit of work. Whoever dies on an item, by a segmentation fault or by the
+alarm that bounds an item's time, is replaced, and the batch is done again without that item.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """From official layouts to a prepared corpus: every source file is decoded once.
 
-``<out>/manifest.jsonl`` names the folder beside it that holds the shards. That folder is named after the
-source listing (paths, sizes, modification times) and the preparation, so that two sources or two
-preparations never mix, and a prepare that was killed goes on where it stopped, shard by shard.
+``<out>/manifest.jsonl`` names the folder beside it that holds the shards. That folder is named
+after the source listing (paths, sizes, modification times) and the preparation, so that two sources
+or two preparations never mix, and a prepare that was killed goes on where it stopped, shard by
+shard.
 """
 
 import dataclasses

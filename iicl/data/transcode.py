@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from iicl.config import Preparation
 
@@ -24,8 +25,8 @@ _MARGIN_SECONDS = 0.5  # read before a cut, so that audio codecs have settled
 _GAP_SECONDS = 0.1  # a larger step between sound time stamps is a gap, a smaller one is jitter
 
 # Intra refresh every GOP frames and nothing a decoder would wait or search for: no B-frames, no
-# CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter sets
-# stand in front of every key frame, so that decoding can start there.
+# CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter
+# sets stand in front of every key frame, so that decoding can start there.
 _X264 = {
     "preset": "veryfast",
     "tune": "fastdecode",
@@ -106,15 +107,20 @@ class _Reader:
         kind = container.format.name
         if kind == "tty" or kind.startswith("image2") or kind.endswith("_pipe"):
             raise UnusableSource(f"text or still image ({kind}), not a clip")
-        self.video = container.streams.best("video")
-        if self.video is not None and self.video.disposition & av.stream.Disposition.attached_pic:
-            self.video = None
-        self.audio = container.streams.best("audio")
-        for stream in (self.video, self.audio):
-            if stream is not None:
-                stream.codec_context.thread_count = 1
-        if self.video is None and self.audio is None:
+        video: Any = container.streams.best("video")
+        if video is not None and video.disposition & av.stream.Disposition.attached_pic:
+            video = None  # cover art
+        audio: Any = container.streams.best("audio")
+        self.video: av.VideoStream | None = video
+        self.audio: av.AudioStream | None = audio
+        self.streams = [stream for stream in (video, audio) if stream is not None]
+        if not self.streams:
             raise UnusableSource("no video stream and no audio stream")
+        for stream in self.streams:
+            if stream.codec_context is None:
+                raise UnusableSource(f"no decoder for its {stream.type} stream")
+            stream.codec_context.thread_count = 1
+        self.main = self.streams[0]  # whose times count
         self.origin = self._origin()
         self.announced = self._announced()
         self.low, self.high = self._window(start, end)
@@ -122,20 +128,21 @@ class _Reader:
         self.stopped = ""
 
     def _origin(self) -> float:
-        stream = self.video or self.audio
-        if stream.start_time is not None:
-            return float(stream.start_time * stream.time_base)
+        start = self.main.start_time
+        if start is not None:
+            return float(start * self.main.time_base)
         return (self.container.start_time or 0) / 1e6
 
     def _announced(self) -> float | None:
         """Seconds from the first frame to the end, as the header or else the packets say."""
-        stream = self.video or self.audio
-        if stream is self.video and self.container.format.name == "avi":
+        rate = self.video.average_rate if self.video is not None else None
+        num_frames = self.video.frames if self.video is not None else 0
+        if self.container.format.name == "avi" and rate and num_frames:
             # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
-            if stream.frames and stream.average_rate:
-                return float(stream.frames / stream.average_rate)
-        if stream.duration is not None and stream.duration > 0:
-            return float(stream.duration * stream.time_base)
+            return float(num_frames / rate)
+        duration = self.main.duration
+        if duration is not None and duration > 0:
+            return float(duration * self.main.time_base)
         if self.container.duration is not None and self.container.duration > 0:
             first = (self.container.start_time or 0) / 1e6
             return first + self.container.duration / 1e6 - self.origin
@@ -159,13 +166,12 @@ class _Reader:
 
     def _measured(self) -> float:
         """Seconds to the last time stamp, of a file whose header does not say."""
-        stream = self.video or self.audio
         last = self.origin
         try:
-            for packet in self.container.demux(stream):
+            for packet in self.container.demux(self.main):
                 if packet.pts is not None:
                     last = max(
-                        last, float((packet.pts + (packet.duration or 0)) * stream.time_base)
+                        last, float((packet.pts + (packet.duration or 0)) * self.main.time_base)
                     )
         except av.error.FFmpegError:
             pass  # met again, and noted, when it is decoded
@@ -246,8 +252,8 @@ class _Reader:
 
     def _frames(self) -> Iterator[av.VideoFrame | av.AudioFrame]:
         """Decoded frames of both streams until both are past the window."""
-        open_streams = {s.index for s in (self.video, self.audio) if s is not None}
-        packets = self.container.demux([s for s in (self.video, self.audio) if s is not None])
+        open_streams = {stream.index for stream in self.streams}
+        packets = self.container.demux(self.streams)
         while open_streams:
             try:
                 packet = next(packets)
@@ -259,7 +265,7 @@ class _Reader:
             if packet.stream.index not in open_streams:
                 continue
             try:
-                frames = packet.decode()
+                frames: list[Any] = packet.decode()
             except av.error.FFmpegError:
                 self.num_errors += 1
                 continue
@@ -303,7 +309,8 @@ class _Encoder:
 
     def add(self, frame: av.VideoFrame) -> None:
         stamp = frame.dts if self._decode_order or frame.pts is None else frame.pts
-        time = None if stamp is None else float(stamp * frame.time_base)
+        base = frame.time_base
+        time = None if stamp is None or base is None else float(stamp * base)
         if self._previous is not None and (time is None or time <= self._previous[0]):
             time = self._previous[0] + 1 / float(self.fps)
         elif time is None:
@@ -326,7 +333,9 @@ class _Encoder:
         if self._previous is None:
             return
         time, frame = self._previous
-        last = float(frame.duration * frame.time_base) if frame.duration else 1 / float(self.fps)
+        last = 1 / float(self.fps)
+        if frame.duration and frame.time_base is not None:
+            last = float(frame.duration * frame.time_base)
         assert self.zero is not None
         # Half a frame less: a grid time exactly at the end belongs to what follows.
         self._emit_until(time + last - 0.5 / float(self.fps))
@@ -336,7 +345,8 @@ class _Encoder:
 
     def _emit_until(self, end: float) -> None:
         """Encodes the previous frame for every grid time before ``end``."""
-        assert self._previous is not None and self.zero is not None
+        assert self._previous is not None
+        assert self.zero is not None
         scaled = None
         end = min(end, self._high - 0.5 / float(self.fps))
         while self.zero + self._num_encoded / float(self.fps) < end + 1e-6:
@@ -359,8 +369,8 @@ class _Encoder:
             width=size[0],
             height=size[1],
             format="yuv420p",
-            dst_colorspace="ITU601",
-            dst_color_range="MPEG",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
             interpolation="AREA" if size[0] < frame.width else "BICUBIC",
         )
         return _rotated(scaled, rotation) if rotation else scaled
@@ -419,13 +429,13 @@ class _Sound:
 
 def _mono(frame: av.AudioFrame) -> np.ndarray:
     """Mean of a frame's channels, (n,) float32 within -1 to 1."""
-    samples = frame.to_ndarray()
+    samples: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype == np.uint8:
         samples = samples.astype(np.int16) * 256 - 32768
     mono = samples.mean(axis=0) if len(samples) > 1 else samples[0]
-    full = np.iinfo(samples.dtype).max + 1 if samples.dtype.kind == "i" else 1
+    full = 2 ** (8 * samples.dtype.itemsize - 1) if samples.dtype.kind == "i" else 1
     return (mono / full).astype(np.float32)
 
 

@@ -36,9 +36,9 @@ def make_views(batch: RawBatch, clip: Clip, device: torch.device) -> dict[str, t
         device: where to compute and to leave the result.
 
     Returns:
-        The batch's views as float32. "video" (B R, 3, T, size, size) RGB, normalised by ``MEAN`` and
-        ``STD``; "audio" (B R, 1, mel, frames), see :func:`log_mel`, not normalised; "label" (B R,
-        classes). The R crops of a clip follow each other; sound and label are repeated for each.
+        The batch's views as float32. "video" (B R, 3, T, size, size) RGB, normalised by ``MEAN``
+        and ``STD``; "audio" (B R, 1, mel, frames), see :func:`log_mel`, not normalised; "label" (B
+        R, classes). The R crops of a clip follow each other; sound and label are repeated for each.
     """
     num_crops = batch.boxes.shape[1]
     views = {}
@@ -57,9 +57,9 @@ def make_views(batch: RawBatch, clip: Clip, device: torch.device) -> dict[str, t
 def log_mel(samples: torch.Tensor, clip: Clip) -> torch.Tensor:
     """Natural logarithm of mel power, ``ln(mel + 1e-6)``.
 
-    The frames tile the window: frame i is centred on the middle of the i-th of ``spectrogram_frames``
-    equal parts. Hann window, FFT of the next power of two, HTK mel filters from 0 to half the sample
-    rate; the ends are mirrored.
+    The frames tile the window: frame i is centred on the middle of the i-th of
+    ``spectrogram_frames`` equal parts. Hann window, FFT of the next power of two, HTK mel filters
+    from 0 to half the sample rate; the ends are mirrored.
 
     Args:
         samples: (B, audio_seconds x sample_rate) sound in the range of int16, any dtype.
@@ -169,8 +169,9 @@ def _taps(
 ) -> torch.Tensor:
     """Weights of a triangle filter that resamples one axis.
 
-    The filter is as wide as the wider of the input's and the output's step: bilinear when enlarging,
-    without aliasing when reducing. A crop of the output's own size at whole pixels has weights 0 and 1.
+    The filter is as wide as the wider of the input's and the output's step: bilinear when
+    enlarging, without aliasing when reducing. A crop of the output's own size at whole pixels has
+    weights 0 and 1.
 
     Args:
         low: (B,) where the crop begins, in pixels.
@@ -204,8 +205,8 @@ def to_rgb(yuv: torch.Tensor) -> torch.Tensor:
 def jitter_colours(rgb: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     """Brightness, contrast, saturation in this order, the same over all frames of a clip.
 
-    Brightness scales; contrast moves values from (or to) the clip's mean grey; saturation from (or to)
-    each pixel's own grey. Each result is clipped to 0-1.
+    Brightness scales; contrast moves values from (or to) the clip's mean grey; saturation from (or
+    to) each pixel's own grey. Each result is clipped to 0-1.
 
     Args:
         rgb: (B, 3, T, H, W) of 0-1.

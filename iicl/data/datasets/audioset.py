@@ -2,14 +2,14 @@
 
 Source: Gemmeke et al., ICASSP 2017, https://research.google.com/audioset; the lists are CC BY 4.0,
 the media belong to their uploaders. Layout: any of ``balanced_train_segments.csv`` (22,160),
-``unbalanced_train_segments.csv`` (2,041,789) and ``eval_segments.csv`` (20,371), each with ``#`` header
-lines and ``, `` between fields, and ``class_labels_indices.csv``. Train lists are "train" and the eval
-list is "test" of fold 1; labels are display names. Known losses: videos vanish from YouTube, no two
-copies are the same.
+``unbalanced_train_segments.csv`` (2,041,789) and ``eval_segments.csv`` (20,371), each with ``#``
+header lines and ``, `` between fields, and ``class_labels_indices.csv``. Train lists are "train"
+and the eval list is "test" of fold 1; labels are display names. Known losses: videos vanish from
+YouTube, no two copies are the same.
 
-Media are looked for in ``video/``, in a folder named as the list (``eval_segments/``) and in the root, as
-``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that is the
-segment), or ``<ytid>`` (the whole video, from which the segment is cut).
+Media are looked for in ``video/``, in a folder named as the list (``eval_segments/``) and in the
+root, as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that
+is the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
 """
 
 import csv
@@ -115,6 +115,6 @@ def _read_segments(
                 rows.append((ytid, float(start), float(end), labels))
             except (ValueError, KeyError) as error:
                 raise ValueError(
-                    f"{path}:{number}: {fields} is not 'YTID, start, end, \"known labels\"' ({error})"
+                    f"{path}:{number}: {fields} is not 'YTID, start, end, \"labels\"' ({error})"
                 ) from None
     return rows

@@ -1,10 +1,11 @@
 """Anyone's own clips: class folders of media files.
 
 Source, licence and counts are the user's; there is no official list. Layout: any file at any depth
-below ``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, class folders are looked for
-in these and they are the splits of fold 1; otherwise every item is "train". A root without any
-sub-folder is one class of its own name. Hidden files, and files beside the class folders (a README), are
-not part of the corpus; any other file is listed, with a reason if it turns out not to be media.
+below ``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, class folders are looked
+for in these and they are the splits of fold 1; otherwise every item is "train". A root without any
+sub-folder is one class of its own name. Hidden files, and files beside the class folders (a
+README), are not part of the corpus; any other file is listed, with a reason if it turns out not to
+be media.
 """
 
 import os

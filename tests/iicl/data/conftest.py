@@ -29,7 +29,7 @@ def _write_clip(
     codec: str = "libx264",
     audio_codec: str = "pcm_s16le",
 ) -> Path:
-    """Writes a clip; ``image(time)`` gives (H, W, 3) uint8, ``sound(times)`` (channels, n) floats."""
+    """Writes a clip; ``image(time)`` is (H, W, 3) uint8, ``sound(times)`` (channels, n) floats."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
     texture = generator.integers(0, 255, (*size, 3)).repeat(1, axis=0).astype(np.uint8)
@@ -84,7 +84,7 @@ def write_clip() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> PreparedCorpus:
-    """Seven clips of three classes, of different sizes, lengths and rates; one silent, one short."""
+    """Seven clips of three classes, of several sizes, lengths and rates; one silent, one short."""
     root = tmp_path_factory.mktemp("corpus")
     source = root / "source"
     _write_clip(source / "a" / "0.mkv", seconds=2.4)

@@ -1,0 +1,288 @@
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from iicl.config import NO_AUGMENTATION, Augmentation, Clip
+from iicl.data.loader import RawBatch, frame_numbers, make_loader, num_steps, uniform_boxes
+from iicl.data.manifest import ManifestItem
+from iicl.data.store import PreparedCorpus
+
+CLIP = Clip(num_frames=8, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=50)
+
+
+def load(corpus: PreparedCorpus, **options) -> list[RawBatch]:  # type: ignore[no-untyped-def]
+    settings = {
+        "views": ["video", "audio", "label"],
+        "sampling": "random",
+        "augmentation": Augmentation(),
+        "batch_size": 4,
+        "seed": 3,
+        "epochs": range(2),
+    } | options
+    if settings["sampling"] == "uniform":
+        settings["augmentation"] = NO_AUGMENTATION
+    positions = settings.pop("positions", corpus.select(["video", "audio"]))
+    return list(make_loader(corpus, positions, settings.pop("clip", CLIP), **settings))
+
+
+def assert_equal(first: list[RawBatch], second: list[RawBatch]) -> None:
+    assert len(first) == len(second)
+    for a, b in zip(first, second, strict=True):
+        assert a.views.keys() == b.views.keys()
+        for name in a.views:
+            assert torch.equal(a.views[name], b.views[name]), name
+        for field in dataclasses.fields(a):
+            if field.name != "views":
+                assert torch.equal(getattr(a, field.name), getattr(b, field.name)), field.name
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(corpus: PreparedCorpus, num_workers: int) -> None:
+    assert_equal(load(corpus), load(corpus, num_workers=num_workers))
+
+
+@pytest.mark.parametrize("start_step", [1, 3, 4, 6])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_resume_goes_on_with_the_same_batches(
+    corpus: PreparedCorpus, start_step: int, num_workers: int
+) -> None:
+    options = {"num_clips": 2, "epochs": range(2)}
+    whole = load(corpus, **options)
+    assert len(whole) == 6
+    rest = load(corpus, start_step=start_step, num_workers=num_workers, **options)
+    assert_equal(whole[start_step:], rest)
+
+
+def test_an_epoch_alone_is_the_epoch_among_others(corpus: PreparedCorpus) -> None:
+    assert_equal(load(corpus, epochs=range(2))[2:], load(corpus, epochs=range(1, 2)))
+
+
+def test_a_sample_depends_on_no_other_item(corpus: PreparedCorpus) -> None:
+    together = {int(p): (b, k) for b in load(corpus) for k, p in enumerate(b.positions)}
+    alone = load(corpus, positions=[corpus.select(["video", "audio"])[0]], epochs=range(1, 2))[0]
+    batch, k = together[int(alone.positions[0])]
+    assert torch.equal(batch.boxes[k], alone.boxes[0])
+    assert torch.equal(batch.views["audio"][k], alone.views["audio"][0])
+
+
+def test_every_pass_of_an_epoch_sees_every_item_once(corpus: PreparedCorpus) -> None:
+    positions = corpus.select(["video"])
+    seen = [
+        (int(p), int(k))
+        for batch in load(corpus, positions=positions, views=["video"], num_clips=3, batch_size=5)
+        for p, k in zip(batch.positions, batch.clip_index, strict=True)
+    ]
+    first, second = seen[:21], seen[21:]
+    for epoch in (first, second):
+        for k in range(3):
+            assert sorted(p for p, _ in epoch[7 * k : 7 * k + 7]) == positions
+            assert {c for _, c in epoch[7 * k : 7 * k + 7]} == {k}
+    assert first != second
+    orders = {tuple(p for p, _ in seen[7 * k : 7 * k + 7]) for k in range(6)}
+    assert len(orders) > 3
+
+
+def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
+    position = [corpus.select(["video", "audio"])[0]]
+    gains = [
+        float(gain)
+        for seed in (0, 1)
+        for batch in load(corpus, positions=position, seed=seed, num_clips=2, batch_size=1)
+        for gain in batch.gain
+    ]
+    assert len(set(gains)) == len(gains) == 8
+
+
+def test_drop_last_and_the_number_of_steps(corpus: PreparedCorpus) -> None:
+    assert [len(b) for b in load(corpus)] == [4, 2, 4, 2]
+    assert [len(b) for b in load(corpus, drop_last=True)] == [4, 4]
+    assert num_steps(6, 1, 4, False) == 2
+    assert num_steps(6, 1, 4, True) == 1
+    loader = make_loader(
+        corpus,
+        [0, 1, 2],
+        CLIP,
+        views=["video"],
+        sampling="random",
+        batch_size=2,
+        epochs=range(5),
+        start_step=3,
+    )
+    assert len(loader) == 7
+    with pytest.raises(ValueError, match="3 items do not fill a batch of 4"):
+        load(corpus, positions=[0, 1, 3], drop_last=True)
+
+
+@pytest.mark.parametrize("fps", [6, 8.0, 16.0, 25.0, 30000 / 1001])
+@pytest.mark.parametrize("clip_fps", [4, 8, 25, 30])
+def test_frames_are_the_nearest(fps: float, clip_fps: float) -> None:
+    item = ManifestItem("x", (), {}, "", num_frames=300, fps=fps)
+    clip = Clip(num_frames=16, fps=clip_fps)
+    for start in (0.0, 0.31, 1.7):
+        for k, number in enumerate(frame_numbers(item, start, clip)):
+            time = start + k / clip_fps
+            distances = np.abs(np.arange(300) / fps - time)
+            assert distances[number] == pytest.approx(distances.min(), abs=1e-5)
+
+
+def test_a_clip_longer_than_its_item_starts_over() -> None:
+    item = ManifestItem("x", (), {}, "", num_frames=5, fps=10.0)
+    numbers = frame_numbers(item, 0.0, Clip(num_frames=12, fps=10))
+    np.testing.assert_array_equal(numbers, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
+    exact = frame_numbers(item, 0.0, Clip(num_frames=8, fps=16))
+    assert exact.max() == 4
+    assert (np.diff(exact) >= 0).all()
+
+
+def test_uniform_clips_span_the_item_in_order(corpus: PreparedCorpus) -> None:
+    positions = corpus.select(["video", "audio"])[:2]
+    batches = load(corpus, positions=positions, sampling="uniform", num_clips=3, epochs=range(1))
+    order = [
+        (int(p), int(k)) for b in batches for p, k in zip(b.positions, b.clip_index, strict=True)
+    ]
+    assert order == [(p, k) for p in positions for k in range(3)]
+    videos = torch.cat([b.views["video"][:, :, :48] for b in batches])
+    item = corpus.manifest.items[positions[0]]
+    last = item.num_frames / item.fps - CLIP.seconds
+    for k, start in enumerate((0, last / 2, last)):
+        numbers = frame_numbers(item, start, CLIP)
+        expected = np.zeros((8, 3 * item.height // 2, item.width), np.uint8)
+        corpus.read_video(positions[0], numbers, expected)
+        rows = item.height
+        np.testing.assert_array_equal(videos[k, :, :rows, : item.width].numpy(), expected[:, :rows])
+    middle = load(corpus, positions=positions[:1], sampling="uniform", epochs=range(1))[0]
+    np.testing.assert_array_equal(middle.views["audio"][0], batches[0].views["audio"][1])
+
+
+def test_sound_is_centred_on_the_clip_and_kept_inside(corpus: PreparedCorpus) -> None:
+    position = corpus.select(["video", "audio"])[0]  # 2.4 s
+    clip = CLIP.model_copy(update={"num_frames": 4})  # 0.5 s, its sound 1 s
+    starts = {0: 0.0, 1: 0.95 - 0.25, 2: 1.4}  # of the sound: clamped, centred, clamped
+    batch = load(
+        corpus, positions=[position], clip=clip, sampling="uniform", num_clips=3, epochs=range(1)
+    )[0]
+    for k, start in starts.items():
+        expected = corpus.read_audio(position, round(start * 16_000), 16_000)
+        np.testing.assert_array_equal(batch.views["audio"][k], expected)
+    with_start = clip.model_copy(update={"alignment": "start"})
+    batch = load(
+        corpus,
+        positions=[position],
+        clip=with_start,
+        sampling="uniform",
+        num_clips=3,
+        epochs=range(1),
+    )[0]
+    expected = corpus.read_audio(position, round(0.95 * 16_000), 16_000)
+    np.testing.assert_array_equal(batch.views["audio"][1], expected)
+
+
+def test_short_sound_ends_in_zeros(corpus: PreparedCorpus) -> None:
+    position = [i.id for i in corpus.manifest.items].index("c/5.mkv")  # 0.4 s
+    audio = load(corpus, positions=[position], epochs=range(1))[0].views["audio"][0]
+    expected = corpus.read_audio(position, 0, corpus.manifest.items[position].num_samples)
+    np.testing.assert_array_equal(audio[: len(expected)], expected)
+    assert len(expected) >= 6400
+    assert not audio[len(expected) :].any()
+
+
+def test_silent_items_are_refused_or_zero(corpus: PreparedCorpus) -> None:
+    silent = [i.id for i in corpus.manifest.items].index("a/2.mkv")
+    with pytest.raises(ValueError, match=r"1 items lack.*a/2.mkv \(no audio stream\)"):
+        load(corpus, positions=[0, silent])
+    batch = load(corpus, positions=[silent], silent="zero", epochs=range(1))[0]
+    assert batch.views["video"].any()
+    assert not batch.views["audio"].any()
+
+
+def test_augmentation_stays_in_its_ranges(corpus: PreparedCorpus) -> None:
+    augmentation = Augmentation(
+        crop_fraction=(0.5, 0.9),
+        flip_probability=0.3,
+        colour_jitter=0.2,
+        colour_jitter_probability=0.5,
+        volume=0.4,
+    )
+    batches = load(
+        corpus,
+        positions=corpus.select(["video"]),
+        views=["video"],
+        augmentation=augmentation,
+        epochs=range(30),
+        clip=CLIP.model_copy(update={"num_frames": 1}),
+    )
+    boxes, sizes, flips, jitter, gain = (
+        torch.cat([getattr(b, name) for b in batches])
+        for name in ("boxes", "sizes", "flips", "jitter", "gain")
+    )
+    box, short = boxes[:, 0], sizes.min(dim=1).values
+    assert (box[:, 2] == box[:, 3]).all()
+    assert (box[:, :2] >= 0).all()
+    assert (box[:, :2] + box[:, 2:] <= sizes).all()
+    fraction = box[:, 2] / short
+    assert 0.48 < fraction.min() < 0.56
+    assert 0.84 < fraction.max() < 0.92
+    assert 0.2 < flips.float().mean() < 0.4
+    plain = (jitter == 1).all(dim=1)
+    assert 0.35 < plain.float().mean() < 0.65
+    assert 0.8 <= jitter.min() < 0.84
+    assert 1.16 < jitter.max() <= 1.2
+    assert 0.6 <= gain.min() < 0.65
+    assert 1.35 < gain.max() <= 1.4
+    still = load(corpus, augmentation=NO_AUGMENTATION)[0]
+    assert (still.jitter == 1).all()
+    assert (still.gain == 1).all()
+    assert not still.flips.any()
+    for box, size in zip(still.boxes, still.sizes, strict=True):
+        np.testing.assert_array_equal(box, uniform_boxes(int(size[0]), int(size[1]), 1))
+
+
+def test_three_crops_lie_along_the_longer_side() -> None:
+    np.testing.assert_array_equal(
+        uniform_boxes(32, 42, 3), [[0, 0, 32, 32], [0, 5, 32, 32], [0, 10, 32, 32]]
+    )
+    np.testing.assert_array_equal(uniform_boxes(50, 32, 1), [[9, 0, 32, 32]])
+
+
+def test_labels_are_distributions_over_the_classes(corpus: PreparedCorpus) -> None:
+    assert corpus.manifest.classes == ["a", "b", "c"]
+    for batch in load(corpus):
+        for row, position in zip(batch.views["label"], batch.positions, strict=True):
+            label = corpus.manifest.items[position].labels[0]
+            assert row.tolist() == [float(name == label) for name in "abc"]
+    items = list(corpus.manifest.items)
+    items[0] = dataclasses.replace(items[0], labels=("a", "c"))
+    double = PreparedCorpus(corpus.path, dataclasses.replace(corpus.manifest, items=items))
+    row = load(double, positions=[0], epochs=range(1))[0].views["label"][0]
+    assert row.tolist() == [0.5, 0, 0.5]
+
+
+def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
+    for options, message in (
+        ({"positions": []}, "nothing to read"),
+        ({"clip": Clip(sample_rate=8000)}, "16000 Hz, the clip asks 8000"),
+        ({"num_crops": 2}, "num_crops must be 1 or 3, got 2"),
+        ({"views": ["flow"]}, "no view 'flow'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load(corpus, **options)
+    with pytest.raises(ValueError, match="takes no augmentation"):
+        make_loader(
+            corpus,
+            [0],
+            CLIP,
+            views=["video"],
+            sampling="uniform",
+            batch_size=1,
+            augmentation=Augmentation(),
+        )
+
+
+def test_sizes_of_frames_may_differ_in_a_batch(corpus: PreparedCorpus) -> None:
+    batch = load(corpus, positions=[0, 1, 4], views=["video"], epochs=range(1))[0]
+    counts = Counter(tuple(size) for size in batch.sizes.tolist())
+    assert counts == {(32, 42): 1, (32, 54): 1, (42, 32): 1}
+    assert batch.views["video"].shape == (3, 8, 63, 54)

@@ -1,0 +1,54 @@
+import ctypes
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from iicl.data import pool
+
+
+def work(batch: tuple[Path, list[str]], context: pool.Context) -> None:
+    """Writes what became of each item; an item's text says what to do."""
+    folder, items = batch
+    lines = []
+    for number, item in enumerate(items):
+        with context.item(number):
+            if number in context.skipped:
+                lines.append(context.skipped[number])
+                continue
+            if item == "crash":
+                ctypes.string_at(0)
+            if item == "hang":
+                time.sleep(60)
+            if item == "crash once" and not (folder / "crashed").exists():
+                (folder / "crashed").touch()
+                os.abort()
+            if item == "full":
+                raise OSError(28, "No space left on device")
+            lines.append(item)
+    (folder / items[0]).write_text("\n".join(lines))
+
+
+def test_crashes_and_hangs_cost_only_their_item(tmp_path: Path) -> None:
+    batches = [
+        (tmp_path, ["a", "crash", "b"]),
+        (tmp_path, ["c", "hang", "crash once", "d"]),
+        (tmp_path, ["e", "f"]),
+    ]
+    begun: list[None] = []
+    pool.run_batches(work, batches, 2, lambda: begun.append(None), item_seconds=2)
+    lines = {name: (tmp_path / name).read_text().splitlines() for name in "ace"}
+    assert lines["a"] == ["a", "decoder crashes its process (SIGSEGV)", "b"]
+    assert lines["c"] == ["c", "decoder hangs: no result after 2 s", "crash once", "d"]
+    assert lines["e"] == ["e", "f"]
+    assert len(begun) >= 9
+
+
+def test_an_error_of_the_work_itself_reaches_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        pool.run_batches(work, [(tmp_path, ["g", "full"])], 1, lambda: None)
+
+
+def test_nothing_to_do_starts_nothing() -> None:
+    pool.run_batches(work, [], 0, lambda: None)

@@ -1,0 +1,250 @@
+import dataclasses
+import errno
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from iicl.config import Clip, Preparation
+from iicl.data import prepare as module
+from iicl.data.manifest import Manifest, ManifestItem, read_header, write_atomic
+from iicl.data.prepare import ITEMS_PER_SHARD, prepare
+from iicl.data.store import PreparedCorpus
+from iicl.data.transforms import log_mel
+
+REAL = Path(os.environ.get("IICL_REAL_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
+ROOT = Path(__file__).parents[3]
+SMALL = Preparation(short_side=32)
+
+
+def run(source: Path, out: Path, num_workers: int = 1, **options: object) -> Manifest:
+    settings = {"corpus": "small", "preparation": SMALL} | options
+    return prepare("folder", source, out, num_workers=num_workers, **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def source(write_clip: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shards of tiny clips, and one of each kind of trouble."""
+    root = tmp_path_factory.mktemp("source")
+    first = write_clip(root / "a" / "0000.mkv", seconds=0.4)
+    (root / "b").mkdir()
+    for number in range(1, 2 * ITEMS_PER_SHARD + 4):
+        shutil.copy(first, root / "ab"[number % 2] / f"{number:04d}.mkv")
+    write_clip(root / "b" / "silent [1];#!&.mkv", seconds=0.4, rate=None)
+    write_clip(root / "b" / "sound ünï.wav", seconds=0.4, video=False)
+    (root / "b" / "empty.mp4").touch()
+    (root / "b" / "text.mp4").write_text("no clip\n" * 50)
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prepared") / "corpus"
+    run(source, out)
+    return out
+
+
+def test_everything_is_listed_with_its_reason(source: Path, prepared: Path) -> None:
+    manifest = Manifest.read(prepared)
+    assert len(manifest.items) == sum(path.is_file() for path in source.rglob("*"))
+    troubled = {item.id: (item.views, item.reason) for item in manifest.items if item.reason}
+    assert troubled.keys() == {
+        "b/silent [1];#!&.mkv",
+        "b/sound ünï.wav",
+        "b/empty.mp4",
+        "b/text.mp4",
+    }
+    assert troubled["b/silent [1];#!&.mkv"] == (("video",), "no audio stream")
+    assert troubled["b/sound ünï.wav"] == (("audio",), "no video stream")
+    assert troubled["b/empty.mp4"] == ((), "empty file")
+    assert troubled["b/text.mp4"][0] == ()
+    assert "not readable as media" in troubled["b/text.mp4"][1]
+    header = read_header(prepared)
+    assert header is not None
+    assert header["num_items"] - header["num_usable"] == 2
+    assert header["hash"] == manifest.hash
+
+
+def test_a_second_run_decodes_nothing(
+    source: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_prepare_shards", None)
+    before = (prepared / "manifest.jsonl").stat().st_mtime_ns
+    assert run(source, prepared).hash == Manifest.read(prepared).hash
+    assert (prepared / "manifest.jsonl").stat().st_mtime_ns == before
+
+
+def test_a_changed_source_is_prepared_beside_the_old(
+    write_clip: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_clip(tmp_path / "source" / "a" / "x.mkv", seconds=0.4)
+    old = run(tmp_path / "source", tmp_path / "out")
+    reader = PreparedCorpus.open(tmp_path / "out")
+    write_clip(tmp_path / "source" / "a" / "y.mkv", seconds=0.4)
+    with caplog.at_level(logging.WARNING):
+        new = run(tmp_path / "source", tmp_path / "out")
+    assert "changed" in caplog.text
+    assert (len(old.items), len(new.items)) == (1, 2)
+    assert old.hash != new.hash
+    assert old.data != new.data
+    assert reader.read_audio(0, 0, 100).any()
+    other = run(tmp_path / "source", tmp_path / "out", preparation=Preparation(short_side=16))
+    assert other.hash != new.hash
+
+
+def test_kill_and_resume_gives_the_same_manifest(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+from iicl.config import Preparation
+from iicl.data.prepare import prepare
+
+def progress(done, total):
+    if done == {ITEMS_PER_SHARD} + 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    prepare("folder", Path({str(source)!r}), Path({str(tmp_path / "out")!r}), corpus="small",
+            preparation=Preparation(short_side=32), num_workers=1, progress=progress)
+"""
+    script = tmp_path / "killed.py"
+    script.write_text(code)
+    killed = subprocess.run(
+        [sys.executable, str(script)], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert read_header(tmp_path / "out") is None
+    shards = list((tmp_path / "out").glob("*/00000.bin"))
+    assert len(shards) == 1
+    stamp = shards[0].stat().st_mtime_ns
+    calls: list[int] = []
+    manifest = run(source, tmp_path / "out", progress=lambda done, total: calls.append(done))
+    assert shards[0].stat().st_mtime_ns == stamp
+    assert calls[0] > ITEMS_PER_SHARD
+    assert calls[-1] == len(manifest.items)
+    assert manifest.hash == Manifest.read(prepared).hash
+
+
+def test_the_number_of_workers_changes_nothing(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    assert run(source, tmp_path / "out", num_workers=2) == Manifest.read(prepared)
+
+
+def test_a_corpus_with_nothing_usable_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "source" / "a").mkdir(parents=True)
+    (tmp_path / "source" / "a" / "x.mp4").touch()
+    with pytest.raises(ValueError, match=r"nothing usable among the 1 items.*empty file"):
+        run(tmp_path / "source", tmp_path / "out")
+    assert read_header(tmp_path / "out") is None
+
+
+def test_log_mel_statistics_are_those_of_the_sound(prepared: Path) -> None:
+    corpus = PreparedCorpus.open(prepared)
+    windows = [corpus.read_audio(position, 0, 32_000) for position in corpus.select(["audio"])]
+    values = log_mel(torch.from_numpy(np.stack(windows)), Clip()).double()
+    assert corpus.manifest.log_mel_mean == pytest.approx(values.mean().item(), abs=1e-5)
+    assert corpus.manifest.log_mel_std == pytest.approx(values.std().item(), abs=1e-5)
+
+
+def test_the_hash_sees_what_training_sees(prepared: Path) -> None:
+    manifest = Manifest.read(prepared)
+    first, *rest = manifest.items
+    for change in (
+        {"digest": "0"},
+        {"labels": ("z",)},
+        {"splits": {"1": "test"}},
+        {"views": ("video",)},
+        {"fps": 1.0},
+    ):
+        changed = [dataclasses.replace(first, **change), *rest]
+        assert dataclasses.replace(manifest, items=changed).hash != manifest.hash
+    moved = [dataclasses.replace(first, shard=7, reason="because"), *rest]
+    assert dataclasses.replace(manifest, items=moved).hash == manifest.hash
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace('"b"', '"c"', 1), "damaged"),
+        (lambda text: text[: len(text) // 2], "damaged"),
+        (lambda text: text.replace('"format": 1', '"format": 0'), "prepare again"),
+        (lambda text: "{}\n", "damaged"),
+    ],
+)
+def test_a_damaged_manifest_is_an_error(
+    prepared: Path, tmp_path: Path, damage: Callable[[str], str], message: str
+) -> None:
+    text = (prepared / "manifest.jsonl").read_text()
+    (tmp_path / "manifest.jsonl").write_text(damage(text))
+    with pytest.raises(ValueError, match=message):
+        Manifest.read(tmp_path)
+
+
+def test_a_row_survives_its_text() -> None:
+    item = ManifestItem(
+        "名/\udcff", ("a",), {"1": "test"}, "g", ("audio",), "why", fps=30000 / 1001
+    )
+    assert ManifestItem.from_json(item.to_json()) == item
+
+
+def test_a_full_disk_is_a_clear_error_and_keeps_the_last_state(
+    write_clip: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clip(tmp_path / "source" / "a" / "x.mkv", seconds=0.4)
+    out = tmp_path / "out"
+    old = run(tmp_path / "source", out)
+    write_clip(tmp_path / "source" / "a" / "y.mkv", seconds=0.4)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)  # of the manifest: the shards' is in another process
+    with pytest.raises(OSError, match="disk is full while preparing small"):
+        run(tmp_path / "source", out)
+    monkeypatch.undo()
+    assert Manifest.read(out) == old
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_an_atomic_write_leaves_the_old_content_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_atomic(path, lambda stream: stream.write(b"old"))
+
+    def broken(stream) -> None:  # type: ignore[no-untyped-def]
+        stream.write(b"new")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_atomic(path, broken)
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
+
+
+def test_every_real_file_is_prepared_or_listed_with_a_reason(tmp_path: Path) -> None:
+    if not (REAL / "loader_clips").is_dir():
+        pytest.skip(f"no real data at {REAL}")
+    manifest = run(REAL / "loader_clips", tmp_path / "out", num_workers=2)
+    assert len(manifest.items) == len(list((REAL / "loader_clips").iterdir()))
+    unusable = [item for item in manifest.items if not item.views]
+    assert [item.id for item in unusable] == ["README.torchvision"]
+    assert all(item.reason for item in manifest.items if len(item.views) < 2)
+    reasons = {item.id: item.reason for item in manifest.items}
+    assert "do not decode" in reasons["corrupted.mp4"]
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    for position, item in enumerate(manifest.items):
+        if "video" in item.views:
+            assert min(item.height, item.width) == 32
+            assert item.num_frames > 8
+            out = np.zeros((1, 3 * item.height // 2, item.width), np.uint8)
+            corpus.read_video(position, [item.num_frames - 1], out)
+            assert out.std() > 1
