@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Checkout
+from fake_checkout import Checkout
 
 from benchmarks import collect
 from benchmarks.spec import find_tables

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import fake_stages
 import pytest
-from conftest import ROOT, SMALL_TABLE, Checkout
+from fake_checkout import ROOT, SMALL_TABLE, Checkout
 
 from benchmarks import corpora, plan
 from benchmarks.spec import find_tables, load_scale, load_table

@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from conftest import ROOT
+from fake_checkout import ROOT
 from scipy import stats
 
 from benchmarks import verdict
