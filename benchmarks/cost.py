@@ -82,12 +82,13 @@ def work(resolved: Mapping[str, Any], counts: Counts) -> Work:
 
     Args:
         resolved: as ``stages.resolve`` gave it.
-        counts: items by ``all``, ``with_sound``, ``<fold>/train``, ``<fold>/test``.
+        counts: items: ``all``, ``<fold>/train``, ``<fold>/train/with_sound``, ``<fold>/test``.
     """
     stage = resolved["stage"]
     if stage == "pretrain":
         both = resolved["method"]["name"] not in ("supervised", "random_init")
-        items = counts["with_sound" if both and resolved["silent_items"] == "drop" else "all"]
+        sound = both and resolved["silent_items"] == "drop"
+        items = counts["1/train/with_sound" if sound else "1/train"]
         batch = resolved["optimisation"]["batch_size"]
         steps = items * resolved["clips_per_item"] // batch * resolved["epochs"]
         macs = video_macs(resolved["clip"], resolved["encoders"])

@@ -120,6 +120,7 @@ class Optimisation(Config):
     """How a pretraining descends (paper IV-B)."""
 
     batch_size: Annotated[int, Field(ge=2)] = 256
+    chunk_size: Annotated[int, Field(ge=2)] = 32  # items encoded, and normalised, together [30]
     learning_rate: Positive = 5e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # coupled L2, as torch.optim.Adam
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
@@ -217,6 +218,14 @@ class Preparation(Config):
     max_fps: Positive = 30.0  # a faster source is thinned out; a slower one keeps its own rate
     sample_rate: Count = 16_000
     max_seconds: Positive = 10.0  # a longer source is cut to its middle
+
+
+class Execution(Config):
+    """How a stage is carried out here; nothing in it may change a result on the CPU."""
+
+    device: str = "cpu"
+    num_workers: Annotated[int, Field(ge=0)] = 0  # processes that decode; 0 decodes in line
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
 
 
 class PretrainLength(Config):

@@ -16,7 +16,7 @@ says: [Nothing is computed.]
 device: {{unit: CPU core, sustained_gflops: 60, origin: assumed}}
 execution: {execution}
 corpora:
-  audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, with_sound: 1080}}}}
+  audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
   ucf101: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/test: 480}}}}
 encoder_stages:
   clip: {{num_frames: 8, fps: 8.0, size: 32}}

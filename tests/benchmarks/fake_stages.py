@@ -52,7 +52,7 @@ def prepare(
         raise ValueError(f"nothing usable in {source.name}")
     num_items = 13320 if source else 1080
     num_usable = sum(1 for _ in source.iterdir()) if source else num_items
-    counts = {"all": num_usable, "with_sound": num_usable, "1/train": 600, "1/test": 480}
+    counts = {"all": num_usable, "1/train": 600, "1/train/with_sound": 600, "1/test": 480}
     own = source is None or (source / "official").exists()
     header = {
         "hash": hashlib.sha256(f"{corpus}{num_usable}".encode()).hexdigest(),

@@ -24,7 +24,7 @@ def test_audio_operations_are_those_of_resnet_18() -> None:
 def test_a_full_pretraining_on_ucf101_costs_what_hand_arithmetic_says() -> None:
     settings = {"corpus": "ucf101", "method": {"name": "iicl"}, "seed": 0}
     phases = fake_stages.resolve("pretrain", settings)
-    total = sum(cost.work(phase, {"with_sound": 4901}).flops for phase in phases)
+    total = sum(cost.work(phase, {"1/train/with_sound": 4901}).flops for phase in phases)
     # 600 epochs of 19 steps of 256 clips at 635 GFLOP
     assert total == pytest.approx(600 * 19 * 256 * 635e9, rel=0.005)
 

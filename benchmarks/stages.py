@@ -1,0 +1,166 @@
+"""From a stage's name to the function that carries it out: the only door to ``iicl``.
+
+Every import of ``iicl`` happens inside a function, and only :func:`run` and :func:`prepare` reach
+torch, so that planning stays quick.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+STAGES = {
+    "pretrain": "iicl.training.pretrain:run",
+    "features": "iicl.evaluation.features:run",
+    "retrieval": "iicl.evaluation.retrieval:run",
+    "linear": "iicl.evaluation.linear:run",
+    "finetune": "iicl.training.finetune:run",
+}
+
+PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
+"""Modules worth importing once before many runs start."""
+
+
+def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs a stage consists of, every default written out, in the order they follow each other.
+
+    Args:
+        stage: a key of :data:`STAGES`.
+        settings: fields of the stage's configuration; for ``pretrain``, ``length`` in place of
+            ``phase`` and ``epochs``.
+
+    Raises:
+        ValueError: if the stage or a setting is unknown, or a value out of range.
+    """
+    from pydantic import TypeAdapter
+
+    from iicl import config
+
+    if stage not in STAGES:
+        raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
+    if stage == "pretrain":
+        length = config.PretrainLength.model_validate(settings.get("length", {}))
+        rest = {key: value for key, value in settings.items() if key != "length"}
+        runs = config.pretrain_phases(length, **rest)
+        return [run.model_dump(mode="json") for run in runs]
+    adapter: TypeAdapter[config.Config] = TypeAdapter(config.Stage)
+    return [adapter.validate_python({**settings, "stage": stage}).model_dump(mode="json")]
+
+
+def code_modules(resolved: Mapping[str, Any]) -> list[str]:
+    """Modules whose imports hold all the code that a resolved run's result depends on.
+
+    Args:
+        resolved: as :func:`resolve` gave it; ``{"stage": "prepare"}`` asks for the generator's.
+    """
+    if resolved["stage"] == "prepare":
+        return ["iicl.data.synthetic.write"]
+    modules = [STAGES[resolved["stage"]].split(":")[0]]
+    if "method" in resolved:
+        modules.append(f"iicl.methods.{resolved['method']['name']}")
+    return modules
+
+
+def corpus_header(out: Path) -> dict[str, Any] | None:
+    """What the prepared corpus in ``out`` says of itself; None if there is none.
+
+    Raises:
+        ValueError: if its manifest is damaged.
+    """
+    from iicl.data.manifest import read_header
+
+    return read_header(out)
+
+
+def prepare(
+    corpus: str,
+    source: Path | None,
+    generate: Mapping[str, Any] | None,
+    preparation: Mapping[str, Any],
+    out: Path,
+    num_workers: int,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Prepare a corpus in ``out``, from a real copy or from clips generated beside it.
+
+    Args:
+        corpus: its name.
+        source: root of a real copy; None to generate one.
+        generate: arguments of ``iicl.data.synthetic.write.generate``; read without a source only.
+        preparation: fields of ``iicl.config.Preparation``.
+        out: folder of the prepared corpus.
+        num_workers: processes.
+        progress: called with (steps done, steps in all).
+
+    Returns:
+        The header of the manifest.
+
+    Raises:
+        ValueError: if the source cannot be read or nothing in it is usable.
+    """
+    from iicl import config
+    from iicl.data import datasets
+    from iicl.data.prepare import prepare
+    from iicl.data.synthetic.write import generate as write
+
+    phases = 1 if source is not None else 2
+    if source is None:
+        assert generate is not None
+        source = out.with_name(f"{out.name}.source")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(
+            corpus,
+            source,
+            **generate,
+            num_workers=num_workers,
+            progress=lambda done, total: progress(done, phases * total),
+        )
+    prepare(
+        datasets.detect(corpus, source),
+        source,
+        out,
+        corpus=corpus,
+        preparation=config.Preparation.model_validate(dict(preparation)),
+        num_workers=num_workers,
+        progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
+    )
+    header = corpus_header(out)
+    assert header is not None
+    return header
+
+
+def run(
+    resolved: Mapping[str, Any],
+    *,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Mapping[str, Any],
+    report: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """Carry out one resolved run in ``out`` and return its result.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        corpora: folders of prepared corpora by name.
+        upstream: folders of finished runs by role.
+        out: the run's own folder.
+        execution: fields of ``iicl.config.Execution``.
+        report: receives the finished fraction, 0-1, and a line of text.
+    """
+    from pydantic import TypeAdapter
+
+    from iicl import config
+
+    adapter: TypeAdapter[config.Config] = TypeAdapter(config.Stage)
+    stage = adapter.validate_python(dict(resolved))
+    module, function = STAGES[resolved["stage"]].split(":")
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(
+        stage,
+        corpora=corpora,
+        upstream=upstream,
+        out=out,
+        execution=config.Execution.model_validate(dict(execution)),
+        report=report,
+    )
+    return result

@@ -1,0 +1,89 @@
+"""UCF101: 13,320 clips of 101 human actions from YouTube.
+
+Source: Soomro, Zamir and Shah, CRCV-TR-12-01, 2012, https://www.crcv.ucf.edu/data/UCF101.php;
+for research use. Layout: ``UCF-101/<Class>/v_<Class>_gXX_cYY.avi`` and ``ucfTrainTestlist/`` with
+``trainlist01.txt`` to ``testlist03.txt``, CRLF line ends, a label number on train lines only.
+Three folds; groups (``g01`` to ``g25`` of a class) never straddle a split. Known losses: none; about
+half the clips have no sound, by class. Folder ``HandstandPushups`` holds ``v_HandStandPushups_*``:
+paths are matched verbatim and the class is the folder. Files on no list are not part of the corpus.
+"""
+
+import re
+from pathlib import Path
+
+from iicl.data.manifest import Listing, SourceItem
+
+NUM_OFFICIAL = {
+    "1/train": 9537,
+    "1/test": 3783,
+    "2/train": 9586,
+    "2/test": 3734,
+    "3/train": 9624,
+    "3/test": 3696,
+}
+MARKERS = ("UCF-101", "ucfTrainTestlist")
+
+_LINE = re.compile(r"(?P<id>(?P<label>[^/]+)/[^/]*_(?P<group>g\d+)_c\d+\.avi)(?: \d+)?")
+
+
+def discover(root: Path) -> Listing:
+    """Lists the clips of the six official lists.
+
+    Args:
+        root: folder that holds ``UCF-101`` and ``ucfTrainTestlist``.
+
+    Raises:
+        ValueError: if a folder or a list is missing, a line cannot be read, or a clip is both in
+            train and in test of one fold.
+    """
+    videos, lists = (root / marker for marker in MARKERS)
+    for folder in (videos, lists):
+        if not folder.is_dir():
+            raise ValueError(f"UCF101 needs the folder {folder}")
+    matches: dict[str, re.Match] = {}
+    splits: dict[str, dict[str, str]] = {}
+    num_official: dict[str, int] = {}
+    for key in NUM_OFFICIAL:
+        fold, split = key.split("/")
+        entries = _read_list(lists / f"{split}list0{fold}.txt")
+        num_official[key] = len(entries)
+        for name, match in entries.items():
+            matches[name] = match
+            if splits.setdefault(name, {}).setdefault(fold, split) != split:
+                raise ValueError(f"{name} is in train and in test of UCF101 fold {fold}")
+    present = {
+        f"{folder.name}/{file.name}"
+        for folder in videos.iterdir()
+        if folder.is_dir()
+        for file in folder.iterdir()
+    }
+    items = [
+        SourceItem(
+            id=name,
+            path=videos / name if name in present else None,
+            labels=(matches[name]["label"],),
+            splits=splits[name],
+            group=f"{matches[name]['label']}/{matches[name]['group']}",
+        )
+        for name in sorted(matches)
+    ]
+    return Listing(items, num_official)
+
+
+def _read_list(path: Path) -> dict[str, re.Match]:
+    """Entries of one list by id."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise ValueError(f"UCF101 needs the list {path}") from None
+    entries: dict[str, re.Match] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise ValueError(f"{path}:{number}: {line!r} is not '<Class>/v_<Class>_gXX_cYY.avi'")
+        if match["id"] in entries:
+            raise ValueError(f"{path}:{number}: {match['id']} is listed twice")
+        entries[match["id"]] = match
+    return entries

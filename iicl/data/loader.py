@@ -1,0 +1,383 @@
+"""Batches of raw clips from a prepared corpus. Workers decode; everything else is a pure function.
+
+Which samples form a batch depends on (seed, epoch) alone; the start of a clip and its augmentation on
+(seed, epoch, item, clip number) alone. So neither the number of workers nor a resume changes a sample.
+"""
+
+import dataclasses
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from iicl.config import NO_AUGMENTATION, Augmentation, Clip
+from iicl.data.manifest import ManifestItem
+from iicl.data.store import PreparedCorpus
+from iicl.seeding import derive_seed
+
+Sampling = Literal["random", "uniform"]
+
+
+@dataclass
+class RawBatch:
+    """Decoded samples and what :func:`iicl.data.transforms.make_views` shall do with them.
+
+    Attributes:
+        views: "video" (B, T, 3H/2, W) uint8: H rows of luma, then U and V side by side, as in
+            :meth:`PreparedCorpus.read_video`, H and W the largest of the batch; "audio" (B, samples)
+            int16; "label" (B, classes) float32 rows summing to 1. Those asked for.
+        positions: (B,) items in the manifest.
+        clip_index: (B,) number of the clip among those of its item.
+        sizes: (B, 2) true height and width of the frames.
+        boxes: (B, R, 4) top, left, height, width of R crops of each clip, in pixels.
+        flips: (B,) bool, mirror left and right.
+        jitter: (B, 3) factors of brightness, contrast and saturation; 1 changes nothing.
+        gain: (B,) factor of the sound's amplitude.
+    """
+
+    views: dict[str, torch.Tensor]
+    positions: torch.Tensor
+    clip_index: torch.Tensor
+    sizes: torch.Tensor
+    boxes: torch.Tensor
+    flips: torch.Tensor
+    jitter: torch.Tensor
+    gain: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def pin_memory(self) -> "RawBatch":
+        """The batch in page-locked memory; the DataLoader calls this."""
+        tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        views = {name: view.pin_memory() for name, view in tensors.pop("views").items()}
+        return RawBatch(views=views, **{name: t.pin_memory() for name, t in tensors.items()})
+
+
+class Sample(NamedTuple):
+    """What a worker is asked for."""
+
+    epoch: int
+    position: int
+    clip_index: int
+
+
+def make_loader(
+    corpus: PreparedCorpus,
+    positions: Sequence[int],
+    clip: Clip,
+    *,
+    views: Sequence[str],
+    sampling: Sampling,
+    batch_size: int,
+    num_clips: int = 1,
+    num_crops: int = 1,
+    augmentation: Augmentation = NO_AUGMENTATION,
+    seed: int = 0,
+    epochs: range = range(1),
+    drop_last: bool = False,
+    num_workers: int = 0,
+    start_step: int = 0,
+    silent: Literal["error", "zero"] = "error",
+) -> DataLoader:
+    """Batches of all epochs in turn, so that workers start once.
+
+    With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own random
+    order, one clip each at a random time. With "uniform" the items come in the order given, each with
+    ``num_clips`` clips evenly spaced from its start to its end (one clip: its middle).
+
+    Frames are the nearest of the item's own grid. A clip longer than its item loops over it. The
+    window of sound is centred on the clip (or starts with it, ``clip.alignment``), is moved to lie within
+    the sound, and is filled up with zeros at its end where the sound is shorter than the window.
+
+    Args:
+        corpus: where to read.
+        positions: items to read, from :meth:`PreparedCorpus.select`.
+        clip: shape of a sample.
+        views: "video", "audio", "label".
+        sampling: "random" for training, "uniform" for evaluation.
+        batch_size: clips per batch.
+        num_clips: clips per item and epoch.
+        num_crops: 1 for one crop, 3 for left, centre and right along the longer side.
+        augmentation: drawn per sample; without it, and with a ``crop_fraction`` of (1, 1), the crop is
+            the central square.
+        seed: of the run.
+        epochs: numbers of the epochs to go through.
+        drop_last: leave out an epoch's last, smaller batch.
+        num_workers: decoding processes; 0 decodes in the caller.
+        start_step: batches to leave out at the beginning: those that an earlier run has seen.
+        silent: what to do when sound is asked of an item without: an error, or zeros.
+
+    Returns:
+        An iterable of :class:`RawBatch` whose ``len`` is the number of batches still to come.
+
+    Raises:
+        ValueError: if an item lacks a view, the corpus has another sample rate, there is nothing to
+            read, or evaluation is to be augmented.
+    """
+    _check(corpus, positions, clip, views, silent)
+    if sampling == "uniform" and augmentation != NO_AUGMENTATION:
+        raise ValueError(f"uniform sampling takes no augmentation, got {augmentation}")
+    if num_crops not in (1, 3):
+        raise ValueError(f"num_crops must be 1 or 3, got {num_crops}")
+    batches = _Batches(
+        positions, sampling, num_clips, batch_size, seed, epochs, drop_last, start_step
+    )
+    dataset = _Clips(corpus, clip, tuple(views), sampling, num_clips, num_crops, augmentation, seed)
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        collate_fn=_as_is,
+        worker_init_fn=_start_worker,
+        pin_memory=torch.cuda.is_available(),
+        # A fork costs milliseconds; workers touch neither the GPU nor the parent's threads.
+        multiprocessing_context="fork" if num_workers else None,
+    )
+
+
+def num_steps(num_items: int, num_clips: int, batch_size: int, drop_last: bool) -> int:
+    """Batches per epoch."""
+    total = num_items * num_clips
+    return total // batch_size if drop_last else -(-total // batch_size)
+
+
+class _Batches(Sampler[list[Sample]]):
+    """The samples of every batch of every epoch."""
+
+    def __init__(
+        self,
+        positions: Sequence[int],
+        sampling: Sampling,
+        num_clips: int,
+        batch_size: int,
+        seed: int,
+        epochs: range,
+        drop_last: bool,
+        start_step: int,
+    ) -> None:
+        self.positions = list(positions)
+        self.random = sampling == "random"
+        self.num_clips = num_clips
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epochs = epochs
+        self.per_epoch = num_steps(len(self.positions), num_clips, batch_size, drop_last)
+        self.start_step = start_step
+        if not self.per_epoch:
+            raise ValueError(f"{len(self.positions)} items do not fill a batch of {batch_size}")
+
+    def __len__(self) -> int:
+        return max(0, self.per_epoch * len(self.epochs) - self.start_step)
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        skipped_epochs, step = divmod(self.start_step, self.per_epoch)
+        for epoch in self.epochs[skipped_epochs:]:
+            samples = self._samples(epoch)
+            for number in range(step, self.per_epoch):
+                yield samples[number * self.batch_size : (number + 1) * self.batch_size]
+            step = 0
+
+    def _samples(self, epoch: int) -> list[Sample]:
+        if not self.random:
+            return [Sample(epoch, p, k) for p in self.positions for k in range(self.num_clips)]
+        generator = np.random.default_rng(derive_seed(self.seed, "order", epoch))
+        return [
+            Sample(epoch, self.positions[number], k)
+            for k in range(self.num_clips)
+            for number in generator.permutation(len(self.positions))
+        ]
+
+
+class _Draw(NamedTuple):
+    """Everything about a sample that is not in the files."""
+
+    start_seconds: float
+    boxes: np.ndarray  # (R, 4)
+    flip: bool
+    jitter: np.ndarray  # (3,)
+    gain: float
+
+
+@dataclass
+class _Clips(Dataset):
+    """Turns a list of samples into a batch."""
+
+    corpus: PreparedCorpus
+    clip: Clip
+    views: tuple[str, ...]
+    sampling: Sampling
+    num_clips: int
+    num_crops: int
+    augmentation: Augmentation
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.class_index = {label: k for k, label in enumerate(self.corpus.manifest.classes)}
+
+    def __getitems__(self, samples: list[Sample]) -> RawBatch:
+        items = [self.corpus.manifest.items[sample.position] for sample in samples]
+        draws = [self._draw(sample, item) for sample, item in zip(samples, items, strict=True)]
+        views = {}
+        if "video" in self.views:
+            views["video"] = self._video(samples, items, draws)
+        if "audio" in self.views:
+            views["audio"] = self._audio(samples, items, draws)
+        if "label" in self.views:
+            views["label"] = self._label(items)
+        return RawBatch(
+            views=views,
+            positions=torch.tensor([sample.position for sample in samples]),
+            clip_index=torch.tensor([sample.clip_index for sample in samples]),
+            sizes=torch.tensor([[item.height, item.width] for item in items]),
+            boxes=torch.from_numpy(np.stack([draw.boxes for draw in draws])),
+            flips=torch.tensor([draw.flip for draw in draws]),
+            jitter=torch.from_numpy(np.stack([draw.jitter for draw in draws])).float(),
+            gain=torch.tensor([draw.gain for draw in draws]),
+        )
+
+    def _draw(self, sample: Sample, item: ManifestItem) -> _Draw:
+        slack = max(0.0, self._item_seconds(item) - self._clip_seconds(item))
+        if self.sampling == "uniform":
+            part = sample.clip_index / (self.num_clips - 1) if self.num_clips > 1 else 0.5
+            boxes = uniform_boxes(item.height, item.width, self.num_crops)
+            return _Draw(part * slack, boxes, False, np.ones(3), 1.0)
+        settings = self.augmentation
+        draw = np.random.default_rng(
+            derive_seed(self.seed, "sample", sample.epoch, item.id, sample.clip_index)
+        ).random(10)  # always all of them: no setting shifts what another one draws
+        jittered = draw[5] < settings.colour_jitter_probability
+        jitter = 1 + settings.colour_jitter * (2 * draw[6:9] - 1) * jittered
+        if self.num_crops == 1:
+            boxes = _random_box(item, settings.crop_fraction, draw[1:4])
+        else:
+            boxes = uniform_boxes(item.height, item.width, self.num_crops)
+        return _Draw(
+            start_seconds=draw[0] * slack,
+            boxes=boxes,
+            flip=bool(draw[4] < settings.flip_probability),
+            jitter=jitter,
+            gain=1 + settings.volume * (2 * draw[9] - 1),
+        )
+
+    def _item_seconds(self, item: ManifestItem) -> float:
+        if "video" in item.views:
+            return item.num_frames / item.fps
+        return item.num_samples / self.clip.sample_rate
+
+    def _clip_seconds(self, item: ManifestItem) -> float:
+        return self.clip.seconds if "video" in item.views else self.clip.audio_seconds
+
+    def _video(
+        self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
+    ) -> torch.Tensor:
+        height, width = (max(getattr(i, side) for i in items) for side in ("height", "width"))
+        video = torch.zeros(
+            (len(items), self.clip.num_frames, 3 * height // 2, width), dtype=torch.uint8
+        )
+        for out, sample, item, draw in zip(video.numpy(), samples, items, draws, strict=True):
+            numbers = frame_numbers(item, draw.start_seconds, self.clip)
+            self.corpus.read_video(sample.position, numbers, out)
+        return video
+
+    def _audio(
+        self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
+    ) -> torch.Tensor:
+        length = round(self.clip.audio_seconds * self.clip.sample_rate)
+        audio = np.zeros((len(items), length), np.int16)
+        for out, sample, item, draw in zip(audio, samples, items, draws, strict=True):
+            start = draw.start_seconds
+            if self.clip.alignment == "centred":
+                seconds = min(self._clip_seconds(item), self._item_seconds(item))
+                start += (seconds - self.clip.audio_seconds) / 2
+            first = round(start * self.clip.sample_rate)
+            first = max(0, min(first, item.num_samples - length))
+            out[:] = self.corpus.read_audio(sample.position, first, length)
+        return torch.from_numpy(audio)
+
+    def _label(self, items: list[ManifestItem]) -> torch.Tensor:
+        label = torch.zeros(len(items), len(self.class_index))
+        for row, item in zip(label, items, strict=True):
+            for name in item.labels:
+                row[self.class_index[name]] = 1 / len(item.labels)
+        return label
+
+
+def frame_numbers(item: ManifestItem, start_seconds: float, clip: Clip) -> np.ndarray:
+    """Frames of an item that are nearest to a clip's times.
+
+    Args:
+        item: its grid has ``num_frames`` frames at ``fps``.
+        start_seconds: time of the clip's first frame.
+        clip: number of frames and their rate.
+
+    Returns:
+        (clip.num_frames,) int64 in 0 to num_frames - 1; they start over where the clip is longer than
+        the item.
+    """
+    times = start_seconds + np.arange(clip.num_frames) / clip.fps
+    numbers = np.floor(times * item.fps + 0.5 + 1e-6).astype(np.int64)
+    if clip.seconds > item.num_frames / item.fps + 1e-6:
+        return numbers % item.num_frames
+    return np.minimum(numbers, item.num_frames - 1)
+
+
+def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
+    """Squares of the short side, evenly spaced along the longer side; one square: the centre.
+
+    Returns:
+        (num_crops, 4) int64: top, left, height, width.
+    """
+    side = min(height, width)
+    parts = np.linspace(0, 1, num_crops) if num_crops > 1 else np.array([0.5])
+    tops = np.round(parts * (height - side)).astype(np.int64)
+    lefts = np.round(parts * (width - side)).astype(np.int64)
+    sides = np.full(num_crops, side)
+    return np.stack([tops, lefts, sides, sides], axis=1)
+
+
+def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:
+    """A square at a random place, its side a random fraction of the short side: (1, 4) int64."""
+    if fraction == (1.0, 1.0):
+        return uniform_boxes(item.height, item.width, 1)
+    low, high = fraction
+    side = max(1, round((low + (high - low) * draw[0]) * min(item.height, item.width)))
+    top = int(draw[1] * (item.height - side + 1))
+    left = int(draw[2] * (item.width - side + 1))
+    return np.array([[top, left, side, side]])
+
+
+def _check(
+    corpus: PreparedCorpus,
+    positions: Sequence[int],
+    clip: Clip,
+    views: Sequence[str],
+    silent: str,
+) -> None:
+    if not positions:
+        raise ValueError(f"nothing to read from {corpus.path}")
+    rate = corpus.manifest.preparation["sample_rate"]
+    if "audio" in views and clip.sample_rate != rate:
+        raise ValueError(f"the corpus is prepared at {rate} Hz, the clip asks {clip.sample_rate}")
+    needed = [v for v in views if not (v == "audio" and silent == "zero")]
+    lacking = sorted(set(positions) - set(corpus.select(needed)))
+    if lacking:
+        item = corpus.manifest.items[lacking[0]]
+        raise ValueError(
+            f"{len(lacking)} items lack one of {needed}, the first is {item.id} ({item.reason})"
+        )
+
+
+def _as_is(batch: RawBatch) -> RawBatch:
+    return batch
+
+
+def _start_worker(number: int) -> None:
+    """Signals are the parent's affair: it decides when to stop, and its workers end with it."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(name, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,241 @@
+"""What a corpus holds: listings of official layouts, and the manifest of a prepared corpus."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+FORMAT = 1  # of manifest and shards; another number means: prepare again
+MANIFEST_NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class SourceItem:
+    """One entry of an official listing.
+
+    Attributes:
+        id: unique name in the corpus.
+        path: the media file, or None if the list names a file that is not there.
+        labels: class names, several if the corpus is multi-label.
+        splits: fold number as text -> "train" or "test"; a fold that does not use it is absent.
+        group: items of one recording share it and must not straddle a split.
+        start_seconds: start of the item in its file; None if the file is the item.
+        end_seconds: end of the item in its file; None if the file is the item.
+    """
+
+    id: str
+    path: Path | None
+    labels: tuple[str, ...]
+    splits: dict[str, str]
+    group: str
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All entries of a corpus, sorted by id, and how many its list files name per fold and split.
+
+    Attributes:
+        items: the entries, sorted by id, missing files included.
+        num_official: "<fold>/<split>" -> number of entries in the list files as found.
+    """
+
+    items: list[SourceItem]
+    num_official: dict[str, int]
+
+    def __post_init__(self) -> None:
+        ids = [item.id for item in self.items]
+        assert ids == sorted(set(ids)), "items must be sorted by unique id"
+
+
+@dataclass(frozen=True)
+class ManifestItem:
+    """One item of a prepared corpus and where its payload lies.
+
+    The payload at ``offset`` of the shard is: ``num_frames`` little-endian uint32 packet sizes, the
+    H.264 packets, ``num_samples`` little-endian int16 samples.
+
+    Attributes:
+        id: as in the listing; so are labels, splits and group.
+        labels: class names.
+        splits: fold -> "train" or "test".
+        group: items of one recording.
+        views: which of "video" and "audio" it has; empty if the item is unusable.
+        reason: why a view is absent or incomplete; empty if all is well.
+        num_frames: frames on the uniform grid of ``fps``.
+        fps: frames per second.
+        height: of the stored frames, in pixels.
+        width: of the stored frames, in pixels.
+        num_samples: mono samples at the preparation's rate, from the time of the first frame.
+        shard: number of the shard file.
+        offset: bytes into the shard file.
+        num_video_bytes: sizes and packets together.
+        digest: sha256 of the payload.
+    """
+
+    id: str
+    labels: tuple[str, ...]
+    splits: dict[str, str]
+    group: str
+    views: tuple[str, ...] = ()
+    reason: str = ""
+    num_frames: int = 0
+    fps: float = 0.0
+    height: int = 0
+    width: int = 0
+    num_samples: int = 0
+    shard: int = 0
+    offset: int = 0
+    num_video_bytes: int = 0
+    digest: str = ""
+
+    @property
+    def num_bytes(self) -> int:
+        """Length of the payload."""
+        return self.num_video_bytes + 2 * self.num_samples
+
+    def to_json(self) -> str:
+        """One line of ASCII JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "ManifestItem":
+        """The inverse of :meth:`to_json`."""
+        values = json.loads(line)
+        return cls(**values | {"labels": tuple(values["labels"]), "views": tuple(values["views"])})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A prepared corpus: its items sorted by id and how they came to be.
+
+    Attributes:
+        corpus: name that tables and configurations use.
+        reader: which dataset reader listed the source.
+        preparation: every setting that shaped the payloads, :class:`iicl.config.Preparation`.
+        items: sorted by id; unusable ones included, with their reasons.
+        num_official: "<fold>/<split>" -> entries of the list files as found.
+        log_mel_mean: mean of the default log-mel front end over the corpus; None without sound.
+        log_mel_std: its standard deviation; None without sound.
+        versions: of the libraries that prepared it.
+        source: fingerprint of the source listing and the preparation.
+        data: sub-folder that holds the shards.
+    """
+
+    corpus: str
+    reader: str
+    preparation: dict[str, float | int]
+    items: list[ManifestItem]
+    num_official: dict[str, int]
+    log_mel_mean: float | None
+    log_mel_std: float | None
+    versions: dict[str, str]
+    source: str
+    data: str
+    hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hash", _hash(self.preparation, self.items))
+
+    @property
+    def classes(self) -> list[str]:
+        """Sorted labels of the usable items."""
+        return sorted({label for item in self.items if item.views for label in item.labels})
+
+    def header(self) -> dict[str, object]:
+        """Everything but the items, and their counts."""
+        usable = [item for item in self.items if item.views]
+        fields = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"
+        }
+        counts = Counter(["all"] * len(usable))
+        for item in usable:
+            for fold, split in item.splits.items():
+                counts[f"{fold}/{split}"] += 1
+                counts[f"{fold}/{split}/with_sound"] += "audio" in item.views
+        sizes = {"num_items": len(self.items), "num_usable": len(usable), "counts": counts}
+        return {"format": FORMAT} | fields | sizes
+
+    def write(self, folder: Path) -> None:
+        """Writes ``manifest.jsonl`` atomically: the header, then one item per line."""
+        lines = [json.dumps(self.header()), *(item.to_json() for item in self.items)]
+        text = "\n".join(lines) + "\n"
+        write_atomic(folder / MANIFEST_NAME, lambda stream: stream.write(text.encode()))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Reads and checks the manifest of a prepared corpus.
+
+        Raises:
+            ValueError: if there is none, or it is damaged or of another format.
+        """
+        header = read_header(folder)
+        if header is None:
+            raise ValueError(f"{folder} is no prepared corpus: it holds no {MANIFEST_NAME}")
+        if header["format"] != FORMAT:
+            raise ValueError(
+                f"{folder} has format {header['format']}, this version reads {FORMAT}: prepare again"
+            )
+        names = {f.name for f in dataclasses.fields(cls) if f.init and f.name != "items"}
+        try:
+            with open(folder / MANIFEST_NAME, encoding="ascii") as stream:
+                next(stream)
+                items = [ManifestItem.from_json(line) for line in stream]
+            manifest = cls(**{name: header[name] for name in names}, items=items)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
+        if manifest.hash != header["hash"]:
+            raise ValueError(f"{folder / MANIFEST_NAME} is damaged: its items do not give its hash")
+        return manifest
+
+
+def read_header(folder: Path) -> dict | None:
+    """The manifest's first line, or None if ``folder`` is no prepared corpus.
+
+    Raises:
+        ValueError: if the line is damaged.
+    """
+    try:
+        with open(folder / MANIFEST_NAME, encoding="ascii") as stream:
+            header = json.loads(stream.readline())
+            header["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
+    return header
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Args:
+        path: where the file shall be; its folder must exist.
+        write: writes the content to the binary stream it is given.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with open(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _hash(preparation: dict[str, float | int], items: list[ManifestItem]) -> str:
+    """Sha256 over everything that training can see."""
+    seen = [
+        [i.id, i.labels, sorted(i.splits.items()), i.group, i.views, i.fps, i.digest] for i in items
+    ]
+    text = json.dumps([FORMAT, sorted(preparation.items()), seen])
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

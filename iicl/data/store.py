@@ -1,0 +1,198 @@
+"""Random access to a prepared corpus: frames as YUV planes, sound as int16 samples."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from iicl.data.manifest import Manifest, ManifestItem
+from iicl.data.transcode import GOP
+
+
+class PreparedCorpus:
+    """A prepared corpus on disk. Cheap to pickle and to carry over a fork.
+
+    Attributes:
+        path: its folder.
+        manifest: what it holds.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._decoder: tuple[int, av.VideoCodecContext] | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> "PreparedCorpus":
+        """Reads the manifest and checks that every shard is there in full.
+
+        Raises:
+            ValueError: if ``path`` is no prepared corpus, or a shard is missing or too short.
+        """
+        corpus = cls(path, Manifest.read(path))
+        ends: dict[int, int] = {}
+        for item in corpus.manifest.items:
+            if item.views:
+                ends[item.shard] = max(ends.get(item.shard, 0), item.offset + item.num_bytes)
+        for shard, end in ends.items():
+            file = corpus._shard(shard)
+            if not file.is_file() or file.stat().st_size < end:
+                raise ValueError(f"shard {file} is missing or cut short: prepare again")
+        return corpus
+
+    def select(
+        self, views: Sequence[str], split: str | None = None, fold: int | None = None
+    ) -> list[int]:
+        """Positions of the items that have all of the views, in order.
+
+        Args:
+            views: "video", "audio" and "label" (at least one label).
+            split: "train" or "test"; None for all items.
+            fold: whose split; needed with ``split``.
+
+        Raises:
+            ValueError: if a view or a split is unknown, or the fold is not one of the corpus.
+        """
+        _check(views, ("video", "audio", "label"), "view")
+        items = self.manifest.items
+        if split is None:
+            wanted = items
+        else:
+            _check([split], ("train", "test"), "split")
+            folds = sorted({name for item in items for name in item.splits})
+            _check([str(fold)], folds, f"fold of {self.manifest.corpus}")
+            wanted = [item for item in items if item.splits.get(str(fold)) == split]
+        media = set(views) - {"label"}
+        ids = {
+            item.id
+            for item in wanted
+            if item.views and media <= set(item.views) and (item.labels or "label" not in views)
+        }
+        return [position for position, item in enumerate(items) if item.id in ids]
+
+    def read_video(self, position: int, frames: Sequence[int], out: np.ndarray) -> None:
+        """Decodes some frames of an item.
+
+        A frame of height H and width W is laid out as (3H/2, W) uint8: H rows of luma, then H/2
+        rows with U in the left and V in the right half. ``out`` may be larger: its luma is the
+        upper two thirds of its rows, its U and V the halves of the others.
+
+        Args:
+            position: of the item in the manifest.
+            frames: frame numbers, 0 to num_frames - 1, in any order, repeated at will.
+            out: (len(frames), 3 H' / 2, W') uint8 with H' >= H and W' >= W; what lies outside
+                the frame is left as it is.
+
+        Raises:
+            ValueError: if the shard's content does not decode.
+        """
+        item = self.manifest.items[position]
+        rows = 2 * out.shape[1] // 3
+        half = out.shape[2] // 2
+        places: dict[int, list[int]] = {}
+        for place, frame in enumerate(frames):
+            places.setdefault(int(frame), []).append(place)
+        height, width = item.height, item.width
+        for number, decoded in self._decode(item, sorted(places)):
+            luma, u, v = (
+                np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+                for plane in decoded.planes
+            )
+            first, *others = places[number]
+            target = out[first]
+            target[:height, :width] = luma[:height, :width]
+            target[rows : rows + height // 2, : width // 2] = u[: height // 2, : width // 2]
+            target[rows : rows + height // 2, half : half + width // 2] = v[
+                : height // 2, : width // 2
+            ]
+            for other in others:
+                out[other] = target
+
+    def read_audio(self, position: int, start: int, num_samples: int) -> np.ndarray:
+        """A window of an item's sound.
+
+        Args:
+            position: of the item in the manifest.
+            start: first sample, may be negative.
+            num_samples: length of the window.
+
+        Returns:
+            (num_samples,) int16; zeros where the window reaches beyond the sound.
+        """
+        item = self.manifest.items[position]
+        low, high = max(start, 0), min(start + num_samples, item.num_samples)
+        window = np.zeros(num_samples, np.int16)
+        if low < high:
+            offset = item.offset + item.num_video_bytes + 2 * low
+            content = self._read(item, offset, 2 * (high - low))
+            window[low - start : high - start] = np.frombuffer(content, "<i2")
+        return window
+
+    def _decode(self, item: ManifestItem, wanted: list[int]):  # type: ignore[no-untyped-def]
+        """Yields (number, frame) for sorted frame numbers, decoding no group without need."""
+        sizes = np.frombuffer(self._read(item, item.offset, 4 * item.num_frames), "<u4")
+        ends = 4 * item.num_frames + np.cumsum(sizes, dtype=np.int64)
+        starts = ends - sizes
+        first = wanted[0] - wanted[0] % GOP
+        base = int(starts[first])
+        content = self._read(item, item.offset + base, int(ends[wanted[-1]]) - base)
+        groups: dict[int, int] = {}  # key frame -> last frame wanted of its group
+        for number in wanted:
+            groups[number - number % GOP] = number
+        needed = set(wanted)
+        decoder = self._fresh_decoder()
+        pending: list[int] = []
+        try:
+            for key, last in groups.items():
+                for number in range(key, last + 1):
+                    packet = av.Packet(
+                        content[int(starts[number]) - base : int(ends[number]) - base]
+                    )
+                    pending.append(number)
+                    for frame in decoder.decode(packet):
+                        number_out = pending.pop(0)
+                        if number_out in needed:
+                            yield number_out, frame
+            for frame in decoder.decode(None):
+                number_out = pending.pop(0)
+                if number_out in needed:
+                    yield number_out, frame
+        except (av.error.FFmpegError, IndexError) as error:
+            raise ValueError(f"{self._shard(item.shard)}: {item.id} does not decode") from error
+        if pending:
+            raise ValueError(f"{self._shard(item.shard)}: {item.id} lacks frames {pending}")
+
+    def _fresh_decoder(self) -> av.VideoCodecContext:
+        """This process's decoder, emptied."""
+        if self._decoder is None or self._decoder[0] != os.getpid():
+            decoder = av.CodecContext.create("h264", "r")
+            decoder.thread_count = 1
+            self._decoder = (os.getpid(), decoder)
+        self._decoder[1].flush_buffers()
+        return self._decoder[1]
+
+    def _shard(self, number: int) -> Path:
+        return self.path / self.manifest.data / f"{number:05d}.bin"
+
+    def _read(self, item: ManifestItem, offset: int, length: int) -> bytes:
+        # Opened for each read: 10 us, and no number of shards exhausts the file handles.
+        handle = os.open(self._shard(item.shard), os.O_RDONLY)
+        try:
+            content = os.pread(handle, length, offset)
+        finally:
+            os.close(handle)
+        if len(content) != length:
+            raise ValueError(f"shard {self._shard(item.shard)} is cut short: prepare again")
+        return content
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_decoder": None}
+
+
+def _check(values: Sequence[str], legal: Sequence[str], what: str) -> None:
+    for value in values:
+        if value not in legal:
+            raise ValueError(f"no {what} {value!r}; there are: {', '.join(legal)}")

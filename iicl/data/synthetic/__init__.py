@@ -1,0 +1,1 @@
+"""A procedural audio-visual world, written to disk in the official layouts of real corpora."""

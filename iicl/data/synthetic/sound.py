@@ -1,0 +1,96 @@
+"""What is to be heard: a scene synthesised as 16-bit samples."""
+
+import numpy as np
+
+from iicl.data.synthetic.world import Event, Scene, World
+
+_LEVEL = 0.05  # root mean square of an event's sound at a gain of 0 dB; full scale is 1
+
+
+def render_sound(world: World, scene: Scene, rng: np.random.Generator) -> np.ndarray | None:
+    """Synthesise a scene.
+
+    Args:
+        world: duration, rate and difficulty of the sound.
+        scene: what is to be heard.
+        rng: of the noises.
+
+    Returns:
+        int16 array (num_samples,), or None for a scene whose events are all silent.
+    """
+    if all(event.sound is None for event in scene.events):
+        return None
+    time = np.arange(round(world.seconds * world.sample_rate)) / world.sample_rate
+    hearing = scene.hearing
+    mix = np.zeros_like(time)
+    for event in scene.events:
+        mix += event_sound(event, time, rng)
+    if hearing.extra is not None:
+        mix += _ratio(hearing.extra_db) * event_sound(hearing.extra, time, rng)
+    mix += _ratio(-hearing.snr_db) * _coloured_noise(time.size, hearing.noise_slope, rng)
+    if hearing.tone_level:
+        mix += hearing.tone_level * np.sqrt(2) * np.sin(2 * np.pi * hearing.tone_hz * time)
+    scaled = 32768.0 * _LEVEL * _ratio(hearing.gain_db) * mix
+    return np.rint(np.clip(scaled, -32767.0, 32767.0)).astype(np.int16)
+
+
+def event_sound(event: Event, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The sound of one event alone, root mean square 1.
+
+    Args:
+        event: an event that has a sound.
+        time: seconds, shape (num_samples,), evenly spaced.
+        rng: of the sounds that are made of noise.
+    """
+    u = event.rate * time + event.onset
+    f = u - np.floor(u)
+    since = f / event.rate  # seconds since the last onset
+    turn = 2 * np.pi
+    pitch = 2.0**event.octave  # times the frequency of the sound's middle
+
+    match event.sound:
+        case "thud":
+            wave = np.exp(-since / 0.07) * np.sin(turn * 120 * pitch * since)
+            wave += 0.3 * np.exp(-since / 0.012) * rng.standard_normal(time.size)
+        case "ping":
+            body = turn * 700 * pitch * since
+            wave = np.exp(-since / 0.16) * (np.sin(body) + 0.5 * np.sin(2.76 * body))
+        case "tick":  # twice a cycle
+            since = (2 * u - np.floor(2 * u)) / (2 * event.rate)
+            wave = np.exp(-since / 0.015) * np.sin(turn * 2200 * pitch * since)
+        case "hum":
+            body = turn * 130 * pitch * time
+            wave = np.sin(body) + np.sin(2 * body) / 2 + np.sin(3 * body) / 3
+            wave *= 0.55 + 0.45 * np.cos(turn * u)
+        case "whistle":  # frequency follows the cycle, 25 % up and down
+            base = 1300 * pitch
+            wave = np.sin(turn * base * time + 0.25 * base / event.rate * np.sin(turn * u))
+        case "buzz":
+            wave = np.clip(3 * np.sin(turn * 170 * pitch * time), -1.0, 1.0)
+            wave *= np.clip(40 * (0.5 - f), 0.0, 1.0) * np.clip(40 * f, 0.0, 1.0)
+        case "whoosh":  # a band of noise that rises
+            noise = rng.standard_normal(time.size + 15)
+            total = np.cumsum(noise)
+            smooth = total[15:] - total[:-15]
+            carrier = np.sin(turn * 1000 * pitch * (0.6 * since + 0.4 * f * since))
+            wave = smooth * carrier * np.sin(np.pi * f) ** 2
+        case "chirp":
+            body = np.sin(turn * 800 * pitch * (since + 0.6 * f * since))
+            wave = body * np.exp(-2.5 * f) * np.clip(since / 0.01, 0.0, 1.0)
+        case _:
+            raise ValueError(f"unknown sound {event.sound!r}")
+    # A gated sound may not begin within a very short item: it stays silent.
+    return wave / (np.sqrt(np.mean(wave * wave)) or 1.0)
+
+
+def _ratio(decibels: float) -> float:
+    return float(10.0 ** (decibels / 20.0))
+
+
+def _coloured_noise(num_samples: int, slope: float, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian noise with power 1/f^slope above 50 Hz at 16 kHz, root mean square 1."""
+    spectrum = np.fft.rfft(rng.standard_normal(num_samples))
+    bins = np.arange(spectrum.size, dtype=np.float64)
+    spectrum *= np.maximum(bins, num_samples / 320) ** (-slope / 2)
+    noise = np.fft.irfft(spectrum, num_samples)
+    return noise / np.sqrt(np.mean(noise * noise))

@@ -1,0 +1,109 @@
+"""The stage ``retrieval``: nearest neighbours of test items among train items (paper IV-C.1)."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from iicl.config import Execution, Retrieval
+from iicl.data.store import PreparedCorpus
+from iicl.evaluation.features import load_features, split_rows
+from iicl.training.loop import Report
+
+
+def run(
+    config: Retrieval,
+    *,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+) -> dict[str, Any]:
+    """R@k of the test items of a fold, queried in its train items.
+
+    Returns:
+        Metrics ``recall_at_<k>``, their chance levels and the items evaluated and expected.
+
+    Raises:
+        ValueError: if a rank exceeds the gallery.
+    """
+    corpus = PreparedCorpus.open(corpora[config.corpus])
+    stored = load_features(upstream["features"])
+    test, train = (split_rows(corpus, stored, config.fold, split) for split in ("test", "train"))
+    recalls = recall_at(
+        item_embeddings(stored.features[test.rows]),
+        test.labels,
+        item_embeddings(stored.features[train.rows]),
+        train.labels,
+        config.ranks,
+    )
+    return {
+        "metrics": {f"recall_at_{k}": value for k, value in recalls.items()},
+        "chance": {
+            f"recall_at_{k}": chance_recall_at(test.labels, train.labels, k) for k in config.ranks
+        },
+        "num_evaluated": len(test.rows),
+        "num_expected": test.num_expected,
+        "num_gallery": len(train.rows),
+        "selection": "last",
+    }
+
+
+def item_embeddings(clip_features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One unit vector for each item: clips to unit length, their mean, to unit length again.
+
+    Args:
+        clip_features: (N, K, D), K clips an item.
+
+    Returns:
+        (N, D).
+    """
+    return _unit(_unit(clip_features).mean(axis=1))
+
+
+def recall_at(
+    queries: NDArray[np.float32],
+    query_labels: Sequence[str],
+    gallery: NDArray[np.float32],
+    gallery_labels: Sequence[str],
+    ranks: Sequence[int],
+) -> dict[int, float]:
+    """Fraction of queries with an item of their class among the k nearest by cosine.
+
+    Args:
+        queries: (N, D).
+        query_labels: N class names.
+        gallery: (M, D).
+        gallery_labels: M class names.
+        ranks: the values of k, each at most M.
+
+    Raises:
+        ValueError: if a rank exceeds M.
+    """
+    if max(ranks) > len(gallery):
+        raise ValueError(f"rank {max(ranks)} exceeds the gallery of {len(gallery)} items")
+    neighbours = NearestNeighbors(n_neighbors=max(ranks), algorithm="brute", metric="cosine")
+    nearest = neighbours.fit(gallery).kneighbors(queries, return_distance=False)
+    hits = np.asarray(gallery_labels)[nearest] == np.asarray(query_labels)[:, None]
+    return {k: float(hits[:, :k].any(axis=1).mean()) for k in ranks}
+
+
+def chance_recall_at(query_labels: Sequence[str], gallery_labels: Sequence[str], k: int) -> float:
+    """Expected R@k of k gallery items drawn at random without replacement."""
+    sizes, total = Counter(gallery_labels), len(gallery_labels)
+    misses = []
+    for label in query_labels:
+        others = total - sizes[label]
+        drawn = np.arange(k)
+        misses.append(float(np.prod(np.clip(others - drawn, 0, None) / (total - drawn))))
+    return 1.0 - float(np.mean(misses))
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -1,0 +1,175 @@
+"""The objectives of the paper, eqs. 3 to 6, as pure functions.
+
+Everything is computed in float32 or, for float64 inputs, float64. Loss functions return their
+additive terms by name; the loss is their sum. Values and gradients are finite for all finite
+inputs: a row or an assignment column whose largest entry is below ``EMPTY`` (an empty cluster)
+has similarity 0 to everything and passes no gradient on.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Similarity = Literal["l2", "l1"]
+AssignmentNorm = Literal["entrywise", "induced"]
+
+EMPTY = 1e-12
+
+
+def contrastive_loss(
+    anchors: Tensor,
+    keys: Tensor,
+    *,
+    temperature: float,
+    similarity: Similarity = "l2",
+    margin: float = 0.0,
+) -> Tensor:
+    """One direction of eq. 3 (rows) or eq. 5 (columns, transposed by the caller).
+
+    -1/M sum_i log [ exp((sim(a_i, k_i) - margin) / tau) / sum_j exp(sim(a_i, k_j) / tau) ], the
+    margin also taken off the positive in the denominator (eq. 2's constraint as AM-softmax).
+
+    Args:
+        anchors: (M, D); row i belongs to row i of ``keys``.
+        keys: (M, D); all M rows are candidates.
+        temperature: tau > 0.
+        similarity: product over the L2 norms (cosine), or over the L1 norms (as printed).
+        margin: eps of eq. 2, 0 or more.
+
+    Returns:
+        A scalar, 0 or more.
+
+    Raises:
+        ValueError: if the shapes differ or there are fewer than two rows: a lone row has nothing
+            to be told apart from.
+    """
+    if anchors.ndim != 2 or anchors.shape != keys.shape:
+        raise ValueError(
+            f"anchors and keys must be matrices of one shape, "
+            f"got {tuple(anchors.shape)} and {tuple(keys.shape)}"
+        )
+    if len(anchors) < 2:
+        raise ValueError(f"a contrastive loss needs 2 rows or more, got {len(anchors)}")
+    order = 2 if similarity == "l2" else 1
+    similarities = _unit(_precise(anchors), order) @ _unit(_precise(keys), order).T
+    if margin:
+        similarities = similarities - margin * torch.eye(
+            len(anchors), dtype=similarities.dtype, device=similarities.device
+        )
+    targets = torch.arange(len(anchors), device=anchors.device)
+    return F.cross_entropy(similarities / temperature, targets)
+
+
+def instance_loss(
+    video: Tensor,
+    audio: Tensor,
+    *,
+    temperature: float,
+    similarity: Similarity = "l2",
+    margin: float = 0.0,
+    detach_keys: bool = False,
+) -> dict[str, Tensor]:
+    """L_ins of eq. 4: the visual and the audio stream's eq. 3, each against the other's rows.
+
+    Args:
+        video: z_v, (N, D).
+        audio: z_a, (N, D).
+        temperature: tau_ins.
+        similarity: see :func:`contrastive_loss`.
+        margin: see :func:`contrastive_loss`.
+        detach_keys: let each direction's gradient reach its anchors only.
+
+    Returns:
+        ``instance_video`` and ``instance_audio``; L_ins is their sum.
+
+    Raises:
+        ValueError: for differing shapes or N < 2.
+    """
+    keys = {"video": audio, "audio": video}
+    if detach_keys:
+        keys = {view: key.detach() for view, key in keys.items()}
+    return {
+        f"instance_{view}": contrastive_loss(
+            anchors, keys[view], temperature=temperature, similarity=similarity, margin=margin
+        )
+        for view, anchors in (("video", video), ("audio", audio))
+    }
+
+
+def cluster_loss(
+    video: Tensor,
+    audio: Tensor,
+    *,
+    temperature: float,
+    similarity: Similarity = "l2",
+    assignment_norm: AssignmentNorm = "entrywise",
+    entropy_weight: float = 1.0,
+) -> dict[str, Tensor]:
+    """L_clu of eq. 6: eq. 5 of both streams over assignment columns, minus the entropy H(Y).
+
+    C may exceed N. With N = 1 all columns point the same way: both contrastive terms are log C
+    with no gradient, and only the entropy acts.
+
+    Args:
+        video: Y_v, (N, C), rows are probabilities.
+        audio: Y_a, (N, C).
+        temperature: tau_clu.
+        similarity: see :func:`contrastive_loss`.
+        assignment_norm: see :func:`assignment_entropy`.
+        entropy_weight: factor of H(Y); the paper's is 1.
+
+    Returns:
+        ``cluster_video``, ``cluster_audio`` and ``negative_entropy`` (weighted); L_clu is their
+        sum.
+
+    Raises:
+        ValueError: for differing shapes, N < 1 or C < 2.
+    """
+    if video.ndim != 2 or len(video) < 1:
+        raise ValueError(f"assignments must be (N, C) with N >= 1, got {tuple(video.shape)}")
+    columns = {"video": video.T, "audio": audio.T}
+    terms = {
+        f"cluster_{view}": contrastive_loss(
+            columns[view], columns[other], temperature=temperature, similarity=similarity
+        )
+        for view, other in (("video", "audio"), ("audio", "video"))
+    }
+    entropy = assignment_entropy(video, assignment_norm) + assignment_entropy(
+        audio, assignment_norm
+    )
+    return {**terms, "negative_entropy": -entropy_weight * entropy}
+
+
+def assignment_entropy(assignments: Tensor, norm: AssignmentNorm = "entrywise") -> Tensor:
+    """One modality's share of H(Y) in eq. 6: -sum_i P_i log P_i with P_i = sum_j Y_ji / ||Y||_1.
+
+    Args:
+        assignments: Y, (N, C), non-negative.
+        norm: "entrywise" takes ||Y||_1 as the sum of all entries, which makes P the mean
+            assignment of the batch; "induced" as the matrix norm, the largest column sum.
+
+    Returns:
+        A scalar; from 0 to log C for "entrywise".
+    """
+    sums = _precise(assignments).sum(0)
+    share = sums / (sums.sum() if norm == "entrywise" else sums.amax())
+    # The logarithm of an empty cluster's share is cut off, not the share: 0 log 0 is 0, with a
+    # finite slope.
+    return -(share * share.clamp_min(torch.finfo(share.dtype).tiny).log()).sum()
+
+
+def _precise(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _unit(rows: Tensor, order: int) -> Tensor:
+    """Rows over their norm. Dividing by the largest entry first keeps squares within range.
+
+    That divisor is a constant to autograd, rightly: the result does not depend on a row's scale.
+    """
+    largest = rows.detach().abs().amax(dim=1, keepdim=True)
+    rows = rows / largest.masked_fill(largest < EMPTY, torch.inf)
+    norm = torch.linalg.vector_norm(rows, order, dim=1, keepdim=True)
+    return rows / norm.masked_fill(norm == 0, 1)

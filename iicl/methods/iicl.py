@@ -1,0 +1,182 @@
+"""Inter-intra contrastive learning (paper III): the objective and its two phases."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from iicl import config
+from iicl.losses import cluster_loss, instance_loss
+from iicl.methods.base import Method, make_audio_encoder, make_video_encoder
+from iicl.models.coattention import CoAttention
+from iicl.models.heads import Heads, cluster_head, instance_head
+
+
+class Encoder(Protocol):
+    """What the method asks of an encoder, besides being a module."""
+
+    feature_dim: int
+
+    def tokens(self, x: Tensor, /) -> Tensor:
+        """(B, L, D)."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """(B, D), the mean over tokens."""
+
+
+class IICL(Method):
+    """L = L_ins + lambda L_clu (eq. 7) on co-attended features.
+
+    Only what the objective trains is built, always under the same state names: ``video_encoder``,
+    ``audio_encoder``, ``instance_head``, ``cluster_head``, ``co_attention``. The initialisation
+    has neither clusters nor, unless asked for, co-attention (h = f). ``head_input="f"`` puts the
+    heads on encoder features, which leaves nothing that could train a co-attention.
+
+    Args:
+        settings: the method's configuration.
+        phase: "initialisation" for L_ins alone; any other phase for the settings' objective.
+        video_encoder: E_v, a module with ``tokens`` and ``feature_dim``.
+        audio_encoder: E_a, of the same ``feature_dim``.
+
+    Raises:
+        ValueError: if the encoders' dimensions differ, or the settings ask for an initialisation
+            of a method without an instance loss.
+    """
+
+    views = ("video", "audio")
+
+    def __init__(
+        self,
+        settings: config.IICL,
+        phase: config.Phase,
+        video_encoder: Encoder,
+        audio_encoder: Encoder,
+    ) -> None:
+        super().__init__()
+        dim = video_encoder.feature_dim
+        if audio_encoder.feature_dim != dim:
+            raise ValueError(
+                f"both encoders must give features of one dimension, "
+                f"got {dim} (video) and {audio_encoder.feature_dim} (audio)"
+            )
+        initialising = phase == "initialisation"
+        if initialising and settings.objective == "cluster":
+            raise ValueError(
+                "objective 'cluster' has no initialisation, which trains the instance loss; "
+                "legal phases: 'co_training', 'training'"
+            )
+        self.settings = settings
+        self.video_encoder, self.audio_encoder = video_encoder, audio_encoder
+        self.instance = settings.objective != "cluster"
+        self.instance_head = self.cluster_head = self.co_attention = None
+        if self.instance and settings.instance_space == "z":
+            self.instance_head = Heads(
+                lambda: instance_head(dim, settings.instance_dim), settings.heads
+            )
+        if settings.objective != "instance" and not initialising:
+            self.cluster_head = Heads(lambda: cluster_head(dim, settings.clusters), settings.heads)
+        attends = settings.head_input == "h" and (
+            not initialising or settings.co_attention_in_initialisation
+        )
+        if attends and settings.co_attention != "none":
+            self.co_attention = CoAttention(
+                dim,
+                form=settings.co_attention,
+                depth=settings.co_attention_depth,
+                projections=settings.co_attention_projections,
+                residual=settings.co_attention_residual,
+                norm=settings.co_attention_norm,
+                feed_forward=settings.co_attention_feed_forward,
+            )
+
+    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """f_v and f_a as ``video`` and ``audio``, (B, D); for token co-attention (B, L, D)."""
+        encoders = {"video": self.video_encoder, "audio": self.audio_encoder}
+        if self.co_attention is not None and self.co_attention.form == "token":
+            return {view: encoder.tokens(views[view]) for view, encoder in encoders.items()}
+        return {view: encoder(views[view]) for view, encoder in encoders.items()}
+
+    def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Eq. 7, or the one loss that the objective leaves of it (L_clu then without lambda)."""
+        settings = self.settings
+        video, audio = features["video"], features["audio"]
+        if self.co_attention is not None:
+            video, audio = self.co_attention(video, audio)
+        instance_terms: dict[str, Tensor] = {}
+        cluster_terms: dict[str, Tensor] = {}
+        if self.instance:
+            instance_terms = instance_loss(
+                _project(self.instance_head, "video", video),
+                _project(self.instance_head, "audio", audio),
+                temperature=settings.instance_temperature,
+                similarity=settings.similarity,
+                margin=settings.instance_margin,
+                detach_keys=settings.detach_keys,
+            )
+        if self.cluster_head is not None:
+            cluster_terms = cluster_loss(
+                self.cluster_head("video", video),
+                self.cluster_head("audio", audio),
+                temperature=settings.cluster_temperature,
+                similarity=settings.similarity,
+                assignment_norm=settings.assignment_norm,
+                entropy_weight=settings.entropy_weight,
+            )
+        weight = settings.cluster_weight if self.instance else 1.0
+        total = sum(instance_terms.values()) + weight * sum(cluster_terms.values())
+        assert isinstance(total, Tensor)
+        return total, {**instance_terms, **cluster_terms}
+
+
+def _project(head: nn.Module | None, view: str, hidden: Tensor) -> Tensor:
+    """The space of the instance loss: z = g_ins(h), or h itself."""
+    return hidden if head is None else head(view, hidden)
+
+
+def build(
+    settings: config.IICL, phase: config.Phase, encoders: config.Encoders, num_classes: int | None
+) -> IICL:
+    """See :func:`iicl.methods.build`; labels are not read."""
+    return IICL(settings, phase, make_video_encoder(encoders), make_audio_encoder(encoders))
+
+
+def load_initialisation(
+    method: IICL, state: Mapping[str, Tensor], *, keep_instance_head: bool
+) -> None:
+    """Start the co-training from what the initialisation trained.
+
+    The encoders must be there whole; so must g_ins where it is kept and the method has one. Of the
+    parts of ``method`` only the cluster head and the co-attention may be missing from ``state``,
+    each wholly; they keep their fresh weights. Everything in ``state`` must have its place.
+
+    Args:
+        method: the method of the co-training.
+        state: state of the method of the initialisation.
+        keep_instance_head: take over g_ins; otherwise it keeps its fresh weights.
+
+    Raises:
+        ValueError: naming the entries that are missing, left over or of another shape; the method
+            is then unchanged.
+    """
+    taken = {
+        name: value
+        for name, value in state.items()
+        if keep_instance_head or _part(name) != "instance_head"
+    }
+    own = method.state_dict()
+    optional = {"cluster_head", "co_attention"} - {_part(name) for name in taken}
+    if not keep_instance_head:
+        optional.add("instance_head")
+    faults = {
+        "missing": [n for n in own if n not in taken and _part(n) not in optional],
+        "left over": [n for n in taken if n not in own],
+        "of another shape": [n for n in taken if n in own and taken[n].shape != own[n].shape],
+    }
+    found = [f"{fault}: {', '.join(sorted(names))}" for fault, names in faults.items() if names]
+    if found:
+        raise ValueError(f"the initialisation does not fit the co-training; {'; '.join(found)}")
+    method.load_state_dict(taken, strict=False)
+
+
+def _part(name: str) -> str:
+    return name.partition(".")[0]

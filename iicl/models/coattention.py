@@ -1,0 +1,106 @@
+"""The co-attention module (paper III-B, eq. 1): each stream is attended as the other asks."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CoAttention(nn.Module):
+    """Stacked cross-modal attention, H_v = softmax(F_a F_v^T / sqrt(d)) F_v and the mirror image.
+
+    With every option at its default this is eq. 1 to the letter and has no parameters.
+
+    ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v mixes the batch's videos
+    as audio i asks. Row i of H_v depends on pair i through f_a,i alone and row j of H_a through
+    f_v,j alone (at an even depth the other way round), so that the objective cannot be lowered
+    without finding what the pair shares.
+
+    ``form="token"`` lets the tokens of one item attend to each other and then takes their mean.
+    **It leaks the pairing**: both h_v,i and h_a,i are functions of the same (v_i, a_i), so a
+    contrastive loss on them falls on independent noise too. Its training loss, and any retrieval
+    through it, measure that short cut as well as what was learned; it is there as an ablation.
+
+    Args:
+        dim: d, the feature dimension of both streams.
+        form: "batch" or "token".
+        depth: layers; each takes both streams of the one before.
+        projections: learned query, key and value maps, separate for each layer and direction.
+        residual: "query" adds the query, i.e. the *other* stream. Adding the attended stream's own
+            feature is not offered: h_v,i would then hold both v_i and a_i, the leak of "token".
+        norm: "layer" normalises what attention and feed-forward read (no learned scale or shift).
+        feed_forward: d -> 4d -> d with ReLU and its own residual, after attention.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        form: Literal["batch", "token"] = "batch",
+        depth: int = 1,
+        projections: bool = False,
+        residual: Literal["none", "query"] = "none",
+        norm: Literal["none", "layer"] = "none",
+        feed_forward: bool = False,
+    ) -> None:
+        super().__init__()
+        self.form = form
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    view: _Attention(dim, projections, residual, norm, feed_forward)
+                    for view in ("video", "audio")
+                }
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend both streams.
+
+        Args:
+            video: F_v, (N, d) for the batch form, (N, L_v, d) for the token form.
+            audio: F_a, (N, d) or (N, L_a, d).
+
+        Returns:
+            H_v and H_a, (N, d) each.
+        """
+        if self.form == "batch":
+            video, audio = video.unsqueeze(0), audio.unsqueeze(0)
+        for layer in self.layers:
+            assert isinstance(layer, nn.ModuleDict)
+            video, audio = layer["video"](audio, video), layer["audio"](video, audio)
+        pooled = 0 if self.form == "batch" else 1
+        return video.mean(pooled), audio.mean(pooled)
+
+
+class _Attention(nn.Module):
+    """Attention(Q, K = V) of eq. 1 in one direction."""
+
+    def __init__(
+        self, dim: int, projections: bool, residual: str, norm: str, feed_forward: bool
+    ) -> None:
+        super().__init__()
+        self.residual, self.norm = residual, norm
+        self.query, self.key, self.value = (
+            nn.Linear(dim, dim, bias=False) if projections else nn.Identity() for _ in range(3)
+        )
+        self.feed_forward = (
+            nn.Sequential(nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Linear(4 * dim, dim))
+            if feed_forward
+            else None
+        )
+
+    def forward(self, guide: Tensor, stream: Tensor) -> Tensor:
+        query, source = self._normalised(guide), self._normalised(stream)
+        attended = F.scaled_dot_product_attention(
+            self.query(query), self.key(source), self.value(source)
+        )
+        if self.residual == "query":
+            attended = guide + attended
+        if self.feed_forward is not None:
+            attended = attended + self.feed_forward(self._normalised(attended))
+        return attended
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:]) if self.norm == "layer" else x

@@ -1,0 +1,60 @@
+"""Checkpoints of a training: atomic, the last two kept, read without running pickled code."""
+
+import io
+import logging
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iicl.files import write_atomically
+
+NUM_KEPT = 2
+_NAME = re.compile(r"step-(\d{9})\.pt")
+logger = logging.getLogger(__name__)
+
+
+def save(folder: Path, step: int, state: dict[str, Any]) -> None:
+    """Write the state after ``step`` optimiser steps, then remove all but the last two.
+
+    Args:
+        folder: where the checkpoints of this training lie; made if absent.
+        step: number of finished steps, >= 0.
+        state: tensors and plain containers only.
+
+    Raises:
+        OSError: if it cannot be written; the checkpoints before it stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(folder / f"step-{step:09d}.pt", buffer.getbuffer())
+    for _, old in _found(folder)[NUM_KEPT:]:
+        old.unlink()
+
+
+def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
+    """The newest readable checkpoint as ``(step, state)`` on the CPU; None if there is none at all.
+
+    A newest checkpoint that cannot be read is passed over with a warning that names it.
+
+    Raises:
+        ValueError: if there are checkpoints and none of them can be read.
+    """
+    found = _found(folder)
+    for step, path in found:
+        try:
+            return step, torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            logger.warning("checkpoint %s is damaged and passed over: %s", path, error)
+    if found:
+        raise ValueError(f"no checkpoint in {folder} can be read: {[p.name for _, p in found]}")
+    return None
+
+
+def _found(folder: Path) -> list[tuple[int, Path]]:
+    """Checkpoints in a folder, newest first."""
+    matches = ((_NAME.fullmatch(p.name), p) for p in folder.glob("step-*.pt"))
+    return sorted(((int(m[1]), p) for m, p in matches if m), reverse=True)

@@ -1,0 +1,30 @@
+"""What every stage says about itself when it is done."""
+
+import resource
+from typing import Any
+
+import torch
+
+from iicl.training.loop import Trained
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident memory of this process, and of its device's allocator, so far."""
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return max(host, device)
+
+
+def cost(*, seconds: float, num_clips: int) -> dict[str, Any]:
+    """Seconds on the device, clips per second and peak memory of a stage."""
+    return {
+        "device_seconds": seconds,
+        "clips_per_second": num_clips / seconds if seconds else None,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def training_cost(trained: Trained) -> dict[str, Any]:
+    """The cost of a training over all its attempts."""
+    spent = cost(seconds=trained.seconds, num_clips=trained.num_items)
+    return {**spent, "attempts": trained.attempts}

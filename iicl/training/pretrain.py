@@ -1,0 +1,167 @@
+"""The stage ``pretrain``: one phase of a self-supervised or supervised pretraining (paper III-E)."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iicl import methods
+from iicl.config import Execution, Optimisation, Pretrain
+from iicl.data.loader import make_loader
+from iicl.data.store import PreparedCorpus
+from iicl.data.transforms import make_views
+from iicl.methods.base import Method
+from iicl.methods.iicl import IICL, load_initialisation
+from iicl.seeding import derive_seed
+from iicl.training import checkpoint, schedule
+from iicl.training.loop import Report, Training, train
+from iicl.training.outcome import training_cost
+from iicl.training.weights import load_weights, save_weights
+
+
+def run(
+    config: Pretrain,
+    *,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+) -> dict[str, Any]:
+    """Train one phase and write ``weights.safetensors``, ``checkpoints/`` and ``metrics.jsonl``.
+
+    Args:
+        config: the phase.
+        corpora: prepared corpora by name.
+        upstream: the finished phase before this one as ``"previous"``, if there is one.
+        out: the run's own folder; an interrupted attempt in it is continued.
+        execution: device, workers and saving interval.
+        report: progress.
+
+    Returns:
+        The last step's loss terms, items used and in the corpus, cost. The items that
+        fill no whole batch are left out of an epoch, others in each, and counted.
+
+    Raises:
+        ValueError: if the corpus cannot fill one batch.
+        loop.NonFiniteStepError: if the loss or its gradient stops being finite.
+    """
+    corpus = PreparedCorpus.open(corpora[config.corpus])
+    device = torch.device(execution.device)
+    positions = _positions(config, corpus)
+    seed = derive_seed(config.seed, "pretrain", config.phase)
+    torch.manual_seed(derive_seed(seed, "init"))
+    num_classes = len(corpus.manifest.classes)
+    method = methods.build(config.method, config.phase, config.encoders, num_classes)
+    _set_input_statistics(method, corpus)
+    if "previous" in upstream:
+        assert isinstance(method, IICL)
+        state = load_weights(upstream["previous"])
+        load_initialisation(method, state, keep_instance_head=config.keep_instance_head)
+    method.to(device)
+
+    num_clips = len(positions) * config.clips_per_item
+    steps_per_epoch = num_clips // config.optimisation.batch_size
+    if config.epochs and not steps_per_epoch:
+        raise ValueError(
+            f"corpus {config.corpus} has {len(positions)} usable train items of"
+            f" {config.clips_per_item} clips, fewer than one batch of"
+            f" {config.optimisation.batch_size}"
+        )
+    num_steps = config.epochs * steps_per_epoch
+    optimiser = torch.optim.Adam(
+        method.named_parameters(),
+        lr=config.optimisation.learning_rate,
+        weight_decay=config.optimisation.weight_decay,
+    )
+    if config.keep_optimiser and "previous" in upstream:
+        _continue_optimiser(optimiser, upstream["previous"] / "checkpoints")
+    trained = train(
+        Training(
+            method=method,
+            optimiser=optimiser,
+            rate=partial(_rate, config.optimisation, num_steps),
+            num_steps=num_steps,
+            batches=lambda first_step: iter(
+                make_loader(
+                    corpus,
+                    positions,
+                    config.clip,
+                    views=method.views,
+                    sampling="random",
+                    num_clips=config.clips_per_item,
+                    augmentation=config.augmentation,
+                    batch_size=config.optimisation.batch_size,
+                    drop_last=True,
+                    silent="zero" if config.silent_items == "zero" else "error",
+                    seed=seed,
+                    epochs=range(config.epochs),
+                    start_step=first_step,
+                    num_workers=execution.num_workers,
+                )
+            ),
+            views=partial(make_views, clip=config.clip, device=device),
+            chunk_size=config.optimisation.chunk_size,
+            precision=config.precision,
+            seed=seed,
+        ),
+        out,
+        execution,
+        report,
+    )
+    save_weights(method, out, config)
+    return {
+        "metrics": {},
+        "losses": trained.last_losses,
+        "chance": {},
+        "num_evaluated": len(positions),
+        "num_expected": len(corpus.manifest.items),
+        "num_steps": num_steps,
+        "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
+        "selection": "last",
+        **training_cost(trained),
+    }
+
+
+def _positions(config: Pretrain, corpus: PreparedCorpus) -> list[int]:
+    """Train items with the views the method sees; silent ones only if asked for [19]."""
+    if config.method.name == "supervised":
+        return corpus.select(["video", "label"], split="train", fold=1)
+    views = ["video"] if config.silent_items == "zero" else ["video", "audio"]
+    return corpus.select(views, split="train", fold=1)
+
+
+def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
+    """Give the audio encoder the corpus's log-mel statistics, which then travel with its weights."""
+    encoder = getattr(method, "audio_encoder", None)
+    if encoder is None:
+        return
+    mean, std = corpus.manifest.log_mel_mean, corpus.manifest.log_mel_std
+    if mean is None or std is None:
+        raise ValueError(f"corpus {corpus.manifest.corpus} has no item with sound")
+    encoder.input_mean.fill_(mean)
+    encoder.input_std.fill_(std)
+
+
+def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
+    return schedule.cosine(step, num_steps) if optimisation.schedule == "cosine" else 1.0
+
+
+def _continue_optimiser(optimiser: torch.optim.Optimizer, checkpoints: Path) -> None:
+    """Take over the moments of the parameters that the previous phase trained [8].
+
+    Raises:
+        ValueError: if the previous phase left no checkpoint.
+    """
+    latest = checkpoint.load_latest(checkpoints)
+    if latest is None:
+        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {checkpoints}")
+    before = latest[1]["optimiser"]
+    names = before["param_groups"][0]["param_names"]
+    moments = dict(zip(names, before["state"].values(), strict=True))
+    (group,) = optimiser.param_groups
+    for name, parameter in zip(group["param_names"], group["params"], strict=True):
+        if name in moments:
+            optimiser.state[parameter] = {k: v.clone() for k, v in moments[name].items()}

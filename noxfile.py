@@ -1,0 +1,40 @@
+"""Sessions of the project; ``nox -l`` lists them."""
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """The package and some dependency groups, at the versions the results were made with."""
+    dependencies = nox.project.dependency_groups(PROJECT, *groups)
+    session.install("-c", "constraints.txt", "-e", ".", *dependencies)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite, two processes at a time."""
+    install(session, "suite", "test")
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=THREADS)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, "suite", "test", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def table1(session: nox.Session) -> None:
+    """Reproduce Table I at desk scale, or as the arguments after ``--`` say."""
+    install(session, "suite")
+    session.run("python", "benchmarks/run.py", "--table", "I", "--yes", *session.posargs)

@@ -1,0 +1,220 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from iicl.config import Preparation
+from iicl.data.transcode import GOP, UnusableSource, _rotated, transcode
+
+SMALL = Preparation(short_side=32)
+
+
+def decode(packets: list[bytes]) -> np.ndarray:
+    """(frames, H, W, 3) of everything, in one go."""
+    codec = av.CodecContext.create("h264", "r")
+    frames = [frame for packet in packets for frame in codec.decode(av.Packet(packet))]
+    frames += codec.decode(None)
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+
+
+def grey_of_time(time: float) -> np.ndarray:
+    """An image as bright as its time: 20 per 0.1 s."""
+    return np.full((48, 64, 3), round(20 + 200 * time), np.uint8)
+
+
+def times_of(packets: list[bytes]) -> np.ndarray:
+    return (decode(packets).mean(axis=(1, 2, 3)) - 20) / 200
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "audio_codec"),
+    [
+        ("x.avi", "mpeg4", "pcm_s16le"),
+        ("x.mp4", "libx264", "aac"),
+        ("x.mp4", "libx264", "alac"),
+        ("x.mkv", "libx264", "libopus"),
+    ],
+)
+@pytest.mark.parametrize("late", [0.0, 0.2])
+def test_flash_and_click_stay_together(
+    write_clip: Callable, tmp_path: Path, name: str, codec: str, audio_codec: str, late: float
+) -> None:
+    if late and name == "x.avi":
+        pytest.skip("AVI knows no start times")
+    event = 0.6
+    path = write_clip(
+        tmp_path / name,
+        seconds=1.2,
+        codec=codec,
+        rate=48_000,
+        audio_codec=audio_codec,
+        sound_starts=late,
+        image=lambda t: np.full((48, 64, 3), 250 if t >= event - 1e-6 else 10, np.uint8),
+        sound=lambda t: np.where((t >= event - late) & (t < event - late + 0.005), 0.9, 0)[None],
+    )
+    result = transcode(path, SMALL)
+    flash = np.argmax(decode(result.packets).mean(axis=(1, 2, 3)) > 128) / result.fps
+    assert result.samples is not None
+    loud = np.abs(result.samples.astype(float)) > 8000
+    click = np.argmax(loud) / 16_000
+    assert flash == pytest.approx(event, abs=1e-6)
+    assert click == pytest.approx(event, abs=0.010)
+
+
+def test_variable_rate_becomes_the_nearest_frames_of_a_grid(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    times = [0.0, 0.04, 0.12, 0.16, 0.5, 0.53, 0.6, 0.9]
+    path = write_clip(tmp_path / "x.mkv", times=times, image=grey_of_time, rate=None)
+    result = transcode(path, SMALL)
+    assert 0 < result.fps <= 30
+    shown = times_of(result.packets)
+    for number, got in enumerate(shown):
+        time = number / result.fps
+        distance = min(abs(t - time) for t in times)
+        assert abs(got - time) == pytest.approx(distance, abs=0.012)
+    assert len(shown) / result.fps >= 0.9
+
+
+def test_a_fast_source_is_thinned_out(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mkv", fps=50, image=grey_of_time, rate=None)
+    result = transcode(path, Preparation(short_side=32, max_fps=20))
+    assert result.fps == 20
+    assert times_of(result.packets) == pytest.approx(np.arange(20) / 20, abs=0.016)
+
+
+def test_a_long_source_is_cut_to_its_middle(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "x.mp4",
+        image=grey_of_time,
+        audio_codec="alac",
+        sound=lambda t: (0.9 * t)[None],
+    )
+    result = transcode(path, Preparation(short_side=32, max_seconds=0.4))
+    assert times_of(result.packets) == pytest.approx(np.arange(10) / 25 + 0.28, abs=0.006)
+    assert result.samples is not None
+    assert len(result.samples) == 6400
+    ramp = 0.9 * (0.28 + np.arange(6400) / 16_000)
+    assert result.samples / 32768 == pytest.approx(ramp, abs=0.002)
+
+
+def test_a_segment_is_cut_out(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "x.mp4", image=grey_of_time, audio_codec="alac", sound=lambda t: (0.9 * t)[None]
+    )
+    result = transcode(path, SMALL, start_seconds=0.4, end_seconds=0.8)
+    assert times_of(result.packets) == pytest.approx(np.arange(10) / 25 + 0.4, abs=0.012)
+    assert result.samples is not None
+    assert result.samples[0] / 32768 == pytest.approx(0.36, abs=0.002)
+    with pytest.raises(UnusableSource, match="outside"):
+        transcode(path, SMALL, start_seconds=5.0, end_seconds=6.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((48, 64), (32, 42)), ((64, 48), (42, 32)), ((24, 32), (32, 42)), ((90, 90), (32, 32))],
+)
+def test_short_side_and_even_sizes(
+    write_clip: Callable, tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    path = write_clip(tmp_path / "x.mkv", size=size, seconds=0.2, rate=None)
+    result = transcode(path, SMALL)
+    assert (result.height, result.width) == expected
+    assert decode(result.packets).shape[1:3] == expected
+
+
+def test_groups_of_frames_are_closed_and_bytes_repeat(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mkv", seconds=1.0)
+    first, second = transcode(path, SMALL), transcode(path, SMALL)
+    assert first.packets == second.packets
+    whole = decode(first.packets)
+    for start in range(0, 25, GOP):
+        part = decode(first.packets[start : start + GOP])
+        np.testing.assert_array_equal(part, whole[start : start + GOP])
+
+
+def test_channels_are_averaged(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "x.mkv",
+        channels=2,
+        sound=lambda t: np.stack([np.full_like(t, 0.5), np.full_like(t, -0.1)]),
+    )
+    samples = transcode(path, SMALL).samples
+    assert samples is not None
+    assert samples / 32768 == pytest.approx(np.full(16_000, 0.2), abs=1e-3)
+
+
+def test_resampling_keeps_a_tone_in_phase(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mkv", rate=44_100)
+    samples = transcode(path, SMALL).samples
+    assert samples is not None
+    times = np.arange(16_000) / 16_000
+    middle = slice(1000, 15_000)
+    expected = np.sin(2 * np.pi * 440 * times) / 4
+    assert samples[middle] / 32768 == pytest.approx(expected[middle], abs=2e-3)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_rotation_is_that_of_the_picture(turns: int) -> None:
+    planes = np.random.default_rng(0).integers(0, 255, (3, 6, 10), dtype=np.uint8)
+    luma, u, v = planes[0], planes[1, ::2, ::2], planes[2, ::2, ::2]
+    packed = np.concatenate([p.ravel() for p in (luma, u, v)]).reshape(9, 10)
+    turned = _rotated(av.VideoFrame.from_ndarray(packed, format="yuv420p"), 90 * turns)
+    expected = np.concatenate([np.rot90(p, turns).ravel() for p in (luma, u, v)])
+    np.testing.assert_array_equal(turned.to_ndarray().ravel(), expected)
+
+
+def test_what_is_absent_is_said(write_clip: Callable, tmp_path: Path) -> None:
+    silent = transcode(write_clip(tmp_path / "v.mkv", rate=None), SMALL)
+    assert silent.samples is None
+    assert silent.notes == ["no audio stream"]
+    blind = transcode(write_clip(tmp_path / "a.wav", video=False), SMALL)
+    assert blind.packets == []
+    assert blind.samples is not None
+    assert len(blind.samples) == 16_000
+    assert blind.notes == ["no video stream"]
+
+
+def test_a_truncated_file_is_kept_with_a_note_or_refused(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path / "x.avi", seconds=4.0, codec="mpeg4")
+    content = path.read_bytes()
+    (tmp_path / "most.avi").write_bytes(content[: round(0.6 * len(content))])
+    kept = transcode(tmp_path / "most.avi", SMALL)
+    assert any("ends after" in note and "of 4.00 s" in note for note in kept.notes)
+    assert 1.0 < len(kept.packets) / kept.fps < 3.5
+    (tmp_path / "little.avi").write_bytes(content[: round(0.15 * len(content))])
+    with pytest.raises(UnusableSource, match="ends after"):
+        transcode(tmp_path / "little.avi", SMALL)
+    (tmp_path / "head.mp4").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\0")
+    with pytest.raises(UnusableSource, match=r".+"):
+        transcode(tmp_path / "head.mp4", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.mp4", b"", "empty file"),
+        ("text.mp4", b"this is no clip\n" * 100, "not readable"),
+        ("readme.txt", b"this is no clip\n" * 100, "text or still image|not readable"),
+        ("noise.avi", bytes(range(256)) * 40, "not readable|no "),
+    ],
+)
+def test_what_is_no_clip_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnusableSource, match=reason):
+        transcode(tmp_path / name, SMALL)
+
+
+def test_a_still_image_is_no_clip(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "x.png"), "w", format="image2") as container:
+        stream = container.add_stream("png")
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "rgb24"
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    with pytest.raises(UnusableSource, match="still image"):
+        transcode(tmp_path / "x.png", SMALL)

@@ -1,0 +1,81 @@
+"""Every method file keeps the contract of iicl.methods.base."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from iicl import config, methods
+
+NAMES = sorted(
+    path.stem
+    for path in Path(methods.__file__).parent.glob("*.py")
+    if path.stem not in ("__init__", "base")
+)
+SMALL = config.Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
+
+
+def make(name: str) -> methods.Method:
+    torch.manual_seed(0)
+    settings = TypeAdapter(config.Method).validate_python({"name": name})
+    return methods.build(settings, "training", SMALL, 3)
+
+
+def batch(n: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "video": torch.randn(n, 3, 4, 16, 16, generator=generator),
+        "audio": torch.randn(n, 1, 40, 32, generator=generator),
+        "label": torch.rand(n, 3, generator=generator).softmax(1),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name: str) -> None:
+    method = make(name)
+    views = {view: batch(4)[view] for view in method.views}
+    assert list(method.video_encoder(batch(4)["video"]).shape) == [4, 16]
+
+    method.eval()
+    with torch.no_grad():
+        whole = method.encode(views)
+        for i in range(4):
+            alone = method.encode({view: x[i : i + 1] for view, x in views.items()})
+            for feature, value in whole.items():
+                torch.testing.assert_close(alone[feature], value[i : i + 1], rtol=1e-4, atol=1e-5)
+    method.train()
+    if name == "random_init":
+        with pytest.raises(RuntimeError, match="never trained"):
+            method.loss(method.encode(views))
+        return
+    total, parts = method.loss(method.encode(views))
+    assert total.shape == ()
+    assert all(part.shape == () for part in parts.values())
+    total.backward()
+    for parameter_name, parameter in method.named_parameters():
+        assert parameter.grad is not None, f"{parameter_name} is built but never trained"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_come_from_the_global_generator(name: str) -> None:
+    first, second = make(name).state_dict(), make(name).state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_supervised_is_cross_entropy_with_soft_labels() -> None:
+    method = make("supervised")
+    views = batch(4)
+    features = method.encode(views)
+    total, parts = method.loss(features)
+    log_p = method.classifier(features["video"]).log_softmax(1)
+    torch.testing.assert_close(total, -(views["label"] * log_p).sum(1).mean())
+    assert set(parts) == {"cross_entropy"}
+    assert not hasattr(method, "audio_encoder")
+
+
+@pytest.mark.parametrize("num_classes", [None, 1])
+def test_supervised_needs_classes(num_classes: int | None) -> None:
+    with pytest.raises(ValueError, match=f"2 classes or more, got {num_classes}"):
+        methods.build(config.Supervised(), "training", SMALL, num_classes)

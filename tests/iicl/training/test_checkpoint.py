@@ -1,0 +1,72 @@
+import errno
+import logging
+import os
+
+import pytest
+import torch
+
+from iicl.training import checkpoint
+
+
+def state(value: float) -> dict:
+    return {"method": {"weight": torch.full((3,), value)}, "curve": [{"step": 0, "total": value}]}
+
+
+def test_the_last_two_are_kept_and_the_newest_is_loaded(tmp_path):
+    for step in (5, 10, 15):
+        checkpoint.save(tmp_path, step, state(float(step)))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-000000010.pt", "step-000000015.pt"]
+    step, loaded = checkpoint.load_latest(tmp_path)
+    assert step == 15
+    assert torch.equal(loaded["method"]["weight"], torch.full((3,), 15.0))
+
+
+def test_none_where_nothing_was_saved(tmp_path):
+    assert checkpoint.load_latest(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "overwritten"])
+def test_a_damaged_newest_falls_back_loudly(tmp_path, caplog, damage):
+    for step in (5, 10):
+        checkpoint.save(tmp_path, step, state(float(step)))
+    newest = tmp_path / "step-000000010.pt"
+    content = newest.read_bytes()
+    newest.write_bytes(
+        {"truncated": content[: len(content) // 2], "empty": b"", "overwritten": b"x" * 500}[damage]
+    )
+    with caplog.at_level(logging.WARNING):
+        step, _ = checkpoint.load_latest(tmp_path)
+    assert step == 5
+    assert "step-000000010.pt is damaged" in caplog.text
+
+
+def test_all_damaged_is_an_error_and_not_a_fresh_start(tmp_path):
+    checkpoint.save(tmp_path, 5, state(1.0))
+    (tmp_path / "step-000000005.pt").write_bytes(b"")
+    with pytest.raises(ValueError, match="step-000000005.pt"):
+        checkpoint.load_latest(tmp_path)
+
+
+def test_pickled_code_is_not_run(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    checkpoint.save(tmp_path, 5, state(1.0))
+    torch.save(Payload(), tmp_path / "step-000000010.pt")
+    step, _ = checkpoint.load_latest(tmp_path)
+    assert step == 5
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_full_disk_leaves_the_last_good_state(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, 5, state(5.0))
+
+    def no_space(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path, 10, state(10.0))
+    assert [p.name for p in tmp_path.iterdir()] == ["step-000000005.pt"]
+    assert checkpoint.load_latest(tmp_path)[0] == 5

@@ -1,0 +1,216 @@
+import json
+import multiprocessing
+import random
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from iicl import config
+from iicl.config import PretrainLength, pretrain_phases
+from iicl.evaluation import features, linear, retrieval
+from iicl.methods.iicl import IICL
+from iicl.training import checkpoint, finetune, loop, pretrain
+from iicl.training.weights import load_weights
+
+LENGTH = PretrainLength(initialisation=2, co_training=2)
+NUM_KILLS = 6
+
+
+def silent(fraction: float, text: str) -> None:
+    assert 0 <= fraction <= 1
+
+
+def run(phase, corpora, out, previous=None, **execution):
+    out.mkdir(exist_ok=True)
+    return pretrain.run(
+        phase,
+        corpora=corpora,
+        upstream={} if previous is None else {"previous": previous},
+        out=out,
+        execution=config.Execution(**execution),
+        report=silent,
+    )
+
+
+@pytest.fixture
+def stages(settings, corpora, tmp_path):
+    """Both phases of a pretraining, finished: their configurations and folders."""
+    phases = pretrain_phases(LENGTH, **settings)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    run(phases[0], corpora, folders[0])
+    run(phases[1], corpora, folders[1], previous=folders[0])
+    return phases, folders
+
+
+def same(first: Path, second: Path) -> bool:
+    one, other = load_weights(first), load_weights(second)
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_killed_at_random_and_resumed_ends_in_the_same_bits(settings, corpora, tmp_path):
+    (phase, _) = pretrain_phases(PretrainLength(initialisation=12, co_training=1), **settings)
+    run(phase, corpora, tmp_path / "whole")
+    (tmp_path / "killed").mkdir()
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+
+    def attempt(out: Path) -> None:
+        torch.set_num_threads(1)
+        pretrain.run(
+            phase,
+            corpora=corpora,
+            upstream={},
+            out=out,
+            execution=config.Execution(checkpoint_seconds=0),
+            report=lambda fraction, text: sending.send(text),
+        )
+
+    rng = random.Random(0)
+    for _ in range(NUM_KILLS):
+        process = multiprocessing.get_context("fork").Process(
+            target=attempt, args=(tmp_path / "killed",)
+        )
+        process.start()
+        # It dies in the step after the one it reports, or while that step is saved.
+        for _ in range(rng.randint(1, 5)):
+            receiving.recv()
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "weights.safetensors").exists()
+        while receiving.poll():
+            receiving.recv()
+    run(phase, corpora, tmp_path / "killed", checkpoint_seconds=0)
+    assert same(tmp_path / "whole", tmp_path / "killed")
+    curves = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
+        for name in ("whole", "killed")
+    ]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 36
+
+
+def test_workers_change_nothing(settings, corpora, tmp_path):
+    phase, _ = pretrain_phases(LENGTH, **settings)
+    for workers in (0, 2):
+        run(phase, corpora, tmp_path / str(workers), num_workers=workers)
+    assert same(tmp_path / "0", tmp_path / "2")
+
+
+def test_the_co_training_starts_from_the_initialisation(settings, corpora, stages, tmp_path):
+    phases, folders = stages
+    start = phases[1].model_copy(update={"epochs": 0})
+    run(start, corpora, tmp_path / "start", previous=folders[0])
+    before, after = load_weights(folders[0]), load_weights(tmp_path / "start")
+    assert {name.split(".")[0] for name in before} == {
+        "video_encoder", "audio_encoder", "instance_head"
+    }  # fmt: skip
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert any(name.startswith("cluster_head") for name in after)
+    fresh = start.model_copy(update={"keep_instance_head": False})
+    run(fresh, corpora, tmp_path / "fresh", previous=folders[0])
+    head = next(n for n in before if n.startswith("instance_head") and n.endswith("weight"))
+    assert not torch.equal(load_weights(tmp_path / "fresh")[head], before[head])
+
+
+def test_the_optimiser_s_moments_are_kept_only_where_asked(settings, corpora, stages, tmp_path):
+    phases, folders = stages
+    kept = phases[1].model_copy(update={"keep_optimiser": True})
+    run(kept, corpora, tmp_path / "kept", previous=folders[0])
+    steps = {}
+    for name in ("kept", "second"):
+        _, state = checkpoint.load_latest(tmp_path / name / "checkpoints")
+        names = state["optimiser"]["param_groups"][0]["param_names"]
+        counts = dict(zip(names, state["optimiser"]["state"].values(), strict=True))
+        steps[name] = {n: float(s["step"]) for n, s in counts.items()}
+    encoder = next(n for n in steps["kept"] if n.startswith("video_encoder"))
+    cluster = next(n for n in steps["kept"] if n.startswith("cluster_head"))
+    assert (steps["kept"][encoder], steps["kept"][cluster]) == (12, 6)
+    assert (steps["second"][encoder], steps["second"][cluster]) == (6, 6)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(settings, corpora, tmp_path, monkeypatch):
+    phase, _ = pretrain_phases(LENGTH, **settings)
+    whole = IICL.loss
+    calls = []
+
+    def breaking(self, batch_features):
+        total, parts = whole(self, batch_features)
+        calls.append(1)
+        if len(calls) == 4:
+            parts = {**parts, "instance_audio": parts["instance_audio"] * float("nan")}
+        return total, parts
+
+    monkeypatch.setattr(IICL, "loss", breaking)
+    with pytest.raises(loop.NonFiniteStepError, match="step 3: not finite: instance_audio"):
+        run(phase, corpora, tmp_path / "broken", checkpoint_seconds=0)
+    step, state = checkpoint.load_latest(tmp_path / "broken" / "checkpoints")
+    assert step == 3
+    assert all(v.isfinite().all() for v in state["method"].values())
+    assert not (tmp_path / "broken" / "weights.safetensors").exists()
+
+
+def test_a_gradient_that_is_not_finite_stops_it_too(settings, corpora, tmp_path, monkeypatch):
+    phase, _ = pretrain_phases(LENGTH, **settings)
+    whole = loop.large_batch.backward
+
+    def breaking(method, *arguments, **named):
+        answer = whole(method, *arguments, **named)
+        next(method.video_encoder.parameters()).grad.fill_(float("inf"))
+        return answer
+
+    monkeypatch.setattr(loop.large_batch, "backward", breaking)
+    with pytest.raises(loop.NonFiniteStepError, match="step 0: not finite: gradient"):
+        run(phase, corpora, tmp_path / "broken")
+
+
+def test_too_few_items_for_a_batch_are_refused(settings, corpora, tmp_path):
+    settings["optimisation"] = {"batch_size": 64}
+    phase, _ = pretrain_phases(LENGTH, **settings)
+    with pytest.raises(ValueError, match="fewer than one batch of 64"):
+        run(phase, corpora, tmp_path / "small")
+
+
+@pytest.mark.parametrize("method", ["supervised", "random_init"])
+def test_the_controls_train_by_the_same_stage(settings, corpora, tmp_path, method):
+    (phase,) = pretrain_phases(LENGTH, **{**settings, "method": {"name": method}})
+    result = run(phase, corpora, tmp_path / method)
+    assert result["num_steps"] == (12 if method == "supervised" else 0)
+    assert any(k.startswith("video_encoder") for k in load_weights(tmp_path / method))
+
+
+def test_evaluation_counts_every_item_once(settings, corpora, stages, tmp_path):
+    _, folders = stages
+    common = {name: settings[name] for name in ("clip", "encoders", "precision", "seed")}
+    place = {"corpora": corpora, "execution": config.Execution(), "report": silent}
+    out = {name: tmp_path / name for name in ("features", "retrieval", "linear", "finetune")}
+    for folder in out.values():
+        folder.mkdir()
+    encoder = {"encoder": folders[1]}
+    whole = config.Features(corpus="ucf101", num_clips=3, **common)
+    result = features.run(whole, upstream=encoder, out=out["features"], **place)
+    stored = features.load_features(out["features"])
+    assert stored.features.shape == (72, 3, 32)
+    assert result["num_evaluated"] == 72
+
+    found = {"features": out["features"]}
+    near = config.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
+    recalls = retrieval.run(near, upstream=found, out=out["retrieval"], **place)
+    assert recalls["num_evaluated"] + recalls["num_gallery"] == 72
+    assert recalls["metrics"]["recall_at_1"] <= recalls["metrics"]["recall_at_5"] <= 1
+    top1 = linear.run(
+        config.Linear(corpus="ucf101", seed=5), upstream=found, out=out["linear"], **place
+    )
+    assert top1["num_evaluated"] == recalls["num_evaluated"]
+
+    tuned = config.Finetune(
+        corpus="ucf101", epochs=1, clips_per_item=1, batch_size=8, num_clips=2, **common
+    )
+    result = finetune.run(tuned, upstream=encoder, out=out["finetune"], **place)
+    assert result["num_evaluated"] == recalls["num_evaluated"]
+    assert result["metrics"]["top1"] * result["num_evaluated"] == pytest.approx(
+        round(result["metrics"]["top1"] * result["num_evaluated"])
+    )
+    again = finetune.run(tuned, upstream=encoder, out=out["finetune"], **place)
+    assert again["metrics"] == result["metrics"]
