@@ -92,6 +92,9 @@ def test_reversal_is_corrected_for_the_number_of_rivals() -> None:
 def test_rows_differ_if_any_corrected_pair_does() -> None:
     noise = {"a": seeds(1.0, 2.0, 3.0), "b": seeds(2.0, 1.5, 3.5), "c": seeds(3.0, 2.0, 1.0)}
     assert judge_differ(noise)[0] == "open"
+    equal = {"a": seeds(1.0, 1.0, 1.0), "b": seeds(1.0, 1.0, 1.0)}
+    assert judge_differ(equal)[0] == "open"
+    assert judge_differ(equal)[3] is None
     found, pair, _, _ = judge_differ({**noise, "d": seeds(11.0, 12.1, 13.0)})
     assert found == "holds"
     assert "d" in pair
