@@ -145,6 +145,8 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
 def _missing(statuses: Iterable[str]) -> str | None:
     """The verdict that missing or stale runs leave no choice about."""
     found = set(statuses)
+    if not found:
+        return "incomplete"
     if "failed" in found:
         return "failed"
     if found - {"done", "accepted", "stale"}:
@@ -173,6 +175,8 @@ def _claim(frame: pd.DataFrame, table: Table, claim: verdict.Claim) -> ClaimJudg
     if missing:
         return ClaimJudgement(claim, missing, "not all runs are there")
     rows = {row: per_seed(frame, row, claim.column) for row in group["row"].unique()}
+    if claim.best is not None and claim.best not in rows:
+        return ClaimJudgement(claim, "untested", f"nobody here runs {claim.best}")
     return verdict.judge_claim(claim, table, rows)
 
 

@@ -12,7 +12,7 @@ from benchmarks.store import Home
 
 
 @dataclass(frozen=True)
-class PreparedCorpus:
+class UsedCorpus:
     """One corpus of a launch, prepared or yet to be.
 
     Attributes:
@@ -73,7 +73,7 @@ class PreparedCorpus:
 
 def resolve(
     scale: Scale, data: Mapping[str, Path], home: Home, stages: ModuleType, code: Path
-) -> dict[str, PreparedCorpus]:
+) -> dict[str, UsedCorpus]:
     """The corpora of a scale by the name a table uses; two names may share one corpus.
 
     Args:
@@ -92,7 +92,7 @@ def resolve(
     for name, given in data.items():
         if not given.is_dir():
             raise ValueError(f"--data {name}: there is no folder {given}")
-    found: dict[str, PreparedCorpus] = {}
+    found: dict[str, UsedCorpus] = {}
     for name in scale.corpora:
         real = name
         while real not in data and (other := scale.corpora[real].same_as) is not None:
@@ -113,7 +113,7 @@ def resolve(
             if header is None and headers:
                 header, outdated = headers[-1], True
         counts = header["counts"] if header else corpus.counts
-        found[name] = PreparedCorpus(
+        found[name] = UsedCorpus(
             real, source, generate, scale.preparation, path, header, outdated, counts
         )
     return found

@@ -41,21 +41,24 @@ def code_hash(root: Path, modules: Iterable[str], upstream: Iterable[str] = ()) 
     Raises:
         ValueError: if a module does not exist.
     """
-    sources = {
-        name: _hash_and_imports(str(_file(root, name)), name)[0]
-        for name in _closure(str(root), tuple(sorted(set(modules))))
-    }
-    return digest([sources, sorted(upstream)])
+    return digest([_sources(str(root), tuple(sorted(set(modules)))), sorted(upstream)])
+
+
+@functools.cache
+def _sources(root: str, modules: tuple[str, ...]) -> str:
+    folder = Path(root)
+    return digest(
+        {m: _hash_and_imports(str(_file(folder, m)), m)[0] for m in _closure(folder, modules)}
+    )
 
 
 def clear() -> None:
     """Forget the code that was read: it may have changed."""
-    _closure.cache_clear()
+    _sources.cache_clear()
     _hash_and_imports.cache_clear()
 
 
-@functools.cache
-def _closure(root: str, modules: tuple[str, ...]) -> tuple[str, ...]:
+def _closure(root: Path, modules: tuple[str, ...]) -> list[str]:
     """All modules of the package that importing ``modules`` can reach, parents included."""
     found: set[str] = set()
     waiting = list(modules)
@@ -64,12 +67,13 @@ def _closure(root: str, modules: tuple[str, ...]) -> tuple[str, ...]:
         if name in found:
             continue
         found.add(name)
-        waiting.extend(name.rpartition(".")[0:1] if "." in name else ())
-        for wanted, must_exist in _hash_and_imports(str(_file(Path(root), name)), name)[1]:
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        for wanted, must_exist in _hash_and_imports(str(_file(root, name)), name)[1]:
             # `from iicl.x import y`: y is a module or a name inside x; only files can tell.
-            if must_exist or _exists(Path(root), wanted):
+            if must_exist or _exists(root, wanted):
                 waiting.append(wanted)
-    return tuple(sorted(found))
+    return sorted(found)
 
 
 def _exists(root: Path, module: str) -> bool:

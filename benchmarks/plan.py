@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from benchmarks import cost, identity
-from benchmarks.corpora import PreparedCorpus
+from benchmarks.corpora import UsedCorpus
 from benchmarks.spec import PRETRAIN_KEYS, Column, Scale, Settings, Table
 from benchmarks.store import Home
 
@@ -37,7 +37,7 @@ class Run:
 
     id: str
     resolved: Mapping[str, Any]
-    corpus: PreparedCorpus
+    corpus: UsedCorpus
     upstream: Mapping[str, str]
     spec: str
     code: str
@@ -68,7 +68,7 @@ class Plan:
     """All runs in an order that can be executed, and the cells they fill."""
 
     scale: Scale
-    corpora: Mapping[str, PreparedCorpus]
+    corpora: Mapping[str, UsedCorpus]
     precision: str
     seeds: Mapping[str, Sequence[int]]
     runs: dict[str, Run] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Plan:
         """Runs that are neither finished nor under way nor impossible."""
         return [r for r in self.runs.values() if r.state in ("new", "resume", "failed", "stale")]
 
-    def used_corpora(self) -> list[PreparedCorpus]:
+    def used_corpora(self) -> list[UsedCorpus]:
         """The corpora that runs read, each once."""
         return list({r.corpus.path: r.corpus for r in self.runs.values()}.values())
 
@@ -98,7 +98,7 @@ def make(
     *,
     seeds: Sequence[int] | None,
     precision: str,
-    corpora: Mapping[str, PreparedCorpus],
+    corpora: Mapping[str, UsedCorpus],
     home: Home,
     stages: ModuleType,
     code: Path = CODE,
@@ -266,7 +266,7 @@ def _by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:
     return (runs[i] for i in order)
 
 
-def _no_corpus(name: str, corpora: Mapping[str, PreparedCorpus]) -> str:
+def _no_corpus(name: str, corpora: Mapping[str, UsedCorpus]) -> str:
     return f"no corpus {name!r} at this scale; known: {', '.join(corpora)}"
 
 

@@ -141,7 +141,7 @@ def order(judged: Judged, table: Table) -> list[str]:
     for check in judged.order:
         steps = []
         for name, values in check.steps.items():
-            label = "the rows above" if name == "rows" else name.replace("_", " ")
+            label = "the paper's rows" if name == "rows" else name.replace("_", " ")
             ends = sorted({_percent(min(values)), _percent(max(values))}) if values else [NONE]
             steps.append(f"{label} {' to '.join(ends)}")
         word = {True: "in order", False: "**not in order**", None: "incomplete"}[check.holds]

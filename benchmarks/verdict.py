@@ -48,8 +48,10 @@ def _half_width(sd: float, n: int, level: float) -> float:
 def seeds_to_settle(sd: float, distance: float, level: float = LEVEL) -> int | None:
     """The fewest seeds whose interval would be no wider than ``distance`` to either side.
 
-    Supposes that mean and standard deviation stay as they are; None above 1,000 seeds.
+    Supposes that mean and standard deviation stay as they are; None if no or over 1,000 seeds would.
     """
+    if distance <= 0:
+        return None
     for n in range(2, MAX_SEEDS + 1):
         if _half_width(sd, n, level) <= distance:
             return n
@@ -137,7 +139,8 @@ def judge_differ(rows: Mapping[str, Values]) -> tuple[str, tuple[str, str], Summ
     if next(iter(found.values())).num_seeds == 1:
         pair = max(found, key=lambda p: abs(found[p].mean))
         return "open", pair, found[pair], None
-    pair = max(found, key=lambda p: abs(found[p].mean) - found[p].half_width)
+    # The pair that is clearest of zero. Rows that are equal to the last digit are no evidence.
+    pair = max(found, key=lambda p: abs(found[p].mean) / max(found[p].half_width, 1e-9))
     difference = found[pair]
     if abs(difference.mean) > difference.half_width:
         return "holds", pair, difference, None

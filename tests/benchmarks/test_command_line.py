@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Checkout
+from fake_checkout import ROOT, Checkout
 
 from benchmarks import run
 from benchmarks.run import parser

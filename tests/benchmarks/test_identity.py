@@ -10,7 +10,7 @@ FILES = {
     "__init__.py": "",
     "losses.py": '"""Losses."""\n\n\ndef loss(x):\n    """Half."""\n    return x / 2  # half\n',
     "methods/__init__.py": "",
-    "methods/iicl.py": "from iicl import losses\n\n\ndef step(y):\n    x = y\n    return losses.loss(x)\n",
+    "methods/iicl.py": "from iicl import losses\n\n\ndef step(y):\n    return losses.loss(y)\n",
     "training/__init__.py": "",
     "training/pretrain.py": (
         "from pathlib import Path\n\n\ndef run():\n"
@@ -78,7 +78,7 @@ def test_comments_docstrings_and_layout_change_nothing(package: Path, old: str, 
     [
         ("losses.py", "x / 2", "x / 3", {"pretrain", "features", "retrieval", "linear"}),
         ("losses.py", "2", "2.0", {"pretrain", "features", "retrieval", "linear"}),
-        ("methods/iicl.py", "(x)", "(-x)", {"pretrain", "features", "retrieval", "linear"}),
+        ("methods/iicl.py", "loss(y)", "loss(-y)", {"pretrain", "features", "retrieval", "linear"}),
         ("training/checkpoint.py", "2", "3", {"pretrain", "features", "retrieval", "linear"}),
         ("evaluation/features.py", "1", "4", {"features", "retrieval", "linear"}),
         ("evaluation/retrieval.py", "2", "5", {"retrieval"}),

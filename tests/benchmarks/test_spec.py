@@ -4,7 +4,7 @@ from pathlib import Path
 
 import fake_stages
 import pytest
-from conftest import ROOT, SMALL_TABLE, Checkout
+from fake_checkout import ROOT, SMALL_TABLE, Checkout
 
 from benchmarks import corpora, plan
 from benchmarks.spec import find_tables, load_scale, load_table
@@ -114,12 +114,7 @@ def test_an_error_names_file_line_and_value(
         ("features: {", "feature: {", 12, "stages.feature"),
         ("unit: CPU core", "unit: abacus", 3, "device.unit is 'abacus'"),
         ("scale: smoke", "scale: other", 1, "scale is 'other', but the file is smoke.yaml"),
-        (
-            "{seed: 0}, counts: {all: 1080, 1/",
-            "{seed: 0}, same_as: ucf101, counts: {1/",
-            7,
-            "not both",
-        ),
+        ("1/test: 480}}", "1/test: 480}, same_as: audioset}", 7, "not both"),
     ],
 )
 def test_an_error_in_a_scale_names_file_line_and_value(

@@ -1,0 +1,71 @@
+"""A checkout whose stages cost nothing: real tables, a tiny scale, and its own home."""
+
+import shutil
+from pathlib import Path
+
+import fake_stages
+
+from benchmarks import run
+from benchmarks.store import Home
+
+ROOT = Path(__file__).parents[2]
+
+SCALE = """\
+scale: {name}
+says: [Nothing is computed.]
+device: {{unit: CPU core, sustained_gflops: 60, origin: assumed}}
+execution: {execution}
+corpora:
+  audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
+  ucf101: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/test: 480}}}}
+encoder_stages:
+  clip: {{num_frames: 8, fps: 8.0, size: 32}}
+stages:
+  pretrain: {{length: {{initialisation: 5, co_training: 2}}}}
+  features: {{num_clips: 4}}
+  finetune: {{num_clips: 4, num_crops: 1}}
+replace:
+  clusters: {{100: 5, 200: 10, 400: 20, 800: 40}}
+"""
+
+SMALL_TABLE = """\
+table: 2
+title: Two rows
+paper: {section: IV}
+defaults:
+  seeds: [0, 1]
+  pretrain: {method: iicl, corpus: audioset, clusters: 400}
+columns:
+  r1:
+    {label: R@1, stage: retrieval, corpus: ucf101, fold: 1, metric: recall_at_1, tolerance: 1.0,
+     num_test: 3783}
+rows:
+  a: {label: A, reported: {r1: 50.0}}
+  b: {label: B, pretrain: {clusters: 100}, reported: {r1: 40.0}}
+"""
+
+
+class Checkout:
+    """A folder that the command line takes for the project's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = Home(folder / "home")
+        (folder / "tables").mkdir(parents=True)
+        (folder / "benchmarks" / "scales").mkdir(parents=True)
+        shutil.copytree(
+            ROOT / "iicl", folder / "iicl", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        shutil.copy(ROOT / "tables" / "table1.yaml", folder / "tables")
+        (folder / "tables" / "table2.yaml").write_text(SMALL_TABLE)
+        self.scale()
+
+    def scale(self, name: str = "smoke", execution: str = "{}") -> None:
+        text = SCALE.format(name=name, execution=execution)
+        (self.folder / "benchmarks" / "scales" / f"{name}.yaml").write_text(text)
+
+    def run(self, *arguments: str, table: str = "II", cluster: str = "inline") -> int:
+        """The exit code of one command."""
+        argv = ["--table", table, "--scale", "smoke", "--cluster", cluster, "--precision", "bf16"]
+        argv += ["--home", str(self.home.root), "--out", str(self.folder / "out"), *arguments]
+        return run.main(argv, stages=fake_stages, folder=self.folder)

@@ -1,0 +1,71 @@
+"""The rendered table of recorded results, byte for byte, and what a deviation does to it."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_checkout import Checkout
+
+from benchmarks import collect
+from benchmarks.spec import find_tables
+
+GOLDEN = Path(__file__).parent / "golden" / "table1.md"
+
+
+def test_the_document_is_the_recorded_one(
+    checkout: Checkout, fixed_provenance: Callable[[int], dict[str, object]]
+) -> None:
+    """To record it anew, copy the file that a failing run names and read the difference."""
+    assert checkout.run("--yes", table="I") in (0, 1)
+    out = checkout.folder / "out"
+    assert (out / "table1.md").read_text() == GOLDEN.read_text(), out / "table1.md"
+    with (out / "table1.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 6 * 3 * 3  # rows and controls x columns x seeds
+    assert {line["status"] for line in lines} == {"done"}
+    assert len({line["run"] for line in lines}) == len(lines)
+    first = (out / "table1.png").read_bytes()
+    assert checkout.run("--collect", table="I") in (0, 1)
+    assert (out / "table1.png").read_bytes() == first
+
+
+@pytest.fixture
+def paper_scale(checkout: Checkout) -> Checkout:
+    """The paper's scale as far as judging goes: absolute numbers are compared."""
+    checkout.scale("paper")
+    return checkout
+
+
+def test_absolute_numbers_are_compared_at_the_paper_scale_only(
+    paper_scale: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paper_scale.run("--yes", "--scale", "paper") == 1  # 50 and 40 are reported, not made
+    text = (paper_scale.folder / "out" / "table2.md").read_text()
+    assert "above" in text
+    assert "not compared at this scale" not in text
+    assert paper_scale.run("--yes") == 0
+    text = (paper_scale.folder / "out" / "table2.md").read_text()
+    assert "above" not in text
+    assert "not compared at this scale" in text
+
+
+def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> None:
+    import pandas as pd
+
+    (table,) = find_tables(Path(__file__).parents[2] / "tables", "I")
+    lines = [
+        {"row": "c400", "group": "paper", "column": "r1", "seed": seed, "fold": fold,
+         "status": "done", "value": 0.1 * fold + 0.01 * seed, "chance": 0.01, "selection": "oracle"}
+        for seed in (0, 1) for fold in (1, 2, 3)
+    ]  # fmt: skip
+    frame = pd.DataFrame(lines)
+    table = table.model_copy(update={"claims": [], "order": []})
+    values = collect.per_seed(frame, "c400", "r1")
+    assert values == {0: pytest.approx(20.0), 1: pytest.approx(21.0)}
+    cell = collect.judge(frame, table, compares=True).cells["c400", "r1"]
+    assert cell.verdict == "not compared"
+    frame.loc[0, "value"] = None
+    assert set(collect.per_seed(frame, "c400", "r1")) == {1}
+    frame["selection"], frame["status"] = "last", "stale"
+    assert collect.judge(frame, table, compares=True).cells["c400", "r1"].verdict == "stale"

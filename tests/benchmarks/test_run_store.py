@@ -1,0 +1,112 @@
+"""Claims, states and atomic writes of run directories."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.store import DEAD_AFTER_SECONDS, Home, write_json
+
+SPEC = {"identity": {"spec": "a", "code": "b"}}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def test_a_run_passes_through_its_states(home: Home) -> None:
+    assert home.state("r") == "new"
+    assert home.claim("r", SPEC)
+    assert home.state("r") == "running"
+    home.begin_attempt("r", {"commit": "c"})
+    home.release("r")
+    assert home.state("r") == "resume"
+    assert home.claim("r", SPEC)
+    home.begin_attempt("r", {"commit": "c"})
+    home.fail("r", "out of luck")
+    home.fail("r", "killed")  # the first reason is the true one
+    home.release("r")
+    assert home.state("r") == "failed"
+    assert home.failure("r") == {"reason": "out of luck"}
+    assert home.claim("r", SPEC)
+    home.begin_attempt("r", {"commit": "c"})
+    home.finish("r", {"metrics": {}})
+    home.release("r")
+    assert home.state("r") == "done"
+    assert not home.claim("r", SPEC)
+    ended = [attempt["ended"] for attempt in home.attempts("r")]
+    assert ended == ["unknown", "failed: out of luck", "finished"]
+
+
+def claim(home: Home, host: str, pid: int, start: str | None) -> None:
+    content = {"host": host, "pid": pid, "process_start": start}
+    write_json(home.runs / "r" / "claim.json", content)
+
+
+def test_the_claim_of_a_dead_process_is_taken_over(home: Home) -> None:
+    code = (
+        "import os, signal; from pathlib import Path; from benchmarks.store import Home\n"
+        f"assert Home(Path({str(home.root)!r})).claim('r', {SPEC!r})\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    dead = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    assert dead.returncode == -signal.SIGKILL
+    assert (home.runs / "r" / "claim.json").exists()
+    assert home.claim("r", SPEC)
+
+
+def test_a_reused_process_id_is_no_claim(home: Home) -> None:
+    claim(home, socket.gethostname(), os.getpid(), "1")
+    assert home.state("r") == "new"
+
+
+def test_a_claim_from_another_host_lives_by_its_heartbeat(home: Home) -> None:
+    claim(home, "elsewhere", 7, None)
+    assert home.state("r") == "new"
+    beat = home.root / "launches" / "elsewhere-7"
+    beat.parent.mkdir()
+    beat.touch()
+    assert home.state("r") == "running"
+    assert not home.claim("r", SPEC)
+    old = beat.stat().st_mtime - DEAD_AFTER_SECONDS - 1
+    os.utime(beat, (old, old))
+    assert home.claim("r", SPEC)
+
+
+def test_a_launch_keeps_its_heartbeat_while_it_lives(home: Home) -> None:
+    with home.launch():
+        assert len(list((home.root / "launches").iterdir())) == 1
+    assert list((home.root / "launches").iterdir()) == []
+
+
+def test_another_run_of_the_same_short_name_is_refused(home: Home) -> None:
+    assert home.claim("r", SPEC)
+    home.release("r")
+    with pytest.raises(ValueError, match="r holds another run; move it aside: --force r"):
+        home.claim("r", {"identity": {"spec": "other", "code": "b"}})
+
+
+def test_moving_aside_deletes_nothing_and_spares_the_living(home: Home) -> None:
+    assert home.claim("r", SPEC)
+    with pytest.raises(ValueError, match="r is being made"):
+        home.move_aside("r")
+    home.finish("r", {"metrics": {"a": 1}})
+    home.release("r")
+    target = home.move_aside("r")
+    assert json.loads((target / "result.json").read_text()) == {"metrics": {"a": 1}}
+    assert home.state("r") == "new"
+
+
+def test_a_number_that_is_not_finite_is_never_written(home: Home) -> None:
+    path = home.root / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in home.root.iterdir()] == ["a.json"]
