@@ -1,0 +1,81 @@
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^    ((?:python|nox|iicl|pip) .*)$", re.MULTILINE)
+
+
+def commands(name: str) -> list[str]:
+    text = (ROOT / name).read_text()
+    lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
+    lines += INDENTED.findall(text)
+    return [line.split("  #")[0].strip() for line in lines]
+
+
+READMES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("*/README.md"))]
+COMMANDS = [(name, command) for name in READMES for command in commands(name)]
+
+
+def run(words: list[str], folder: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "IICL_HOME": str(folder / "home")}
+    finished = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_every_top_folder_has_a_readme():
+    folders = {p.parent for p in ROOT.glob("*/*.py")} | {ROOT / "tables"}
+    assert {"iicl", "benchmarks", "slurm", "tests", "tables"} <= {f.name for f in folders}
+    for folder in folders:
+        assert (folder / "README.md").is_file(), folder
+
+
+@pytest.mark.parametrize(
+    "command", [c for _, c in COMMANDS if c.startswith("python benchmarks/run.py")]
+)
+def test_suite_commands_plan(command, tmp_path):
+    (tmp_path / "PATH").mkdir()
+    words = shlex.split(command)
+    words[:2] = [sys.executable, str(ROOT / words[1])]
+    words = [w for w in words if w not in ("--yes", "--collect")]
+    if "--dry-run" not in words:
+        words.append("--dry-run")
+    assert "pretrain" in run(words, tmp_path)
+
+
+def test_iicl_commands_run_in_order(tmp_path):
+    for command in [c for name, c in COMMANDS if name == "README.md" and c.startswith("iicl ")]:
+        words = shlex.split(command)
+        run([sys.executable, "-c", "import sys; from iicl.cli import main; sys.exit(main())",
+             *words[1:]], tmp_path)  # fmt: skip
+    assert (tmp_path / "prepared" / "manifest.jsonl").is_file()
+    assert (tmp_path / "clips.png").is_file()
+
+
+def test_sessions_exist():
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    sessions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    named = {c.removeprefix("nox -s ") for _, c in COMMANDS if c.startswith("nox -s ")}
+    assert {"table1", "tests"} <= named <= sessions
+
+
+def test_no_command_is_of_a_kind_that_goes_untested():
+    tested = ("python benchmarks/run.py", "iicl ", "nox -s ", "pip install nox")
+    assert COMMANDS
+    assert [c for _, c in COMMANDS if not c.startswith(tested)] == []
+
+
+def test_links_lead_somewhere():
+    for name in READMES:
+        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
+            assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
