@@ -88,14 +88,16 @@ def run_batches(
             for worker in workers:
                 if worker.batch is None and todo:
                     worker.batch, worker.item = todo.popleft(), None
-                    worker.connection.send((batches[worker.batch], skipped[worker.batch]))
+                    # A worker that is dead already shows when its answer is awaited.
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        worker.connection.send((batches[worker.batch], skipped[worker.batch]))
             by_connection = {w.connection: w for w in workers if w.batch is not None}
             for ready in wait(list(by_connection)):
                 worker = by_connection[ready]  # type: ignore[index]
                 assert worker.batch is not None
                 try:
                     kind, value = worker.connection.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     workers.remove(worker)
                     _bury(worker, skipped[worker.batch], deaths, item_seconds)
                     todo.appendleft(worker.batch)
@@ -123,7 +125,7 @@ def _bury(
     code = worker.process.exitcode or 0
     how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
     if worker.item is None:
-        raise RuntimeError(f"a preparing process died before its first item ({how})")
+        raise RuntimeError(f"a worker process died before its first item ({how})")
     assert worker.batch is not None
     key = (worker.batch, worker.item)
     deaths[key] = deaths.get(key, 0) + 1

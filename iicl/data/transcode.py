@@ -372,6 +372,7 @@ class _Encoder:
             dst_colorspace=Colorspace.ITU601,
             dst_color_range=ColorRange.MPEG,
             interpolation="AREA" if size[0] < frame.width else "BICUBIC",
+            threads=1,
         )
         return _rotated(scaled, rotation) if rotation else scaled
 

@@ -1,5 +1,7 @@
 import ctypes
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -48,6 +50,22 @@ def test_crashes_and_hangs_cost_only_their_item(tmp_path: Path) -> None:
 def test_an_error_of_the_work_itself_reaches_the_caller(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         pool.run_batches(work, [(tmp_path, ["g", "full"])], 1, lambda: None)
+
+
+def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(
+        "from iicl.data import pool\n"
+        "import os\n"
+        "if __name__ != '__main__':\n"
+        "    os._exit(3)\n"
+        "pool.run_batches(print, [1], 1, lambda: None)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    result = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "died before its first item (exit status 3)" in result.stderr
 
 
 def test_nothing_to_do_starts_nothing() -> None:
