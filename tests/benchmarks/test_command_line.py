@@ -184,6 +184,8 @@ def test_real_data_is_named_with_what_was_there(checkout: Checkout, tmp_path: Pa
     assert str(tmp_path) not in text
     before = len(checkout.home.run_ids())
     (tmp_path / "GRID" / "another.mp4").touch()
+    assert checkout.run(*data) == 0  # nothing was allowed, so nothing is taken in
+    assert len(checkout.home.run_ids()) == before
     assert checkout.run("--yes", *data) == 0
     assert len(checkout.home.run_ids()) == 2 * before  # other data, other runs
 
