@@ -48,7 +48,7 @@ def _half_width(sd: float, n: int, level: float) -> float:
 def seeds_to_settle(sd: float, distance: float, level: float = LEVEL) -> int | None:
     """The fewest seeds whose interval would be no wider than ``distance`` to either side.
 
-    Supposes that mean and standard deviation stay as they are; None if no or over 1,000 seeds would.
+    Supposes that mean and standard deviation stay as they are; None if it takes over 1,000 seeds.
     """
     if distance <= 0:
         return None
