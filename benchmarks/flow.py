@@ -119,10 +119,11 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
         work = current.to_do() or any(c.to_prepare for c in current.used_corpora())
         if work and not _allowed(arguments):
             return INCOMPLETE
-        with launch.home.launch():
-            current = _prepare(launch, current)
-            _run(launch, current)
-        current = launch.plan()
+        if work or arguments.yes:
+            with launch.home.launch():
+                current = _prepare(launch, current)
+                _run(launch, current)
+            current = launch.plan()
     return _conclude(launch, current)
 
 

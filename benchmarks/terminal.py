@@ -47,14 +47,19 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
         counts = [str(sum(r.state == s for r in runs)) for s in shown]
         origin = _origin([measured for _, measured in found], any(r.work.flops for r in to_go))
         grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
-    grid.add_row("all", str(len(plan.runs)), *[""] * len(shown), _hours(total), "")
+    totals = [str(sum(r.state == s for r in plan.runs.values())) for s in shown]
+    grid.add_row("all", str(len(plan.runs)), *totals, _hours(total), "")
     out = console(to_stdout)
     out.print(grid)
     out.print(
         f"{len(plan.runs)} runs; without sharing equal ones there would be {plan.num_unshared}"
     )
-    out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
-    out.print(f"precision: {plan.precision}; site: {site.name}, {site.num_processes()} at a time")
+    if total:
+        out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
+    out.print(
+        f"precision: {plan.precision}; site: {site.name}, {site.num_processes()} at a time:"
+        f" at least {_duration(total / site.num_processes())} to go"
+    )
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
     for run in plan.runs.values():
@@ -65,6 +70,13 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
 def _hours(seconds: float) -> str:
     hours = seconds / 3600
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:,.0f} days"
 
 
 def _origin(measured: Sequence[bool], computes: bool) -> str:

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fake_stages
 import pytest
 from fake_checkout import ROOT, Checkout
 
-from benchmarks import run
+from benchmarks import identity, run
 from benchmarks.run import parser
 
 
@@ -103,8 +104,6 @@ def test_the_paper_scale_asks_for_real_data(
     (checkout.folder / "benchmarks" / "scales" / "paper.yaml").write_bytes(
         (ROOT / "benchmarks" / "scales" / "paper.yaml").read_bytes()
     )
-    import fake_stages
-
     assert run.main(argv, stages=fake_stages, folder=checkout.folder) == 2
     error = capsys.readouterr().err
     assert "scale paper needs a real copy: --data audioset=PATH --data ucf101=PATH" in error
@@ -142,12 +141,34 @@ def test_a_killed_run_fails_alone(checkout: Checkout, capsys: pytest.CaptureFixt
     assert states == {"pretrain": "done", "features": "done", "retrieval": "failed"}
 
 
+def test_a_metric_that_is_no_fraction_never_reaches_a_table(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fake_stages, "_value", lambda *_: 50.0)
+    assert checkout.run("--yes") == 4
+    assert "metrics.recall_at_1 is 50.0, not between 0 and 1" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_runs_that_the_same_command_resumes(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake_stages, "run", interrupted)
+        assert checkout.run("--yes") == 130
+    states = [checkout.home.state(i) for i in checkout.home.run_ids()]
+    assert sorted(states) == ["new"] * 13 + ["resume"]
+    assert checkout.run("--yes") == 0
+
+
 def test_incomplete_is_3_and_never_replaces_a_published_table(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--table", "II", "--scale", "smoke", "--cluster", "inline", "--collect"]
-    import fake_stages
-
     home = ["--home", str(checkout.home.root)]
     assert run.main([*argv, *home], stages=fake_stages, folder=checkout.folder) == 3
     assert not (checkout.folder / "tables" / "smoke").exists()
@@ -184,6 +205,8 @@ def test_real_data_is_named_with_what_was_there(checkout: Checkout, tmp_path: Pa
     assert str(tmp_path) not in text
     before = len(checkout.home.run_ids())
     (tmp_path / "GRID" / "another.mp4").touch()
+    assert checkout.run(*data) == 0  # nothing was allowed, so nothing is taken in
+    assert len(checkout.home.run_ids()) == before
     assert checkout.run("--yes", *data) == 0
     assert len(checkout.home.run_ids()) == 2 * before  # other data, other runs
 
@@ -205,8 +228,6 @@ def test_stale_results_are_kept_shown_and_accepted_by_name(
     old = checkout.home.run_ids()
     code = checkout.folder / "iicl" / "config.py"
     code.write_text(code.read_text() + "\nANOTHER = 1\n")
-    from benchmarks import identity
-
     identity.clear()
     assert checkout.run("--collect") == 3
     text = (checkout.folder / "out" / "table2.md").read_text()

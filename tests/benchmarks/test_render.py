@@ -50,6 +50,26 @@ def test_absolute_numbers_are_compared_at_the_paper_scale_only(
     assert "not compared at this scale" in text
 
 
+def test_rows_that_nobody_runs_stand_in_their_place(checkout: Checkout) -> None:
+    table = checkout.folder / "tables" / "table2.yaml"
+    table.write_text(
+        table.read_text().replace(
+            "  b: {label: B",
+            "  c: {label: C, reported: {r1: 70.0}, bold: [r1], cited: true}\n"
+            "  d: {label: D, reported: {r1: 60.0}, unavailable: the data is not public}\n"
+            "  b: {label: B",
+        )
+    )
+    assert checkout.run("--yes") == 0
+    text = (checkout.folder / "out" / "table2.md").read_text()
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")]
+    cells = {row[0].strip(): (row[1].strip(), row[2].strip()) for row in rows}
+    assert list(cells)[1:5] == ["A", "C", "D", "B"]
+    assert cells["C"] == ("**70.0**", "cited")
+    assert cells["D"] == ("60.0", "cannot run")
+    assert "D: the data is not public" in text
+
+
 def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> None:
     import pandas as pd
 
