@@ -147,11 +147,10 @@ class Home:
         over = threading.Event()
 
         def keep() -> None:
-            while True:
+            while not over.wait(HEARTBEAT_SECONDS):
                 beat.touch()
-                if over.wait(HEARTBEAT_SECONDS):
-                    return
 
+        beat.touch()
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
         try:
