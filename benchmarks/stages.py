@@ -83,6 +83,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare a corpus in ``out``, from a real copy or from clips generated beside it.
 
+    Generated clips lie in ``<out>.source``, and ``<out>.png`` shows two of every class.
+
     Args:
         corpus: its name.
         source: root of a real copy; None to generate one.
@@ -101,6 +103,7 @@ def prepare(
     from iicl import config
     from iicl.data import datasets
     from iicl.data.prepare import prepare
+    from iicl.data.synthetic.contact_sheet import contact_sheet
     from iicl.data.synthetic.world import CorpusName
     from iicl.data.synthetic.write import generate as write
 
@@ -117,6 +120,7 @@ def prepare(
             num_workers=num_workers,
             progress=lambda done, total: progress(done, phases * total),
         )
+        contact_sheet([source], out.with_name(f"{out.name}.png"))
     prepare(
         datasets.detect(corpus, source),
         source,
