@@ -119,7 +119,8 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
     method.train()
     interval = max(1, training.num_steps // NUM_CURVE_POINTS)
     saved_at = started = time.monotonic()
-    batches = training.batches(first_step)
+    # Nothing is read where no step is left: a control that never trains needs no full batch.
+    batches = training.batches(first_step) if first_step < training.num_steps else iter(())
     for step in range(first_step, training.num_steps):
         batch = next(batches)
         rate = training.rate(step)

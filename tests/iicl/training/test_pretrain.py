@@ -172,6 +172,12 @@ def test_too_few_items_for_a_batch_are_refused(settings, corpora, tmp_path):
         run(phase, corpora, tmp_path / "small")
 
 
+def test_a_control_that_never_trains_needs_no_full_batch(settings, corpora, tmp_path):
+    settings |= {"method": {"name": "random_init"}, "optimisation": {"batch_size": 64}}
+    (phase,) = pretrain_phases(LENGTH, **settings)
+    assert run(phase, corpora, tmp_path / "control")["num_steps"] == 0
+
+
 @pytest.mark.parametrize("method", ["supervised", "random_init"])
 def test_the_controls_train_by_the_same_stage(settings, corpora, tmp_path, method):
     (phase,) = pretrain_phases(LENGTH, **{**settings, "method": {"name": method}})
