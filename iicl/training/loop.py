@@ -69,9 +69,11 @@ class Trained:
 
     Attributes:
         last_losses: the terms of the loss and its total at the last step.
-        seconds: time spent in steps over all attempts, repeated steps included.
-        num_items: items that went through the encoders over all attempts.
-        attempts: how often the training was started or resumed.
+        seconds: time spent in the steps that led to the end, over all attempts; steps lost between
+            a checkpoint and an interruption are not in it.
+        num_items: items that went through the encoders in these steps.
+        attempts: how often the training was started or resumed; an attempt that was interrupted
+            before it saved anything is not counted.
     """
 
     last_losses: dict[str, float]
