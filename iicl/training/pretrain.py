@@ -35,7 +35,7 @@ def run(
     Args:
         config: the phase.
         corpora: prepared corpora by name.
-        upstream: the finished phase before this one as ``"previous"``, if there is one.
+        upstream: the finished initialisation as ``"previous"`` for a co-training, else nothing.
         out: the run's own folder; an interrupted attempt in it is continued.
         execution: device, workers and saving interval.
         report: progress.
@@ -45,9 +45,14 @@ def run(
         fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
-        ValueError: if the corpus cannot fill one batch.
+        ValueError: if the corpus cannot fill one batch, or ``upstream`` does not fit the phase.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
     """
+    if ("previous" in upstream) != (config.phase == "co_training"):
+        raise ValueError(
+            f"a co-training starts from a finished phase, any other phase from none; "
+            f"got phase {config.phase!r} and upstream {sorted(upstream)}"
+        )
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
     positions = _positions(config, corpus)

@@ -114,6 +114,15 @@ def test_the_co_training_starts_from_the_initialisation(settings, corpora, stage
     assert not torch.equal(load_weights(tmp_path / "fresh")[head], before[head])
 
 
+def test_a_co_training_needs_its_initialisation_and_no_other_phase_has_one(
+    settings, corpora, tmp_path
+):
+    first, second = pretrain_phases(LENGTH, **settings)
+    for phase, previous in ((second, None), (first, tmp_path)):
+        with pytest.raises(ValueError, match=f"got phase '{phase.phase}'"):
+            run(phase, corpora, tmp_path / "out", previous=previous)
+
+
 def test_the_optimiser_s_moments_are_kept_only_where_asked(settings, corpora, stages, tmp_path):
     phases, folders = stages
     kept = phases[1].model_copy(update={"keep_optimiser": True})
