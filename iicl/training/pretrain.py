@@ -82,7 +82,7 @@ def run(
         weight_decay=config.optimisation.weight_decay,
     )
     if config.keep_optimiser and "previous" in upstream:
-        _continue_optimiser(optimiser, upstream["previous"] / "checkpoints")
+        _continue_optimiser(optimiser, config, upstream["previous"])
     trained = train(
         Training(
             method=method,
@@ -154,19 +154,25 @@ def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
     return schedule.cosine(step, num_steps) if optimisation.schedule == "cosine" else 1.0
 
 
-def _continue_optimiser(optimiser: torch.optim.Optimizer, checkpoints: Path) -> None:
+def _continue_optimiser(optimiser: torch.optim.Optimizer, config: Pretrain, previous: Path) -> None:
     """Take over the moments of the parameters that the previous phase trained [8].
 
     Raises:
         ValueError: if the previous phase left no checkpoint.
     """
-    latest = checkpoint.load_latest(checkpoints)
+    latest = checkpoint.load_latest(previous / "checkpoints")
     if latest is None:
-        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {checkpoints}")
+        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {previous}")
     before = latest[1]["optimiser"]
     names = before["param_groups"][0]["param_names"]
-    moments = dict(zip(names, before["state"].values(), strict=True))
-    (group,) = optimiser.param_groups
-    for name, parameter in zip(group["param_names"], group["params"], strict=True):
-        if name in moments:
-            optimiser.state[parameter] = {k: v.clone() for k, v in moments[name].items()}
+    moments = {names[index]: state for index, state in before["state"].items()}
+    if not config.keep_instance_head:
+        moments = {n: m for n, m in moments.items() if not n.startswith("instance_head.")}
+    own = optimiser.state_dict()
+    (group,) = own["param_groups"]
+    own["state"] = {
+        index: moments[name]
+        for index, name in zip(group["params"], group["param_names"], strict=True)
+        if name in moments
+    }
+    optimiser.load_state_dict(own)  # which brings them to the parameters' device
