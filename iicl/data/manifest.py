@@ -3,13 +3,11 @@
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+
+from iicl.files import write_atomically
 
 FORMAT = 1  # of manifest and shards; another number means: prepare again
 MANIFEST_NAME = "manifest.jsonl"
@@ -167,7 +165,7 @@ class Manifest:
         """Writes ``manifest.jsonl`` atomically: the header, then one item per line."""
         lines = [json.dumps(self.header()), *(item.to_json() for item in self.items)]
         text = "\n".join(lines) + "\n"
-        write_atomic(folder / MANIFEST_NAME, lambda stream: stream.write(text.encode()))
+        write_atomically(folder / MANIFEST_NAME, text.encode("ascii"))
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -209,25 +207,6 @@ def read_header(folder: Path) -> dict | None:
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
     return header
-
-
-def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file that appears whole or not at all.
-
-    Args:
-        path: where the file shall be; its folder must exist.
-        write: writes the content to the binary stream it is given.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with open(handle, "wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _hash(preparation: dict[str, float | int], items: list[ManifestItem]) -> str:

@@ -28,8 +28,8 @@ from iicl.data.manifest import (
     ManifestItem,
     SourceItem,
     read_header,
-    write_atomic,
 )
+from iicl.files import write_atomically
 
 ITEMS_PER_SHARD = 64
 _NUM_STATISTICS_ITEMS = 512  # items over which the log-mel statistics are taken
@@ -174,19 +174,16 @@ def _index_path(batch: _Batch) -> Path:
 def prepare_shard(batch: _Batch, context: pool.Context) -> None:
     """Writes one shard, then its index: the index's presence means that the shard is whole."""
     rows: list[ManifestItem] = []
-    payloads: list[bytes] = []
-    offset = 0
+    content = bytearray()
     for number, item in enumerate(batch.items):
         with context.item(number):
             reason = context.skipped.get(number)
             row, payload = _refused(item, reason) if reason else _prepare_item(item, batch)
-        rows.append(dataclasses.replace(row, shard=batch.number, offset=offset))
-        payloads.append(payload)
-        offset += len(payload)
-    shard = batch.folder / f"{batch.number:05d}.bin"
-    write_atomic(shard, lambda stream: stream.writelines(payloads))
+        rows.append(dataclasses.replace(row, shard=batch.number, offset=len(content)))
+        content += payload
+    write_atomically(batch.folder / f"{batch.number:05d}.bin", memoryview(content))
     text = "".join(row.to_json() + "\n" for row in rows)
-    write_atomic(_index_path(batch), lambda stream: stream.write(text.encode("ascii")))
+    write_atomically(_index_path(batch), text.encode("ascii"))
 
 
 def _prepare_item(item: SourceItem, batch: _Batch) -> tuple[ManifestItem, bytes]:

@@ -15,7 +15,7 @@ import torch
 
 from iicl.config import Clip, Preparation
 from iicl.data import prepare as module
-from iicl.data.manifest import Manifest, ManifestItem, read_header, write_atomic
+from iicl.data.manifest import Manifest, ManifestItem, read_header
 from iicl.data.prepare import ITEMS_PER_SHARD, prepare
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import log_mel
@@ -215,19 +215,6 @@ def test_a_full_disk_is_a_clear_error_and_keeps_the_last_state(
     monkeypatch.undo()
     assert Manifest.read(out) == old
     assert not list(out.rglob("*.tmp"))
-
-
-def test_an_atomic_write_leaves_the_old_content_or_the_new(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_atomic(path, lambda stream: stream.write(b"old"))
-
-    def broken(stream) -> None:  # type: ignore[no-untyped-def]
-        stream.write(b"new")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_atomic(path, broken)
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
 
 
 def test_every_real_file_is_prepared_or_listed_with_a_reason(tmp_path: Path) -> None:
