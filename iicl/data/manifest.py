@@ -53,6 +53,10 @@ class Listing:
         assert ids == sorted(set(ids)), "items must be sorted by unique id"
 
 
+class UnusableSource(Exception):
+    """A source file that gives neither video nor sound; the text becomes its reason."""
+
+
 @dataclass(frozen=True)
 class ManifestItem:
     """One item of a prepared corpus and where its payload lies.

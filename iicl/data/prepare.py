@@ -20,15 +20,18 @@ import av
 import numpy as np
 
 from iicl.config import Clip, Preparation
-from iicl.data import datasets, pool, transcode
+from iicl.data import datasets, pool
+from iicl.data.encode import GOP
 from iicl.data.manifest import (
     FORMAT,
     Listing,
     Manifest,
     ManifestItem,
     SourceItem,
+    UnusableSource,
     read_header,
 )
+from iicl.data.transcode import transcode
 from iicl.files import write_atomically
 
 ITEMS_PER_SHARD = 64
@@ -121,7 +124,7 @@ def prepare(
 
 
 def _settings(preparation: Preparation) -> dict[str, float | int]:
-    return preparation.model_dump() | {"gop": transcode.GOP}
+    return preparation.model_dump() | {"gop": GOP}
 
 
 def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> str:
@@ -191,10 +194,8 @@ def _prepare_item(item: SourceItem, batch: _Batch) -> tuple[ManifestItem, bytes]
     if item.path is None:
         return _refused(item, "missing")
     try:
-        result = transcode.transcode(
-            item.path, batch.preparation, item.start_seconds, item.end_seconds
-        )
-    except transcode.UnusableSource as error:
+        result = transcode(item.path, batch.preparation, item.start_seconds, item.end_seconds)
+    except UnusableSource as error:
         return _refused(item, str(error))
     except Exception as error:  # whatever a decoder comes up with is the file's affair
         return _refused(item, f"decoder fails: {error!r}")

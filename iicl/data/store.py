@@ -8,8 +8,8 @@ from typing import Any
 import av
 import numpy as np
 
+from iicl.data.encode import GOP
 from iicl.data.manifest import Manifest, ManifestItem
-from iicl.data.transcode import GOP
 
 
 class PreparedCorpus:
