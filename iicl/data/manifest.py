@@ -79,7 +79,7 @@ class ManifestItem:
         shard: number of the shard file.
         offset: bytes into the shard file.
         num_video_bytes: sizes and packets together.
-        digest: sha256 of the payload.
+        digest: sha256 of the payload; empty if the item is unusable.
     """
 
     id: str
@@ -102,6 +102,10 @@ class ManifestItem:
     def num_bytes(self) -> int:
         """Length of the payload."""
         return self.num_video_bytes + 2 * self.num_samples
+
+    def is_payload(self, content: bytes) -> bool:
+        """Whether these are the very bytes that were stored for the item."""
+        return payload_digest(content) == (self.digest or payload_digest(b""))
 
     def to_json(self) -> str:
         """One line of ASCII JSON."""
@@ -211,6 +215,16 @@ def read_header(folder: Path) -> dict | None:
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
     return header
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """File that holds the payloads of a shard."""
+    return folder / f"{number:05d}.bin"
+
+
+def payload_digest(content: bytes) -> str:
+    """What :attr:`ManifestItem.digest` holds: sha256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _hash(preparation: dict[str, float | int], items: list[ManifestItem]) -> str:

@@ -1,5 +1,7 @@
 import dataclasses
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,6 +251,25 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
             batch_size=1,
             augmentation=Augmentation(),
         )
+
+
+@pytest.mark.parametrize("sampling", ["random", "uniform"])
+def test_a_changed_byte_ends_the_reading(
+    corpus: PreparedCorpus, tmp_path: Path, sampling: str
+) -> None:
+    shutil.copytree(corpus.path, tmp_path / "copy")
+    damaged = PreparedCorpus.open(tmp_path / "copy")
+    positions = damaged.select(["video", "audio"])
+    item = damaged.manifest.items[positions[1]]
+    (shard,) = (tmp_path / "copy").glob("*/00000.bin")
+    content = bytearray(shard.read_bytes())
+    content[item.offset + item.num_bytes - 1] ^= 1  # of the sound: everything still decodes
+    shard.write_bytes(content)
+    options = {"sampling": sampling, "num_clips": 2, "epochs": range(20)}
+    others = [position for position in positions if position != positions[1]]
+    assert load(damaged, positions=others, **options)
+    with pytest.raises(ValueError, match=r"a/1\.mkv differs from its digest"):
+        load(damaged, positions=positions, **options)
 
 
 def test_sizes_of_frames_may_differ_in_a_batch(corpus: PreparedCorpus) -> None:
