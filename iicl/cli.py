@@ -46,6 +46,11 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
     parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare every stored byte with its digest, and prepare anew what is damaged",
+    )
     parser.set_defaults(run=_prepare)
 
 
@@ -66,6 +71,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
             preparation=preparation,
             num_workers=parsed.workers,
             progress=advance,
+            verify=parsed.verify,
         )
     usable = sum(bool(item.views) for item in manifest.items)
     print(f"{parsed.corpus}: {usable:,} of {len(manifest.items):,} items usable, read by {reader}")

@@ -1,15 +1,15 @@
-"""Batches of raw clips from a prepared corpus. Workers decode; everything else is a pure function.
+"""Batches of raw clips from a prepared corpus: the DataLoader around :mod:`iicl.data.sampling`.
 
-Which samples form a batch depends on (seed, epoch) alone; the start of a clip and its augmentation
-on (seed, epoch, item, clip number) alone. So neither the number of workers nor a resume changes a
-sample.
+Workers decode and decide nothing. They also compare stored bytes with their digests: in training
+those of one item of each batch, which takes about 1% of the time of a batch and finds a damaged
+item of a corpus within some epochs; in evaluation those of every item, once.
 """
 
 import dataclasses
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,10 +17,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.manifest import ManifestItem
+from iicl.data.sampling import (
+    Draw,
+    Sample,
+    Sampling,
+    draw_random,
+    draw_uniform,
+    epoch_samples,
+    first_sound_sample,
+    frame_numbers,
+    num_steps,
+)
 from iicl.data.store import PreparedCorpus
-from iicl.seeding import derive_seed
-
-Sampling = Literal["random", "uniform"]
 
 
 @dataclass
@@ -57,14 +65,6 @@ class RawBatch:
         tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         views = {name: view.pin_memory() for name, view in tensors.pop("views").items()}
         return RawBatch(views=views, **{name: t.pin_memory() for name, t in tensors.items()})
-
-
-class Sample(NamedTuple):
-    """What a worker is asked for."""
-
-    epoch: int
-    position: int
-    clip_index: int
 
 
 def make_loader(
@@ -119,7 +119,7 @@ def make_loader(
 
     Raises:
         ValueError: if an item lacks a view, the corpus has another sample rate, there is nothing to
-            read, or evaluation is to be augmented.
+            read, or evaluation is to be augmented; while iterating, if a shard is found damaged.
     """
     _check(corpus, positions, clip, views, silent)
     if sampling == "uniform" and augmentation != NO_AUGMENTATION:
@@ -142,12 +142,6 @@ def make_loader(
     )
 
 
-def num_steps(num_items: int, num_clips: int, batch_size: int, drop_last: bool) -> int:
-    """Batches per epoch."""
-    total = num_items * num_clips
-    return total // batch_size if drop_last else -(-total // batch_size)
-
-
 class _Batches(Sampler[list[Sample]]):
     """The samples of every batch of every epoch."""
 
@@ -163,7 +157,7 @@ class _Batches(Sampler[list[Sample]]):
         start_step: int,
     ) -> None:
         self.positions = list(positions)
-        self.random = sampling == "random"
+        self.sampling: Sampling = sampling
         self.num_clips = num_clips
         self.batch_size = batch_size
         self.seed = seed
@@ -179,30 +173,10 @@ class _Batches(Sampler[list[Sample]]):
     def __iter__(self) -> Iterator[list[Sample]]:
         skipped_epochs, step = divmod(self.start_step, self.per_epoch)
         for epoch in self.epochs[skipped_epochs:]:
-            samples = self._samples(epoch)
+            samples = epoch_samples(self.positions, self.sampling, self.num_clips, self.seed, epoch)
             for number in range(step, self.per_epoch):
                 yield samples[number * self.batch_size : (number + 1) * self.batch_size]
             step = 0
-
-    def _samples(self, epoch: int) -> list[Sample]:
-        if not self.random:
-            return [Sample(epoch, p, k) for p in self.positions for k in range(self.num_clips)]
-        generator = np.random.default_rng(derive_seed(self.seed, "order", epoch))
-        return [
-            Sample(epoch, self.positions[number], k)
-            for k in range(self.num_clips)
-            for number in generator.permutation(len(self.positions))
-        ]
-
-
-class _Draw(NamedTuple):
-    """Everything about a sample that is not in the files."""
-
-    start_seconds: float
-    boxes: np.ndarray  # (R, 4)
-    flip: bool
-    jitter: np.ndarray  # (3,)
-    gain: float
 
 
 @dataclass
@@ -222,8 +196,16 @@ class _Clips(Dataset):
         self.class_index = {label: k for k, label in enumerate(self.corpus.manifest.classes)}
 
     def __getitems__(self, samples: list[Sample]) -> RawBatch:
+        first_clips = (sample for sample in samples if sample.clip_index == 0)
+        for sample in samples[:1] if self.sampling == "random" else first_clips:
+            self.corpus.verify(sample.position)
         items = [self.corpus.manifest.items[sample.position] for sample in samples]
-        draws = [self._draw(sample, item) for sample, item in zip(samples, items, strict=True)]
+        draws = [
+            draw_uniform(item, sample.clip_index, self.num_clips, self.num_crops, self.clip)
+            if self.sampling == "uniform"
+            else draw_random(item, sample, self.seed, self.num_crops, self.augmentation, self.clip)
+            for sample, item in zip(samples, items, strict=True)
+        ]
         views = {}
         if "video" in self.views:
             views["video"] = self._video(samples, items, draws)
@@ -242,40 +224,8 @@ class _Clips(Dataset):
             gain=torch.tensor([draw.gain for draw in draws]),
         )
 
-    def _draw(self, sample: Sample, item: ManifestItem) -> _Draw:
-        slack = max(0.0, self._item_seconds(item) - self._clip_seconds(item))
-        if self.sampling == "uniform":
-            part = sample.clip_index / (self.num_clips - 1) if self.num_clips > 1 else 0.5
-            boxes = uniform_boxes(item.height, item.width, self.num_crops)
-            return _Draw(part * slack, boxes, False, np.ones(3), 1.0)
-        settings = self.augmentation
-        draw = np.random.default_rng(
-            derive_seed(self.seed, "sample", sample.epoch, item.id, sample.clip_index)
-        ).random(10)  # always all of them: no setting shifts what another one draws
-        jittered = draw[5] < settings.colour_jitter_probability
-        jitter = 1 + settings.colour_jitter * (2 * draw[6:9] - 1) * jittered
-        if self.num_crops == 1:
-            boxes = _random_box(item, settings.crop_fraction, draw[1:4])
-        else:
-            boxes = uniform_boxes(item.height, item.width, self.num_crops)
-        return _Draw(
-            start_seconds=draw[0] * slack,
-            boxes=boxes,
-            flip=bool(draw[4] < settings.flip_probability),
-            jitter=jitter,
-            gain=1 + settings.volume * (2 * draw[9] - 1),
-        )
-
-    def _item_seconds(self, item: ManifestItem) -> float:
-        if "video" in item.views:
-            return item.num_frames / item.fps
-        return item.num_samples / self.clip.sample_rate
-
-    def _clip_seconds(self, item: ManifestItem) -> float:
-        return self.clip.seconds if "video" in item.views else self.clip.audio_seconds
-
     def _video(
-        self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
+        self, samples: list[Sample], items: list[ManifestItem], draws: list[Draw]
     ) -> torch.Tensor:
         height, width = (max(getattr(i, side) for i in items) for side in ("height", "width"))
         padded = any((item.height, item.width) != (height, width) for item in items)
@@ -288,17 +238,12 @@ class _Clips(Dataset):
         return video
 
     def _audio(
-        self, samples: list[Sample], items: list[ManifestItem], draws: list[_Draw]
+        self, samples: list[Sample], items: list[ManifestItem], draws: list[Draw]
     ) -> torch.Tensor:
         length = round(self.clip.audio_seconds * self.clip.sample_rate)
-        audio = np.zeros((len(items), length), np.int16)
+        audio = np.empty((len(items), length), np.int16)
         for out, sample, item, draw in zip(audio, samples, items, draws, strict=True):
-            start = draw.start_seconds
-            if self.clip.alignment == "centred":
-                seconds = min(self._clip_seconds(item), self._item_seconds(item))
-                start += (seconds - self.clip.audio_seconds) / 2
-            first = round(start * self.clip.sample_rate)
-            first = max(0, min(first, item.num_samples - length))
+            first = first_sound_sample(item, draw.start_seconds, self.clip)
             out[:] = self.corpus.read_audio(sample.position, first, length)
         return torch.from_numpy(audio)
 
@@ -308,50 +253,6 @@ class _Clips(Dataset):
             for name in item.labels:
                 row[self.class_index[name]] = 1 / len(item.labels)
         return label
-
-
-def frame_numbers(item: ManifestItem, start_seconds: float, clip: Clip) -> np.ndarray:
-    """Frames of an item that are nearest to a clip's times.
-
-    Args:
-        item: its grid has ``num_frames`` frames at ``fps``.
-        start_seconds: time of the clip's first frame.
-        clip: number of frames and their rate.
-
-    Returns:
-        (clip.num_frames,) int64 in 0 to num_frames - 1; they start over where the clip is longer
-        than the item.
-    """
-    times = start_seconds + np.arange(clip.num_frames) / clip.fps
-    numbers = np.floor(times * item.fps + 0.5 + 1e-6).astype(np.int64)
-    if clip.seconds > item.num_frames / item.fps + 1e-6:
-        return numbers % item.num_frames
-    return np.minimum(numbers, item.num_frames - 1)
-
-
-def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
-    """Squares of the short side, evenly spaced along the longer side; one square: the centre.
-
-    Returns:
-        (num_crops, 4) int64: top, left, height, width.
-    """
-    side = min(height, width)
-    parts = np.linspace(0, 1, num_crops) if num_crops > 1 else np.array([0.5])
-    tops = np.round(parts * (height - side)).astype(np.int64)
-    lefts = np.round(parts * (width - side)).astype(np.int64)
-    sides = np.full(num_crops, side)
-    return np.stack([tops, lefts, sides, sides], axis=1)
-
-
-def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:
-    """A square at a random place, its side a random fraction of the short side: (1, 4) int64."""
-    if fraction == (1.0, 1.0):
-        return uniform_boxes(item.height, item.width, 1)
-    low, high = fraction
-    side = max(1, round((low + (high - low) * draw[0]) * min(item.height, item.width)))
-    top = int(draw[1] * (item.height - side + 1))
-    left = int(draw[2] * (item.width - side + 1))
-    return np.array([[top, left, side, side]])
 
 
 def _check(

@@ -3,13 +3,11 @@
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+
+from iicl.files import write_atomically
 
 FORMAT = 1  # of manifest and shards; another number means: prepare again
 MANIFEST_NAME = "manifest.jsonl"
@@ -55,6 +53,10 @@ class Listing:
         assert ids == sorted(set(ids)), "items must be sorted by unique id"
 
 
+class UnusableSource(Exception):
+    """A source file that gives neither video nor sound; the text becomes its reason."""
+
+
 @dataclass(frozen=True)
 class ManifestItem:
     """One item of a prepared corpus and where its payload lies.
@@ -77,7 +79,7 @@ class ManifestItem:
         shard: number of the shard file.
         offset: bytes into the shard file.
         num_video_bytes: sizes and packets together.
-        digest: sha256 of the payload.
+        digest: sha256 of the payload; empty if the item is unusable.
     """
 
     id: str
@@ -100,6 +102,10 @@ class ManifestItem:
     def num_bytes(self) -> int:
         """Length of the payload."""
         return self.num_video_bytes + 2 * self.num_samples
+
+    def is_payload(self, content: bytes) -> bool:
+        """Whether these are the very bytes that were stored for the item."""
+        return payload_digest(content) == (self.digest or payload_digest(b""))
 
     def to_json(self) -> str:
         """One line of ASCII JSON."""
@@ -167,7 +173,7 @@ class Manifest:
         """Writes ``manifest.jsonl`` atomically: the header, then one item per line."""
         lines = [json.dumps(self.header()), *(item.to_json() for item in self.items)]
         text = "\n".join(lines) + "\n"
-        write_atomic(folder / MANIFEST_NAME, lambda stream: stream.write(text.encode()))
+        write_atomically(folder / MANIFEST_NAME, text.encode("ascii"))
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -211,23 +217,14 @@ def read_header(folder: Path) -> dict | None:
     return header
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file that appears whole or not at all.
+def shard_path(folder: Path, number: int) -> Path:
+    """File that holds the payloads of a shard."""
+    return folder / f"{number:05d}.bin"
 
-    Args:
-        path: where the file shall be; its folder must exist.
-        write: writes the content to the binary stream it is given.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with open(handle, "wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+
+def payload_digest(content: bytes) -> str:
+    """What :attr:`ManifestItem.digest` holds: sha256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _hash(preparation: dict[str, float | int], items: list[ManifestItem]) -> str:

@@ -1,7 +1,7 @@
 """A picture of what generated corpora hold, class by class, for a person to judge."""
 
+import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torchaudio.transforms import MelSpectrogram
 from iicl.data.synthetic.layout import Item, plan
 from iicl.data.synthetic.world import CLASSES, EventClass, World
 from iicl.data.synthetic.write import MARKER, decode
+from iicl.files import write_atomically
 
 _NUM_FRAMES = 12  # consecutive, from the start of an item
 _ZOOM = 2  # screen pixels per pixel
@@ -47,12 +48,9 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
     for block in blocks:
         _draw(figure, block, top, width, height)
         top += _HEADER_HEIGHT + block.picture.shape[0]
-    partial = out.with_name(f"{out.name}.partial")
-    with open(partial, "wb") as file:
-        figure.savefig(file, format="png")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, out)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_atomically(out, picture.getbuffer())
 
 
 class _Block:

@@ -15,7 +15,7 @@ import torch
 
 from iicl.config import Clip, Preparation
 from iicl.data import prepare as module
-from iicl.data.manifest import Manifest, ManifestItem, read_header, write_atomic
+from iicl.data.manifest import Manifest, ManifestItem, read_header
 from iicl.data.prepare import ITEMS_PER_SHARD, prepare
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import log_mel
@@ -130,9 +130,83 @@ if __name__ == "__main__":
     calls: list[int] = []
     manifest = run(source, tmp_path / "out", progress=lambda done, total: calls.append(done))
     assert shards[0].stat().st_mtime_ns == stamp
-    assert calls[0] > ITEMS_PER_SHARD
+    assert calls == sorted(calls)
     assert calls[-1] == len(manifest.items)
     assert manifest.hash == Manifest.read(prepared).hash
+
+
+def flip(path: Path, old: bytes | None = None) -> None:
+    """Changes one byte: in the middle, or the second one of ``old``."""
+    content = bytearray(path.read_bytes())
+    content[content.index(old) + 1 if old else len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def copy(prepared: Path, tmp_path: Path) -> Path:
+    shutil.copytree(prepared, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("damage", "remade"),
+    [
+        (lambda folder: flip(folder / "00001.bin"), "00001"),
+        (lambda folder: flip(folder / "00001.jsonl", b'"a"]'), "00001"),
+        (lambda folder: flip(folder / "00001.jsonl", b'"num_samples'), "00001"),
+        (lambda folder: (folder / "00000.jsonl").write_text(""), "00000"),
+        (lambda folder: (folder / "00000.bin").unlink(), "00000"),
+    ],
+)
+def test_going_on_trusts_no_damaged_shard(
+    source: Path, prepared: Path, copy: Path, damage: Callable[[Path], None], remade: str
+) -> None:
+    (copy / "manifest.jsonl").unlink()
+    (folder,) = copy.iterdir()
+    before = stamps(folder)
+    damage(folder)
+    assert run(source, copy) == Manifest.read(prepared)
+    assert contents(copy) == contents(prepared)
+    after = stamps(folder)
+    assert {name[:5] for name in after if after[name] != before.get(name)} == {remade}
+
+
+def test_verify_finds_and_mends_a_changed_byte(source: Path, prepared: Path, copy: Path) -> None:
+    (shard,) = copy.glob("*/00001.bin")
+    before = stamps(copy)
+    assert run(source, copy, verify=True) == Manifest.read(prepared)
+    assert stamps(copy) == before
+    flip(shard)
+    run(source, copy)  # looks at sizes only
+    assert contents(copy) != contents(prepared)
+    assert run(source, copy, verify=True) == Manifest.read(prepared)
+    assert contents(copy) == contents(prepared)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda copy: next(copy.glob("*/00001.bin")).write_bytes(b"short"),
+        lambda copy: flip(copy / "manifest.jsonl", b'"a"]'),
+        lambda copy: flip(copy / "manifest.jsonl", b'{"'),
+    ],
+)
+def test_preparing_again_mends_what_cannot_be_opened(
+    source: Path, prepared: Path, copy: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(copy)
+    with pytest.raises(ValueError, match=r"damaged|prepare again"):
+        PreparedCorpus.open(copy)
+    assert run(source, copy) == Manifest.read(prepared)
+    assert contents(copy) == contents(prepared)
 
 
 def test_the_number_of_workers_changes_nothing(
@@ -215,19 +289,6 @@ def test_a_full_disk_is_a_clear_error_and_keeps_the_last_state(
     monkeypatch.undo()
     assert Manifest.read(out) == old
     assert not list(out.rglob("*.tmp"))
-
-
-def test_an_atomic_write_leaves_the_old_content_or_the_new(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_atomic(path, lambda stream: stream.write(b"old"))
-
-    def broken(stream) -> None:  # type: ignore[no-untyped-def]
-        stream.write(b"new")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_atomic(path, broken)
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
 
 
 def test_every_real_file_is_prepared_or_listed_with_a_reason(tmp_path: Path) -> None:

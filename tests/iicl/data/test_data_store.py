@@ -108,6 +108,13 @@ def test_damage_is_an_error(corpus: PreparedCorpus, tmp_path: Path) -> None:
     out = np.zeros((item.num_frames, 3 * item.height // 2, item.width), np.uint8)
     with pytest.raises(ValueError, match=r"a/0\.mkv"):
         damaged.read_video(0, range(item.num_frames), out)
+    changed = bytearray(content)
+    changed[item.offset + item.num_bytes - 1] ^= 1
+    shard.write_bytes(changed)
+    with pytest.raises(ValueError, match=r"a/0\.mkv differs.*iicl prepare --verify"):
+        damaged.verify(0)
+    for position in range(1, len(damaged.manifest.items)):
+        damaged.verify(position)
     shard.unlink()
     with pytest.raises(ValueError, match="missing"):
         PreparedCorpus.open(copy)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from iicl.config import Preparation
-from iicl.data.transcode import GOP, UnusableSource, _rotated, transcode
+from iicl.data.encode import GOP, _rotated
+from iicl.data.manifest import UnusableSource
+from iicl.data.transcode import transcode
 
 SMALL = Preparation(short_side=32)
 

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from iicl.config import Clip
+from iicl.data.manifest import ManifestItem
+from iicl.data.sampling import (
+    draw_uniform,
+    epoch_samples,
+    first_sound_sample,
+    frame_numbers,
+    num_steps,
+    uniform_boxes,
+)
+
+
+@pytest.mark.parametrize("fps", [6, 8.0, 16.0, 25.0, 30000 / 1001])
+@pytest.mark.parametrize("clip_fps", [4, 8, 25, 30])
+def test_frames_are_the_nearest(fps: float, clip_fps: float) -> None:
+    item = ManifestItem("x", (), {}, "", num_frames=300, fps=fps)
+    clip = Clip(num_frames=16, fps=clip_fps)
+    for start in (0.0, 0.31, 1.7):
+        for k, number in enumerate(frame_numbers(item, start, clip)):
+            time = start + k / clip_fps
+            distances = np.abs(np.arange(300) / fps - time)
+            assert distances[number] == pytest.approx(distances.min(), abs=1e-5)
+
+
+def test_a_clip_longer_than_its_item_starts_over() -> None:
+    item = ManifestItem("x", (), {}, "", num_frames=5, fps=10.0)
+    numbers = frame_numbers(item, 0.0, Clip(num_frames=12, fps=10))
+    np.testing.assert_array_equal(numbers, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
+    exact = frame_numbers(item, 0.0, Clip(num_frames=8, fps=16))
+    assert exact.max() == 4
+    assert (np.diff(exact) >= 0).all()
+
+
+def test_three_crops_lie_along_the_longer_side() -> None:
+    np.testing.assert_array_equal(
+        uniform_boxes(32, 42, 3), [[0, 0, 32, 32], [0, 5, 32, 32], [0, 10, 32, 32]]
+    )
+    np.testing.assert_array_equal(uniform_boxes(50, 32, 1), [[9, 0, 32, 32]])
+
+
+def test_the_number_of_steps() -> None:
+    assert num_steps(6, 1, 4, False) == 2
+    assert num_steps(6, 1, 4, True) == 1
+    assert num_steps(4, 2, 4, False) == num_steps(4, 2, 4, True) == 2
+
+
+def test_an_epoch_is_passes_in_random_order_or_the_order_given() -> None:
+    given = [7, 3, 9, 5]
+    uniform = epoch_samples(given, "uniform", 2, seed=1, epoch=4)
+    assert [(s.epoch, s.position, s.clip_index) for s in uniform] == [
+        (4, position, k) for position in given for k in (0, 1)
+    ]
+    drawn = epoch_samples(given, "random", 2, seed=1, epoch=4)
+    for k in (0, 1):
+        one_pass = drawn[4 * k : 4 * k + 4]
+        assert sorted(sample.position for sample in one_pass) == sorted(given)
+        assert {sample.clip_index for sample in one_pass} == {k}
+    assert drawn == epoch_samples(given, "random", 2, seed=1, epoch=4)
+    others = [epoch_samples(given, "random", 2, seed, 4) for seed in range(2, 6)]
+    assert any(other != drawn for other in others)
+
+
+def test_an_item_without_video_is_sampled_by_its_sound() -> None:
+    item = ManifestItem("x", (), {}, "", views=("audio",), num_samples=5 * 16_000)
+    clip = Clip(audio_seconds=2.0, sample_rate=16_000)
+    starts = [draw_uniform(item, k, 3, 1, clip).start_seconds for k in range(3)]
+    assert starts == [0.0, 1.5, 3.0]
+    assert [first_sound_sample(item, start, clip) for start in starts] == [0, 24_000, 48_000]
+    assert first_sound_sample(item, 4.5, clip) == 48_000
