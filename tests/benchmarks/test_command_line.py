@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,12 +93,29 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
     assert checkout.home.run_ids() == []
 
 
+@pytest.mark.parametrize("shell", ["| head -n 1", "| cat", ">&-"])
+def test_streams_that_are_closed_or_narrow_change_no_exit_code(tmp_path: Path, shell: str) -> None:
+    command = f"{sys.executable} benchmarks/run.py --table I --scale smoke --home {tmp_path}"
+    result = subprocess.run(
+        ["bash", "-c", f"{command} --collect {shell}; echo rc ${{PIPESTATUS[0]}} >&2"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr.splitlines()[-1] == "rc 3"
+    assert "rror" not in result.stderr
+    assert (tmp_path / "tables" / "smoke" / "table1.md").exists()
+
+
 def test_nothing_runs_without_yes_and_without_a_terminal(
     checkout: Checkout, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert checkout.run() == 3
-    assert "nothing was run: there is no terminal" in capsys.readouterr().err
+    for stdin in (io.StringIO("y\n"), None):
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert checkout.run() == 3
+        assert "nothing was run: there is no terminal" in capsys.readouterr().err
     assert checkout.home.run_ids() == []
 
 
