@@ -47,6 +47,17 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [adapter.validate_python({**settings, "stage": stage}).model_dump(mode="json")]
 
 
+def metrics(resolved: Mapping[str, Any]) -> list[str]:
+    """Names of the metrics that a resolved run's result will have.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+    """
+    if resolved["stage"] == "retrieval":
+        return [f"recall_at_{rank}" for rank in resolved["ranks"]]
+    return ["top1"] if resolved["stage"] in ("linear", "finetune") else []
+
+
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     """Modules whose imports hold all the code that a resolved run's result depends on.
 
