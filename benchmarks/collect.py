@@ -171,12 +171,16 @@ def _claim(frame: pd.DataFrame, table: Table, claim: verdict.Claim) -> ClaimJudg
     if claim.untested is not None or claim.column is None:
         return ClaimJudgement(claim, "untested", claim.untested or "")
     group = frame[(frame["column"] == claim.column) & (frame["group"] == "paper")]
+    names = group["row"].unique()
+    if claim.best is not None and claim.best not in names:
+        best = table.rows[claim.best].label
+        return ClaimJudgement(claim, "untested", f"nobody here runs {best}")
+    if len(names) < 2:
+        return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     missing = _missing(group["status"])
     if missing:
         return ClaimJudgement(claim, missing, "not all runs are there")
-    rows = {row: per_seed(frame, row, claim.column) for row in group["row"].unique()}
-    if claim.best is not None and claim.best not in rows:
-        return ClaimJudgement(claim, "untested", f"nobody here runs {claim.best}")
+    rows = {row: per_seed(frame, row, claim.column) for row in names}
     return verdict.judge_claim(claim, table, rows)
 
 

@@ -46,6 +46,11 @@ class UsedCorpus:
         return self.header is None or self.outdated
 
     @property
+    def sheet(self) -> Path:
+        """The picture of what is in a generated corpus; a real copy has none."""
+        return self.path.with_name(f"{self.path.name}.png")
+
+    @property
     def hash(self) -> str:
         """The manifest's hash; before preparation a placeholder that is no hash."""
         return self.header["hash"] if self.header else "unprepared"

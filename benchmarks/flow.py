@@ -139,7 +139,7 @@ def _rates(home: Home) -> cost.Rates:
 def _allowed(arguments: argparse.Namespace) -> bool:
     if arguments.yes:
         return True
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # None: it was closed
         print("nothing was run: there is no terminal to ask on; add --yes", file=sys.stderr)
         return False
     print("run this? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -275,11 +275,11 @@ def _conclude(launch: Launch, current: Plan) -> int:
         complete = bool(frame["status"].isin(["done", "accepted"]).all())
         out = launch.out(complete)
         files = render.write(current, table, frame, judged, launch.home, out)
-        print(f"Table {table.numeral}: {table.title} (scale: {launch.scale.scale})\n")
-        print(render.main_table(current, table, judged) + "\n")
+        _show(f"Table {table.numeral}: {table.title} (scale: {launch.scale.scale})\n")
+        _show(render.main_table(current, table, judged) + "\n")
         if judged.claims:
-            print(render.claims(judged, table) + "\n")
-        print("\n".join(render.order(judged, table)))
+            _show(render.claims(judged, table) + "\n")
+        _show("\n".join(render.order(judged, table)))
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)
@@ -293,6 +293,14 @@ def _conclude(launch: Launch, current: Plan) -> int:
     if waiting:
         print(f"{len(waiting)} runs are in the hands of another launch", file=sys.stderr)
     return FAILED if failed else code
+
+
+def _show(text: str) -> None:
+    """Print; whether anyone reads on (``| head``) changes neither the files nor the exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(home: Home, failed: Sequence[str]) -> None:

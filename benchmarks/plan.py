@@ -136,6 +136,13 @@ def make(
                 for name, column in table.columns.items():
                     for fold in column.folds:
                         run = builder.cell(table, row, column, seed, fold)
+                        known = stages.metrics(builder.runs[run].resolved)
+                        if column.metric not in known:
+                            raise table.error(
+                                ("columns", name, "metric"),
+                                f"{column.stage} has no metric {column.metric!r};"
+                                f" it has: {', '.join(known)}",
+                            )
                         plan.cells.append(Cell(table, row, name, seed, fold, run))
     plan.num_unshared = sum(builder.chain_length(cell.run) for cell in plan.cells)
     plan.runs = {run.id: run for run in _by_longest_chain(builder.runs)}
@@ -154,6 +161,8 @@ class _Builder:
 
     def cell(self, table: Table, row: str, column: Column, seed: int, fold: int) -> str:
         """Add the runs that one cell needs; the id of the one that holds its metric."""
+        corpus = self._plan.corpora[column.corpus]
+        self._need(corpus, f"{fold}/train", f"{fold}/test")
         encoder = self._pretrain(table, row, seed)
         method = self.runs[encoder].resolved["method"]["name"]
         if column.stage == "finetune":
@@ -174,6 +183,9 @@ class _Builder:
             except ValueError as problem:
                 raise _blame(problem, table, row, self._plan.scale) from None
             for phase in phases:
+                sound = phase["method"]["name"] == "iicl" and phase["silent_items"] == "drop"
+                split = "1/train/with_sound" if sound else "1/train"
+                self._need(self._corpus(phase), split)
                 run = self._add(phase, upstream, phase["method"]["name"])
                 upstream = {"previous": run}
             self._pretrained[key] = run
@@ -184,7 +196,7 @@ class _Builder:
         flat, scale = table.pretrain(row), self._plan.scale
         for name, values in scale.replace.items():
             if name in flat:
-                if flat[name] not in values:
+                if not isinstance(flat[name], int) or flat[name] not in values:
                     known = ", ".join(str(v) for v in values)
                     message = (
                         f"{name}: {flat[name]!r} has no value at scale {scale.scale} ({known})"
@@ -213,8 +225,28 @@ class _Builder:
         corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
         return list(self._stages.resolve(stage, {**shared, **overlay, **settings, **corpus}))
 
+    def _corpus(self, resolved: Mapping[str, Any]) -> UsedCorpus:
+        return next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
+
+    def _need(self, corpus: UsedCorpus, *splits: str) -> None:
+        """Refuse a corpus without items that a run reads, before hours go by.
+
+        Raises:
+            ValueError: if a prepared corpus has none of them, or the scale expects none.
+        """
+        for split in splits:
+            if corpus.counts.get(split):
+                continue
+            if corpus.header is None:
+                where = ("corpora", corpus.name, "counts")
+                raise self._plan.scale.error(where, f"a table needs {split}, not counted here")
+            hint = ""
+            if corpus.header["reader"] == "folder" and "/test" in split:
+                hint = "; class folders below train/ and test/ are fold 1"
+            raise ValueError(f"{corpus.name}: {corpus.origin}, none usable for {split}{hint}")
+
     def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
-        corpus = next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
+        corpus = self._corpus(resolved)
         before = {role: self.runs[i] for role, i in upstream.items()}
         spec = identity.digest(
             [
@@ -288,7 +320,11 @@ def _blame(problem: ValueError, table: Table, row: str, scale: Scale) -> ValueEr
             return table.setting_error(row, part, _words(problem))
     if parts and parts[0] == "method":
         return table.setting_error(row, "method", _words(problem))
-    for section in (("stages", "pretrain"), ("encoder_stages",)):
+    for section in (
+        ("stages", "pretrain"),
+        ("stages", "pretrain", "length"),
+        ("encoder_stages",),
+    ):
         held: Any = scale.model_dump()
         for key in section:
             held = held.get(key, {})

@@ -13,7 +13,7 @@ from benchmarks import verdict
 from benchmarks.collect import Judged
 from benchmarks.plan import Plan, Run
 from benchmarks.spec import Row, Table
-from benchmarks.store import Home, write_text
+from benchmarks.store import Home, write_bytes, write_text
 
 NONE = "–"
 
@@ -254,13 +254,17 @@ def markdown(plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, home
 
 def _corpus(corpus: Any) -> str:
     short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
-    return f"{corpus.summary}{short}."
+    sheet = f"; [two of every class]({corpus.name}.png)" if corpus.sheet.exists() else ""
+    return f"{corpus.summary}{short}{sheet}."
 
 
 def write(
     plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, home: Home, out: Path
 ) -> list[Path]:
-    """Write ``<table>.md``, ``.csv`` and, for a table with an axis, ``.png`` into ``out``."""
+    """Write ``<table>.md``, ``.csv`` and, for a table with an axis, ``.png`` into ``out``.
+
+    The contact sheets of generated corpora go beside them.
+    """
     files = [out / f"{table.name}.md", out / f"{table.name}.csv"]
     write_text(files[0], markdown(plan, table, frame, judged, home))
     buffer = io.StringIO()
@@ -271,4 +275,8 @@ def write(
 
         files.append(out / f"{table.name}.png")
         plot.save(plan, table, judged, files[2])
+    for corpus in plan.used_corpora():
+        if corpus.sheet.exists():
+            files.append(out / f"{corpus.name}.png")
+            write_bytes(files[-1], corpus.sheet.read_bytes())
     return files

@@ -1,6 +1,7 @@
 """The command line: plan tables of the paper, run what is missing, collect, judge, render."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -109,4 +110,6 @@ def main(
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a table is not lost to a terminal without ±
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(main())

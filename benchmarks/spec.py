@@ -221,6 +221,12 @@ def load_table(path: Path) -> Table:
     for section, rows in (("rows", table.rows), ("controls", table.controls)):
         for name, row in rows.items():
             _check_row(table, document, section, name, row)
+    if _repeats(table.defaults.seeds):
+        raise document.error(("defaults", "seeds"), f"seeds {table.defaults.seeds}: a seed repeats")
+    for name, column in table.columns.items():
+        if _repeats(column.folds):
+            message = f"fold {column.folds}: a fold repeats"
+            raise document.error(("columns", name, "fold"), message)
     for i, claim in enumerate(table.claims):
         if claim.column is not None and claim.column not in table.columns:
             raise _unknown(document, ("claims", i, "column"), claim.column, table.columns)
@@ -232,7 +238,27 @@ def load_table(path: Path) -> Table:
             raise _unknown(document, ("order", i), name, legal)
     if "method" not in table.defaults.pretrain or "corpus" not in table.defaults.pretrain:
         raise document.error(("defaults", "pretrain"), "pretrain needs a method and a corpus")
+    for name in table.all_rows:
+        for key in ("method", "corpus"):
+            if not isinstance(value := table.pretrain(name)[key], str):
+                raise table.setting_error(name, key, f"{key} is {value!r}: a name is expected")
+    if table.axis is not None:
+        _check_axis(table, table.axis.setting)
     return table
+
+
+def _repeats(values: list[int]) -> bool:
+    return len(set(values)) < len(values)
+
+
+def _check_axis(table: Table, setting: str) -> None:
+    values = {r: table.pretrain(r)[setting] for r in table.rows if setting in table.pretrain(r)}
+    if not values:
+        raise table.error(("axis", "setting"), f"no row has the setting {setting!r}")
+    for row, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            message = f"{setting} is {value!r}: the plot's axis needs a whole number above 0"
+            raise table.setting_error(row, setting, message)
 
 
 def _check_row(table: Table, document: Document, section: str, name: str, row: Row) -> None:
@@ -273,6 +299,13 @@ def load_scale(path: Path) -> Scale:
         if corpus.same_as is not None and corpus.same_as not in scale.corpora:
             where = ("corpora", name, "same_as")
             raise _unknown(document, where, corpus.same_as, dict(scale.corpora))
+    for name in scale.corpora:
+        seen, at = {name}, name
+        while (other := scale.corpora[at].same_as) is not None:
+            if other in seen:
+                raise document.error(("corpora", at, "same_as"), f"{other!r} leads back to itself")
+            seen.add(other)
+            at = other
     return scale
 
 

@@ -47,6 +47,17 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [adapter.validate_python({**settings, "stage": stage}).model_dump(mode="json")]
 
 
+def metrics(resolved: Mapping[str, Any]) -> list[str]:
+    """Names of the metrics that a resolved run's result will have.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+    """
+    if resolved["stage"] == "retrieval":
+        return [f"recall_at_{rank}" for rank in resolved["ranks"]]
+    return ["top1"] if resolved["stage"] in ("linear", "finetune") else []
+
+
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     """Modules whose imports hold all the code that a resolved run's result depends on.
 
@@ -83,6 +94,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare a corpus in ``out``, from a real copy or from clips generated beside it.
 
+    Generated clips lie in ``<out>.source``, and ``<out>.png`` shows two of every class.
+
     Args:
         corpus: its name.
         source: root of a real copy; None to generate one.
@@ -101,6 +114,7 @@ def prepare(
     from iicl import config
     from iicl.data import datasets
     from iicl.data.prepare import prepare
+    from iicl.data.synthetic.contact_sheet import contact_sheet
     from iicl.data.synthetic.world import CorpusName
     from iicl.data.synthetic.write import generate as write
 
@@ -117,6 +131,7 @@ def prepare(
             num_workers=num_workers,
             progress=lambda done, total: progress(done, phases * total),
         )
+        contact_sheet([source], out.with_name(f"{out.name}.png"))
     prepare(
         datasets.detect(corpus, source),
         source,

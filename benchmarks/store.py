@@ -36,18 +36,37 @@ def write_json(path: Path, data: object) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` so that a reader sees the old file or the new one, never a part."""
+    """:func:`write_bytes` of UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` so that a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as problem:
+        part.unlink(missing_ok=True)
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text()) if path.exists() else None
+    """The content of a JSON file; None if there is none.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as problem:
+        raise ValueError(f"{path} is damaged ({problem}); move it away") from None
 
 
 def _process_start(pid: int) -> str | None:
@@ -57,6 +76,11 @@ def _process_start(pid: int) -> str | None:
     except OSError:
         return None
     return stat.rpartition(")")[2].split()[19]
+
+
+def _recent(path: Path) -> bool:
+    """Changed within five minutes; a time in the future was written before the clock was set."""
+    return abs(time.time() - path.stat().st_mtime) < DEAD_AFTER_SECONDS
 
 
 @dataclass(frozen=True)
@@ -144,14 +168,14 @@ class Home:
         """While inside, claims of this process count as alive on every host that sees the home."""
         beat = self.root / "launches" / f"{socket.gethostname()}-{os.getpid()}"
         beat.parent.mkdir(parents=True, exist_ok=True)
+        beat.touch()  # before the first claim, not whenever the thread gets its turn
         over = threading.Event()
 
         def keep() -> None:
-            while True:
+            while not over.wait(HEARTBEAT_SECONDS):
                 beat.touch()
-                if over.wait(HEARTBEAT_SECONDS):
-                    return
 
+        beat.touch()
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
         try:
@@ -179,16 +203,18 @@ class Home:
                 raise ValueError(f"{run_id} holds another run; move it aside: --force {run_id}")
             path = folder / "claim.json"
             path.unlink(missing_ok=True)
-            with path.open("x") as file:
-                json.dump(
-                    {
-                        "host": socket.gethostname(),
-                        "pid": os.getpid(),
-                        "process_start": _process_start(os.getpid()),
-                    },
-                    file,
-                )
-            write_json(folder / "spec.json", dict(spec))
+            mine = {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "process_start": _process_start(os.getpid()),
+            }
+            try:
+                with path.open("x") as file:
+                    json.dump(mine, file)
+                write_json(folder / "spec.json", dict(spec))
+            except OSError:  # a full disk: half a claim would look alive
+                path.unlink(missing_ok=True)
+                raise
             (folder / "failure.json").unlink(missing_ok=True)
         return True
 
@@ -199,14 +225,14 @@ class Home:
     def _claim_lives(self, run_id: str) -> bool:
         try:
             claim = _read(self.runs / run_id / "claim.json")
-        except json.JSONDecodeError:  # its writer died, or is writing it this moment
-            return time.time() - (self.runs / run_id).stat().st_mtime < DEAD_AFTER_SECONDS
+        except ValueError:  # its writer died, or is writing it this moment
+            return _recent(self.runs / run_id)
         if claim is None:
             return False
         if claim["host"] == socket.gethostname():
             return _process_start(claim["pid"]) == claim["process_start"]
         beat = self.root / "launches" / f"{claim['host']}-{claim['pid']}"
-        return beat.exists() and time.time() - beat.stat().st_mtime < DEAD_AFTER_SECONDS
+        return beat.exists() and _recent(beat)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

@@ -103,7 +103,7 @@ def load(path: Path) -> Document:
     """
     lines: dict[KeyPath, int] = {(): 1}
     try:
-        loader = _Loader(path.read_text())
+        loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SpecError(f"{path}:1: a mapping is expected")
@@ -111,6 +111,8 @@ def load(path: Path) -> Document:
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         raise SpecError(f"{path}:{line}: {problem.problem}") from None
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as problem:
+        raise SpecError(f"{path}:1: not readable as text: {problem.reason}") from None
     return Document(path, data, lines)
 
 

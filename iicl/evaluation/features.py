@@ -136,9 +136,8 @@ def split_rows(
     if not rows:
         raise ValueError(f"corpus {corpus.manifest.corpus} has no {split} items in fold {fold}")
     chosen = [items[stored.positions[r]] for r in rows]
-    several = [item.id for item in chosen if len(item.labels) != 1]
-    if several:
-        raise ValueError(f"single-label evaluation of {several[0]}, which has several labels")
+    if several := [item for item in chosen if len(item.labels) != 1]:
+        raise ValueError(f"single-label evaluation of {several[0].id}: labels {several[0].labels}")
     return SplitRows(
         np.asarray(rows, np.int64),
         [item.labels[0] for item in chosen],

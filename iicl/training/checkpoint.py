@@ -2,7 +2,6 @@
 
 import io
 import logging
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Write the state after ``step`` optimiser steps, then remove all but the last two.
+    """Write the state after ``step`` optimiser steps, then remove all but it and the one before.
+
+    A checkpoint of a later step is one that was passed over when the training was resumed; it goes
+    too, as does what a killed attempt left half written.
 
     Args:
         folder: where the checkpoints of this training lie; made if absent.
@@ -30,9 +32,14 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(state, buffer)
+    for half_written in folder.glob(".step-*.tmp"):
+        half_written.unlink()
     write_atomically(folder / f"step-{step:09d}.pt", buffer.getbuffer())
-    for _, old in _found(folder)[NUM_KEPT:]:
-        old.unlink()
+    found = _found(folder)
+    kept = [path for number, path in found if number <= step][:NUM_KEPT]
+    for _, path in found:
+        if path not in kept:
+            path.unlink()
 
 
 def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
@@ -47,7 +54,7 @@ def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     for step, path in found:
         try:
             return step, torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except Exception as error:  # damaged bytes unpickle to whatever error they happen to
             logger.warning("checkpoint %s is damaged and passed over: %s", path, error)
     if found:
         raise ValueError(f"no checkpoint in {folder} can be read: {[p.name for _, p in found]}")

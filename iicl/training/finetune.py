@@ -38,6 +38,8 @@ def run(
 ) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
 
+    The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
+
     Args:
         config: recipe, corpus and fold.
         corpora: prepared corpora by name.
@@ -72,6 +74,8 @@ def run(
     torch.manual_seed(derive_seed(seed, "init"))
     method = methods.build(SupervisedSettings(), "training", config.encoders, len(classes))
     assert isinstance(method, Supervised)
+    torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
+    torch.nn.init.zeros_(method.classifier.bias)
     method.video_encoder = load_encoder(upstream["encoder"], "video", config.encoders)
     method.to(device)
 

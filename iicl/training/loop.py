@@ -69,9 +69,11 @@ class Trained:
 
     Attributes:
         last_losses: the terms of the loss and its total at the last step.
-        seconds: time spent in steps over all attempts, repeated steps included.
-        num_items: items that went through the encoders over all attempts.
-        attempts: how often the training was started or resumed.
+        seconds: time spent in the steps that led to the end, over all attempts; steps lost between
+            a checkpoint and an interruption are not in it.
+        num_items: items that went through the encoders in these steps.
+        attempts: how often the training was started or resumed; an attempt that was interrupted
+            before it saved anything is not counted.
     """
 
     last_losses: dict[str, float]
@@ -119,7 +121,8 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
     method.train()
     interval = max(1, training.num_steps // NUM_CURVE_POINTS)
     saved_at = started = time.monotonic()
-    batches = training.batches(first_step)
+    # Nothing is read where no step is left: a control that never trains needs no full batch.
+    batches = training.batches(first_step) if first_step < training.num_steps else iter(())
     for step in range(first_step, training.num_steps):
         batch = next(batches)
         rate = training.rate(step)

@@ -25,6 +25,6 @@ def cost(*, seconds: float, num_clips: int) -> dict[str, Any]:
 
 
 def training_cost(trained: Trained) -> dict[str, Any]:
-    """The cost of a training over all its attempts."""
+    """The cost of the steps that :class:`iicl.training.loop.Trained` counts."""
     spent = cost(seconds=trained.seconds, num_clips=trained.num_items)
     return {**spent, "attempts": trained.attempts}

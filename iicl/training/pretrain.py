@@ -35,7 +35,7 @@ def run(
     Args:
         config: the phase.
         corpora: prepared corpora by name.
-        upstream: the finished phase before this one as ``"previous"``, if there is one.
+        upstream: the finished initialisation as ``"previous"`` for a co-training, else nothing.
         out: the run's own folder; an interrupted attempt in it is continued.
         execution: device, workers and saving interval.
         report: progress.
@@ -45,9 +45,14 @@ def run(
         fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
-        ValueError: if the corpus cannot fill one batch.
+        ValueError: if the corpus cannot fill one batch, or ``upstream`` does not fit the phase.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
     """
+    if ("previous" in upstream) != (config.phase == "co_training"):
+        raise ValueError(
+            f"a co-training starts from a finished phase, any other phase from none; "
+            f"got phase {config.phase!r} and upstream {sorted(upstream)}"
+        )
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
     positions = _positions(config, corpus)
@@ -77,7 +82,7 @@ def run(
         weight_decay=config.optimisation.weight_decay,
     )
     if config.keep_optimiser and "previous" in upstream:
-        _continue_optimiser(optimiser, upstream["previous"] / "checkpoints")
+        _continue_optimiser(optimiser, config, upstream["previous"])
     trained = train(
         Training(
             method=method,
@@ -149,19 +154,25 @@ def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
     return schedule.cosine(step, num_steps) if optimisation.schedule == "cosine" else 1.0
 
 
-def _continue_optimiser(optimiser: torch.optim.Optimizer, checkpoints: Path) -> None:
+def _continue_optimiser(optimiser: torch.optim.Optimizer, config: Pretrain, previous: Path) -> None:
     """Take over the moments of the parameters that the previous phase trained [8].
 
     Raises:
         ValueError: if the previous phase left no checkpoint.
     """
-    latest = checkpoint.load_latest(checkpoints)
+    latest = checkpoint.load_latest(previous / "checkpoints")
     if latest is None:
-        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {checkpoints}")
+        raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {previous}")
     before = latest[1]["optimiser"]
     names = before["param_groups"][0]["param_names"]
-    moments = dict(zip(names, before["state"].values(), strict=True))
-    (group,) = optimiser.param_groups
-    for name, parameter in zip(group["param_names"], group["params"], strict=True):
-        if name in moments:
-            optimiser.state[parameter] = {k: v.clone() for k, v in moments[name].items()}
+    moments = {names[index]: state for index, state in before["state"].items()}
+    if not config.keep_instance_head:
+        moments = {n: m for n, m in moments.items() if not n.startswith("instance_head.")}
+    own = optimiser.state_dict()
+    (group,) = own["param_groups"]
+    own["state"] = {
+        index: moments[name]
+        for index, name in zip(group["params"], group["param_names"], strict=True)
+        if name in moments
+    }
+    optimiser.load_state_dict(own)  # which brings them to the parameters' device

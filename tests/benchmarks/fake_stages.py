@@ -15,9 +15,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from benchmarks import stages
 from iicl import config
 
 PRELOAD = ["json"]
+metrics = stages.metrics
 STAGES = ("pretrain", "features", "retrieval", "linear", "finetune")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,12 +67,55 @@ def test_rows_share_what_does_not_differ(
     assert "14 runs; without sharing equal ones there would be 16" in capsys.readouterr().out
 
 
+def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def only_train(*arguments: object) -> dict[str, object]:
+        header = prepare(*arguments)  # type: ignore[arg-type]
+        if arguments[1] is None:
+            return header
+        header["counts"] = {"all": 3, "1/train": 3, "1/train/with_sound": 0}
+        (Path(str(arguments[4])) / "manifest.json").write_text(json.dumps(header))
+        return header
+
+    prepare = fake_stages.prepare
+    monkeypatch.setattr(fake_stages, "prepare", only_train)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "one").touch()
+    for name, split in (("ucf101", "1/test; class folders"), ("audioset", "1/train/with_sound")):
+        for _ in range(2):  # before and after it is prepared
+            assert checkout.run("--yes", "--data", f"{name}={tmp_path / 'clips'}") == 2
+            last = capsys.readouterr().err.splitlines()[-1]
+            assert last.startswith(f"error: {name}: clips of folder clips, none usable for {split}")
+    assert checkout.home.run_ids() == []
+
+
+@pytest.mark.parametrize("shell", ["| head -n 1", "| cat", ">&-"])
+def test_streams_that_are_closed_or_narrow_change_no_exit_code(tmp_path: Path, shell: str) -> None:
+    command = f"{sys.executable} benchmarks/run.py --table I --scale smoke --home {tmp_path}"
+    result = subprocess.run(
+        ["bash", "-c", f"{command} --collect {shell}; echo rc ${{PIPESTATUS[0]}} >&2"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr.splitlines()[-1] == "rc 3"
+    assert "rror" not in result.stderr
+    assert (tmp_path / "tables" / "smoke" / "table1.md").exists()
+
+
 def test_nothing_runs_without_yes_and_without_a_terminal(
     checkout: Checkout, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert checkout.run() == 3
-    assert "nothing was run: there is no terminal" in capsys.readouterr().err
+    for stdin in (io.StringIO("y\n"), None):
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert checkout.run() == 3
+        assert "nothing was run: there is no terminal" in capsys.readouterr().err
     assert checkout.home.run_ids() == []
 
 

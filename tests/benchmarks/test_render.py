@@ -50,6 +50,20 @@ def test_absolute_numbers_are_compared_at_the_paper_scale_only(
     assert "not compared at this scale" in text
 
 
+@pytest.mark.parametrize("cited", ["a", "b"])
+def test_a_claim_needs_two_rows_that_run(checkout: Checkout, cited: str) -> None:
+    table = checkout.folder / "tables" / "table2.yaml"
+    text = table.read_text().replace(f"  {cited}: {{", f"  {cited}: {{cited: true, ")
+    table.write_text(
+        text + "claims:\n  - {says: A is best, where: IV, column: r1, best: a}\n"
+        "  - {says: they differ, where: IV, column: r1, differ: true}\n"
+    )
+    assert checkout.run("--yes") == 0
+    text = (checkout.folder / "out" / "table2.md").read_text()
+    assert text.count("| untested") == 2
+    assert text.count("nobody here runs two rows") == (1 if cited == "a" else 2)
+
+
 def test_rows_that_nobody_runs_stand_in_their_place(checkout: Checkout) -> None:
     table = checkout.folder / "tables" / "table2.yaml"
     table.write_text(

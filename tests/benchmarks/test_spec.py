@@ -85,6 +85,20 @@ def test_table_1_holds_the_papers_numbers() -> None:
         ("seeds: [0, 1]", "seeds: [0, -1]", 5, "defaults.seeds.1 is -1"),
         ("B, pretrain", "B, bold: [r1], cited: [], pretrain", 13, "rows.b.cited is []"),
         ("rows:", "rows: [", 13, "expected"),
+        ("title: Two", "title: \0Two", 1, "not readable as text: special characters"),
+        ("seeds: [0, 1]", "seeds: [0, 1, 0]", 5, "seeds [0, 1, 0]: a seed repeats"),
+        ("fold: 1", "fold: [1, 1]", 9, "fold [1, 1]: a fold repeats"),
+        (
+            "metric: recall_at_1",
+            "metric: recall_at_2",
+            9,
+            "retrieval has no metric 'recall_at_2'; it has: recall_at_1, recall_at_5",
+        ),
+        ("metric: recall_at_1", "metric: top1", 9, "retrieval has no metric 'top1'"),
+        ("corpus: audioset", "corpus: [audioset]", 6, "corpus is ['audioset']: a name"),
+        ("clusters: 100}", "clusters: [100]}", 13, "clusters: [100] has no value at scale smoke"),
+        ("rows:", "axis: {setting: colour, label: c}\nrows:", 11, "no row has the setting"),
+        ("rows:", "axis: {setting: corpus, label: c}\nrows:", 6, "the plot's axis needs a whole"),
     ],
 )
 def test_an_error_names_file_line_and_value(
@@ -115,6 +129,9 @@ def test_an_error_names_file_line_and_value(
         ("unit: CPU core", "unit: abacus", 3, "device.unit is 'abacus'"),
         ("scale: smoke", "scale: other", 1, "scale is 'other', but the file is smoke.yaml"),
         ("1/test: 480}}", "1/test: 480}, same_as: audioset}", 7, "not both"),
+        ("initialisation: 5", "initialization: 5", 11, "initialization is 5: Extra inputs"),
+        ("1/test: 480}}", "1/best: 480}}", 7, "a table needs 1/test, not counted here"),
+        ("  ucf101: {generate: {seed: 0}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
     ],
 )
 def test_an_error_in_a_scale_names_file_line_and_value(
@@ -132,6 +149,25 @@ def test_an_error_in_a_scale_names_file_line_and_value(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {path}:{line}: ")
     assert message in error
+
+
+def test_a_file_in_another_encoding_is_named(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = checkout.folder / "tables" / "table2.yaml"
+    path.write_bytes(SMALL_TABLE.replace("Two rows", "Zwölf Reihen").encode("latin-1"))
+    assert checkout.run("--dry-run") == 2
+    assert f"error: {path}:1: not readable as text" in capsys.readouterr().err
+
+
+def test_a_fold_that_the_corpus_does_not_have_is_refused_before_anything_runs(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = checkout.folder / "tables" / "table2.yaml"
+    path.write_text(SMALL_TABLE.replace("fold: 1", "fold: [1, 4]"))
+    assert checkout.run("--yes") == 2
+    assert "smoke.yaml:7: a table needs 4/train, not counted here" in capsys.readouterr().err
+    assert checkout.home.run_ids() == []
 
 
 def test_yaml_is_read_as_it_looks(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from iicl import config
+from iicl.evaluation import linear
 from iicl.evaluation.linear import accuracy, fit
 
 
@@ -25,3 +27,72 @@ def test_items_are_scored_by_the_mean_over_their_clips(num_classes):
         # Softmax logits are defined up to a constant of each clip, which no class gains from.
         hits += reference.classes_[logits.mean(0).argmax()] == label
     assert accuracy(model, features, labels) == hits / 60
+
+
+@pytest.fixture
+def grouped():
+    """24 groups of 5 items; class and noise depend on the item, and the noise on the group too."""
+    rng = np.random.default_rng(3)
+    items, rows = [], []
+    for group in range(24):
+        noise = rng.normal(size=8) * 2
+        for number in range(5):
+            label = "ab"[number % 2]
+            split = "test" if group >= 20 else "train"
+            items.append((label, split, f"g{group}"))
+            rows.append(np.full(8, float(label == "b")) + noise + rng.normal(size=(2, 8)))
+    return items, np.stack(rows)
+
+
+def run(place, out, **settings):
+    return linear.run(
+        config.Linear(corpus="ucf101", fold=2, seed=7, **settings),
+        **place,
+        out=out,
+        execution=config.Execution(),
+        report=lambda fraction, text: None,
+    )
+
+
+def test_the_penalty_is_chosen_on_groups_of_train_that_the_fit_does_not_see(
+    grouped, stored, tmp_path, monkeypatch
+):
+    items, features = grouped
+    group_of = {
+        row.tobytes(): item[2] for row, item in zip(features.astype("f4"), items, strict=True)
+    }
+    calls = []
+
+    def note_fit(part, labels, penalty):
+        calls.append(("fit", penalty, {group_of[row.tobytes()] for row in part}))
+        return fit(part, labels, penalty)
+
+    def note_accuracy(model, part, labels):
+        calls.append(("score", None, {group_of[row.tobytes()] for row in part}))
+        return {2: 0.5, 4: 0.9, 6: 0.9}.get(len(calls), 0.7)
+
+    monkeypatch.setattr(linear, "fit", note_fit)
+    monkeypatch.setattr(linear, "accuracy", note_accuracy)
+    result = run(stored(items, features), tmp_path, penalties=(0.01, 0.1, 1.0), held_out=0.2)
+    train, test = ({g for _, s, g in items if s == split} for split in ("train", "test"))
+    assert [kind for kind, *_ in calls] == ["fit", "score"] * 4
+    assert [penalty for kind, penalty, _ in calls if kind == "fit"] == [0.01, 0.1, 1.0, 0.1]
+    for number in (0, 2, 4):
+        seen, held_out = calls[number][2], calls[number + 1][2]
+        assert seen | held_out == train
+        assert not seen & held_out
+        assert len(held_out) == 4
+    assert calls[6][2] == train
+    assert calls[7][2] == test
+    assert result["penalty"] == 0.1
+    assert result["held_out_top1"] == 0.9
+    assert result["metrics"] == {"top1": 0.7}
+
+
+def test_chance_is_that_of_the_classes_to_choose_from(stored, tmp_path):
+    rng = np.random.default_rng(0)
+    items = [("abcd"[i % 4], "train", f"g{i // 4}") for i in range(40)]
+    items += [("a", "test", "g10"), ("b", "test", "g11")]
+    result = run(stored(items, rng.normal(size=(42, 1, 3))), tmp_path)
+    assert result["chance"] == {"top1": 1 / 4}
+    assert (result["num_evaluated"], result["num_expected"]) == (2, 300)

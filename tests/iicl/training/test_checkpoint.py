@@ -1,6 +1,8 @@
 import errno
 import logging
+import multiprocessing
 import os
+import signal
 
 import pytest
 import torch
@@ -25,19 +27,47 @@ def test_none_where_nothing_was_saved(tmp_path):
     assert checkpoint.load_latest(tmp_path / "absent") is None
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "overwritten"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "overwritten", "misspelt"])
 def test_a_damaged_newest_falls_back_loudly(tmp_path, caplog, damage):
     for step in (5, 10):
         checkpoint.save(tmp_path, step, state(float(step)))
     newest = tmp_path / "step-000000010.pt"
     content = newest.read_bytes()
     newest.write_bytes(
-        {"truncated": content[: len(content) // 2], "empty": b"", "overwritten": b"x" * 500}[damage]
+        {
+            "truncated": content[: len(content) // 2],
+            "empty": b"",
+            "overwritten": b"x" * 500,
+            "misspelt": content.replace(b"collections", b"col\xdfections"),
+        }[damage]
     )
     with caplog.at_level(logging.WARNING):
         step, _ = checkpoint.load_latest(tmp_path)
     assert step == 5
     assert "step-000000010.pt is damaged" in caplog.text
+
+
+def test_a_damaged_newest_does_not_push_out_a_good_one(tmp_path):
+    for step in (5, 10):
+        checkpoint.save(tmp_path, step, state(float(step)))
+    (tmp_path / "step-000000010.pt").write_bytes(b"")
+    checkpoint.save(tmp_path, 7, state(7.0))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-000000005.pt", "step-000000007.pt"]
+
+
+def test_what_was_left_half_written_is_removed(tmp_path):
+    def save_and_die() -> None:
+        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        checkpoint.save(tmp_path, 10, state(10.0))
+
+    checkpoint.save(tmp_path, 5, state(5.0))
+    process = multiprocessing.get_context("fork").Process(target=save_and_die)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    checkpoint.save(tmp_path, 10, state(10.0))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-000000005.pt", "step-000000010.pt"]
 
 
 def test_all_damaged_is_an_error_and_not_a_fresh_start(tmp_path):

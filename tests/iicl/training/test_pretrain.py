@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from iicl import config
+from iicl import config, methods
 from iicl.config import PretrainLength, pretrain_phases
 from iicl.evaluation import features, linear, retrieval
 from iicl.methods.iicl import IICL
@@ -114,20 +114,68 @@ def test_the_co_training_starts_from_the_initialisation(settings, corpora, stage
     assert not torch.equal(load_weights(tmp_path / "fresh")[head], before[head])
 
 
+def test_a_co_training_needs_its_initialisation_and_no_other_phase_has_one(
+    settings, corpora, tmp_path
+):
+    first, second = pretrain_phases(LENGTH, **settings)
+    for phase, previous in ((second, None), (first, tmp_path)):
+        with pytest.raises(ValueError, match=f"got phase '{phase.phase}'"):
+            run(phase, corpora, tmp_path / "out", previous=previous)
+
+
+def moments(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """The optimiser's state in a run's last checkpoint, by parameter."""
+    _, state = checkpoint.load_latest(folder / "checkpoints")
+    names = state["optimiser"]["param_groups"][0]["param_names"]
+    return {names[index]: kept for index, kept in state["optimiser"]["state"].items()}
+
+
 def test_the_optimiser_s_moments_are_kept_only_where_asked(settings, corpora, stages, tmp_path):
     phases, folders = stages
     kept = phases[1].model_copy(update={"keep_optimiser": True})
     run(kept, corpora, tmp_path / "kept", previous=folders[0])
-    steps = {}
-    for name in ("kept", "second"):
-        _, state = checkpoint.load_latest(tmp_path / name / "checkpoints")
-        names = state["optimiser"]["param_groups"][0]["param_names"]
-        counts = dict(zip(names, state["optimiser"]["state"].values(), strict=True))
-        steps[name] = {n: float(s["step"]) for n, s in counts.items()}
+    steps = {
+        name: {parameter: float(s["step"]) for parameter, s in moments(tmp_path / name).items()}
+        for name in ("kept", "second")
+    }
     encoder = next(n for n in steps["kept"] if n.startswith("video_encoder"))
     cluster = next(n for n in steps["kept"] if n.startswith("cluster_head"))
     assert (steps["kept"][encoder], steps["kept"][cluster]) == (12, 6)
     assert (steps["second"][encoder], steps["second"][cluster]) == (6, 6)
+
+
+@pytest.mark.parametrize("keep_head", [True, False])
+def test_kept_moments_are_those_of_the_parameters_that_go_on(
+    settings, corpora, stages, tmp_path, keep_head
+):
+    phases, folders = stages
+    update = {"keep_optimiser": True, "keep_instance_head": keep_head, "epochs": 0}
+    start = phases[1].model_copy(update=update)
+    run(start, corpora, tmp_path / "start", previous=folders[0])
+    before, after = moments(folders[0]), moments(tmp_path / "start")
+    fresh = () if keep_head else ("instance_head.",)
+    assert after.keys() == {name for name in before if not name.startswith(fresh)}
+    for name, kept in after.items():
+        assert all(torch.equal(kept[key], before[name][key]) for key in before[name])
+
+
+def test_moments_of_a_phase_without_steps_are_none(settings, corpora, tmp_path):
+    length = PretrainLength(initialisation=0, co_training=1)
+    first, second = pretrain_phases(length, keep_optimiser=True, **settings)
+    run(first, corpora, tmp_path / "first")
+    run(second, corpora, tmp_path / "second", previous=tmp_path / "first")
+    assert {float(kept["step"]) for kept in moments(tmp_path / "second").values()} == {3}
+
+
+def test_kept_moments_follow_the_parameters_to_their_device(stages):
+    phases, folders = stages
+    method = methods.build(phases[1].method, phases[1].phase, phases[1].encoders).to("meta")
+    optimiser = torch.optim.Adam(method.named_parameters())
+    pretrain._continue_optimiser(optimiser, phases[1], folders[0])
+    for kept in optimiser.state.values():
+        assert kept["exp_avg"].is_meta
+        assert kept["exp_avg_sq"].is_meta
+    assert optimiser.state
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(settings, corpora, tmp_path, monkeypatch):
@@ -170,6 +218,12 @@ def test_too_few_items_for_a_batch_are_refused(settings, corpora, tmp_path):
     phase, _ = pretrain_phases(LENGTH, **settings)
     with pytest.raises(ValueError, match="fewer than one batch of 64"):
         run(phase, corpora, tmp_path / "small")
+
+
+def test_a_control_that_never_trains_needs_no_full_batch(settings, corpora, tmp_path):
+    settings |= {"method": {"name": "random_init"}, "optimisation": {"batch_size": 64}}
+    (phase,) = pretrain_phases(LENGTH, **settings)
+    assert run(phase, corpora, tmp_path / "control")["num_steps"] == 0
 
 
 @pytest.mark.parametrize("method", ["supervised", "random_init"])

@@ -1,0 +1,158 @@
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from iicl import config
+from iicl.config import PretrainLength, pretrain_phases
+from iicl.data.loader import make_loader
+from iicl.data.store import PreparedCorpus
+from iicl.data.transforms import make_views
+from iicl.methods.supervised import Supervised
+from iicl.training import finetune, loop, pretrain
+from iicl.training.weights import load_weights
+
+
+def silent(fraction: float, text: str) -> None:
+    assert 0 <= fraction <= 1
+
+
+@pytest.fixture
+def recipe(settings) -> config.Finetune:
+    common = {name: settings[name] for name in ("clip", "encoders", "precision", "seed")}
+    return config.Finetune(
+        corpus="ucf101", epochs=2, clips_per_item=1, batch_size=8, num_clips=2, **common
+    )
+
+
+@pytest.fixture
+def encoder(settings, corpora, tmp_path):
+    """A pretraining of one epoch."""
+    length = PretrainLength(initialisation=1, co_training=0)
+    (phase, _) = pretrain_phases(length, **settings)
+    out = tmp_path / "encoder"
+    out.mkdir()
+    pretrain.run(
+        phase,
+        corpora=corpora,
+        upstream={},
+        out=out,
+        execution=config.Execution(),
+        report=silent,
+    )
+    return out
+
+
+def run(recipe, corpora, encoder, out, report=silent, **execution):
+    out.mkdir(exist_ok=True)
+    return finetune.run(
+        recipe,
+        corpora=corpora,
+        upstream={"encoder": encoder},
+        out=out,
+        execution=config.Execution(**execution),
+        report=report,
+    )
+
+
+def test_training_starts_from_the_encoder_and_an_orthogonal_classifier_on_train_items(
+    recipe, corpora, encoder, tmp_path, monkeypatch
+):
+    items = PreparedCorpus.open(corpora["ucf101"]).manifest.items
+    started = []
+
+    def note(training, *_):
+        state = training.method.state_dict()
+        started.append({name: value.clone() for name, value in state.items()})
+        rates = [group["lr"] for group in training.optimiser.param_groups]
+        assert rates == [recipe.head_learning_rate, recipe.encoder_learning_rate]
+        seen = [p for batch in training.batches(0) for p in batch.positions.tolist()]
+        assert len(seen) == training.num_steps * recipe.batch_size
+        assert {items[p].splits["1"] for p in seen} == {"train"}
+        return loop.Trained({}, 1.0, 1, 1)
+
+    monkeypatch.setattr(finetune, "train", note)
+    run(recipe, corpora, encoder, tmp_path / "tuned")
+    (state,) = started
+    for name, value in load_weights(encoder).items():
+        if name.startswith("video_encoder."):
+            assert torch.equal(state[name], value)
+    weight = state["classifier.weight"]
+    torch.testing.assert_close(weight @ weight.T, torch.eye(len(weight)))
+    assert (state["classifier.bias"] == 0).all()
+
+
+def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder, tmp_path):
+    class Interruption(Exception):
+        pass
+
+    def stop_at(step):
+        def report(fraction, text):
+            if text.startswith(f"step {step}/"):
+                raise Interruption
+
+        return report
+
+    run(recipe, corpora, encoder, tmp_path / "whole")
+    for step in (3, 8):
+        with pytest.raises(Interruption):
+            run(recipe, corpora, encoder, tmp_path / "cut", stop_at(step), checkpoint_seconds=0)
+    run(recipe, corpora, encoder, tmp_path / "cut")
+    whole, cut = load_weights(tmp_path / "whole"), load_weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(cut[name], value) for name, value in whole.items())
+
+
+def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
+    recipe, corpora, encoder
+):
+    recipe = recipe.model_copy(update={"num_clips": 3, "num_crops": 3, "batch_size": 4})
+    corpus = PreparedCorpus.open(corpora["ucf101"])
+    items = corpus.select(["video"], split="test", fold=1)[:6]
+    torch.manual_seed(0)
+    method = Supervised(recipe.encoders, len(corpus.manifest.classes)).train()
+    method.video_encoder = finetune.load_encoder(encoder, "video", recipe.encoders)
+    scores = finetune._test_scores(
+        recipe, method, corpus, items, torch.device("cpu"), config.Execution(), silent
+    )
+    method.eval()
+    for item, score in zip(items, scores, strict=True):
+        (batch,) = make_loader(
+            corpus,
+            [item],
+            recipe.clip,
+            views=["video"],
+            sampling="uniform",
+            batch_size=3,
+            num_clips=3,
+            num_crops=3,
+        )
+        clips = make_views(batch, recipe.clip, torch.device("cpu"))["video"]
+        assert len(clips) == 9
+        with torch.no_grad():
+            logits = method.classifier(method.video_encoder(clips))
+        torch.testing.assert_close(score, logits.mean(0))
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0, 1.0), (1, 0.0)])
+def test_an_item_is_right_if_its_own_class_scores_highest(
+    recipe, corpora, encoder, tmp_path, monkeypatch, shift, expected
+):
+    def know(config, method, corpus, items, *_):
+        classes = corpus.manifest.classes
+        labels = [classes.index(corpus.manifest.items[i].labels[0]) for i in items]
+        assert {corpus.manifest.items[i].splits["1"] for i in items} == {"test"}
+        return one_hot((torch.tensor(labels) + shift) % len(classes), len(classes)).float()
+
+    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1, 1))
+    monkeypatch.setattr(finetune, "_test_scores", know)
+    result = run(recipe, corpora, encoder, tmp_path / "tuned")
+    assert result["metrics"] == {"top1": expected}
+
+
+def test_what_cannot_be_tuned_on_is_refused(recipe, corpora, encoder, tmp_path):
+    large = recipe.model_copy(update={"batch_size": 500})
+    with pytest.raises(ValueError, match="one batch of 500"):
+        run(large, corpora, encoder, tmp_path / "large")
+    other_fold = recipe.model_copy(update={"fold": 7})
+    with pytest.raises(ValueError, match="'7'"):
+        run(other_fold, corpora, encoder, tmp_path / "other")
