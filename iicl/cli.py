@@ -78,9 +78,14 @@ def _prepare(parsed: argparse.Namespace) -> None:
     flawed = [item for item in manifest.items if item.reason and item.reason != "missing"]
     for item in flawed[:20]:
         views = " and ".join(item.views) or "nothing"
-        print(f"  {item.id}: {views} kept: {item.reason}")
+        print(_printable(f"  {item.id}: {views} kept: {item.reason}"))
     if len(flawed) > 20:
         print(f"  and {len(flawed) - 20:,} more; all are in {parsed.out / 'manifest.jsonl'}")
+
+
+def _printable(text: str) -> str:
+    """One line whatever a file is called."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:

@@ -145,9 +145,10 @@ def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> st
     for item in listing.items:
         path, stamp = None, None
         if item.path is not None:
-            status = item.path.stat()
             path = os.path.relpath(item.path, source)
-            stamp = [status.st_size, status.st_mtime_ns]
+            if os.access(item.path, os.R_OK):  # no broken link, nothing forbidden
+                status = item.path.stat()
+                stamp = [status.st_size, status.st_mtime_ns]
         segment = [item.start_seconds, item.end_seconds]
         rows.append(
             [item.id, path, stamp, item.labels, sorted(item.splits.items()), item.group, segment]

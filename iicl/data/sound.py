@@ -16,6 +16,11 @@ class Sound:
         self._blocks: list[tuple[int, np.ndarray]] = []
         self._next = 0
 
+    @property
+    def heard(self) -> bool:
+        """Whether there was any."""
+        return bool(self._blocks)
+
     def add(self, frame: av.AudioFrame) -> None:
         """Takes the next frame.
 
@@ -46,7 +51,8 @@ class Sound:
             low, high = max(begin, first), min(begin + len(block), end)
             if low < high:
                 sound[low - first : high - first] = block[low - begin : high - begin]
-        return _resampled(sound, self._rate, rate)
+        samples = _resampled(sound, self._rate, rate)
+        return samples if len(samples) else None
 
 
 def _mono(frame: av.AudioFrame) -> np.ndarray:

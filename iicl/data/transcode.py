@@ -4,22 +4,19 @@ Time zero of both is the first video frame kept. Nothing here imports torch: it 
 processes that start often.
 """
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import av
-import av.error
 import numpy as np
 
 from iicl.config import Preparation
 from iicl.data.encode import Encoder
 from iicl.data.manifest import UnusableSource
 from iicl.data.sound import Sound
+from iicl.data.source import Source, open_source
 
-_MARGIN_SECONDS = 0.5  # read before a cut, so that audio codecs have settled
+_SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
 
 
 @dataclass
@@ -64,199 +61,76 @@ def transcode(
     Raises:
         UnusableSource: if neither video nor sound can be had.
     """
-    if path.stat().st_size == 0:
-        raise UnusableSource("empty file")
-    try:
-        # "file:" keeps FFmpeg from reading names such as "a:b" as URLs.
-        container = av.open(f"file:{os.path.abspath(path)}", metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError, UnicodeError) as error:
-        raise UnusableSource(f"not readable as media: {_text(error)}") from None
-    with container:
-        return _Reader(container, preparation, start_seconds, end_seconds).read()
+    with open_source(path) as container:
+        source = Source(container, preparation.max_seconds, start_seconds, end_seconds)
+        return _read(source, preparation)
 
 
-class _Reader:
-    """State of one pass over one container."""
-
-    def __init__(
-        self,
-        container: av.container.InputContainer,
-        preparation: Preparation,
-        start: float | None,
-        end: float | None,
-    ) -> None:
-        self.container = container
-        self.preparation = preparation
-        kind = container.format.name
-        if kind == "tty" or kind.startswith("image2") or kind.endswith("_pipe"):
-            raise UnusableSource(f"text or still image ({kind}), not a clip")
-        video: Any = container.streams.best("video")
-        if video is not None and video.disposition & av.stream.Disposition.attached_pic:
-            video = None  # cover art
-        audio: Any = container.streams.best("audio")
-        self.video: av.VideoStream | None = video
-        self.audio: av.AudioStream | None = audio
-        self.streams = [stream for stream in (video, audio) if stream is not None]
-        if not self.streams:
-            raise UnusableSource("no video stream and no audio stream")
-        for stream in self.streams:
-            if stream.codec_context is None:
-                raise UnusableSource(f"no decoder for its {stream.type} stream")
-            stream.codec_context.thread_count = 1
-        self.main = self.streams[0]  # whose times count
-        self.origin = self._origin()
-        self.announced = self._announced()
-        self.low, self.high = self._window(start, end)
-        self.num_errors = 0
-        self.stopped = ""
-
-    def _origin(self) -> float:
-        start = self.main.start_time
-        if start is not None:
-            return float(start * self.main.time_base)
-        return (self.container.start_time or 0) / 1e6
-
-    def _announced(self) -> float | None:
-        """Seconds from the first frame to the end, as the header or else the packets say."""
-        rate = self.video.average_rate if self.video is not None else None
-        num_frames = self.video.frames if self.video is not None else 0
-        if self.container.format.name == "avi" and rate and num_frames:
-            # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
-            return float(num_frames / rate)
-        duration = self.main.duration
-        if duration is not None and duration > 0:
-            return float(duration * self.main.time_base)
-        if self.container.duration is not None and self.container.duration > 0:
-            first = (self.container.start_time or 0) / 1e6
-            return first + self.container.duration / 1e6 - self.origin
-        return None
-
-    def _window(self, start: float | None, end: float | None) -> tuple[float | None, float]:
-        """Absolute seconds of the part to keep; the low end is None if that is the first frame."""
-        longest = self.preparation.max_seconds
-        duration = self.announced if self.announced is not None else self._measured()
-        high = duration if end is None else min(end, duration)
-        low = start or 0.0
-        if low >= high:
-            raise UnusableSource(f"segment {start}-{end} s lies outside its {duration:.3f} s")
-        if high - low > longest + 1e-3:
-            low = (low + high - longest) / 2
-            return self.origin + low, self.origin + low + longest
-        # A header may announce too little: without a segment or a cut, only the limit ends it.
-        return (self.origin + low if start else None), self.origin + (
-            low + longest if end is None else high
-        )
-
-    def _measured(self) -> float:
-        """Seconds to the last time stamp, of a file whose header does not say."""
-        last = self.origin
-        try:
-            for packet in self.container.demux(self.main):
-                if packet.pts is not None:
-                    last = max(
-                        last, float((packet.pts + (packet.duration or 0)) * self.main.time_base)
-                    )
-        except av.error.FFmpegError:
-            pass  # met again, and noted, when it is decoded
-        self._seek(self.origin)
-        if last <= self.origin:
-            raise UnusableSource("no time stamps and no duration")
-        return last - self.origin
-
-    def _seek(self, seconds: float) -> None:
-        try:
-            self.container.seek(round(seconds * 1e6), backward=True)
-        except av.error.FFmpegError as error:
-            raise UnusableSource(f"cannot seek to {seconds:.1f} s: {_text(error)}") from None
-
-    def read(self) -> Transcoded:
-        if self.low is not None:
-            self._seek(max(self.low - _MARGIN_SECONDS, self.origin))
-        result = Transcoded()
-        sound = Sound()
-        encoder = None
-        if self.video is not None:
-            encoder = Encoder(self.video, self.preparation, self.origin, self.low, self.high)
-        for frame in self._frames():
-            if isinstance(frame, av.VideoFrame):
-                assert encoder is not None
-                encoder.add(frame)
-            else:
-                sound.add(frame)
-        zero = self.low
-        seconds = self.high - (self.origin if self.low is None else self.low)
-        if encoder is not None:
-            encoder.finish()
-        if encoder is not None and encoder.packets:
-            result.packets, result.fps = encoder.packets, float(encoder.fps)
-            result.height, result.width = encoder.height, encoder.width
-            zero = encoder.zero
-            seconds = len(encoder.packets) / result.fps
-        if self.audio is not None:
-            result.samples = sound.samples(zero, seconds, self.preparation.sample_rate)
-        self._judge(result, encoder, seconds if result.packets else None)
-        return result
-
-    def _judge(
-        self, result: Transcoded, encoder: Encoder | None, video_seconds: float | None
-    ) -> None:
-        """Adds the notes; refuses what is mostly broken."""
-        notes = result.notes
-        if encoder is None:
-            notes.append("no video stream")
-        elif not result.packets:
-            notes.append("no video frame decodes")
-        if self.audio is None:
-            notes.append("no audio stream")
-        elif result.samples is None or not len(result.samples):
-            result.samples = None
-            notes.append("no sound decodes at the time of the video")
-        if self.num_errors:
-            notes.append(f"{self.num_errors} packets do not decode")
-        if encoder is not None and encoder.num_corrupt:
-            notes.append(f"{encoder.num_corrupt} of {encoder.num_frames} frames are damaged")
-        if not result.packets and result.samples is None:
-            raise UnusableSource("; ".join(notes + [self.stopped] * bool(self.stopped)))
-        if encoder is not None and video_seconds is not None:
-            self._judge_length(notes, encoder, video_seconds)
-
-    def _judge_length(self, notes: list[str], encoder: Encoder, seconds: float) -> None:
-        wanted = self.high - (self.origin if self.low is None else self.low)
-        if self.announced is not None:
-            wanted = min(wanted, self.announced)
-        short = wanted - seconds > max(0.25, 2 / float(encoder.fps))
-        if short or self.stopped:
-            reason = f"ends after {seconds:.2f} s of {wanted:.2f} s"
-            notes.append(reason + (f" ({self.stopped})" if self.stopped else ""))
-        if short and seconds < min(1.0, wanted / 2):
-            raise UnusableSource("; ".join(notes))
-        if 2 * encoder.num_corrupt > encoder.num_frames:
-            raise UnusableSource("; ".join(notes))
-
-    def _frames(self) -> Iterator[av.VideoFrame | av.AudioFrame]:
-        """Decoded frames of both streams until both are past the window."""
-        open_streams = {stream.index for stream in self.streams}
-        packets = self.container.demux(self.streams)
-        while open_streams:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                self.stopped = _text(error)
-                return
-            if packet.stream.index not in open_streams:
-                continue
-            try:
-                frames: list[Any] = packet.decode()
-            except av.error.FFmpegError:
-                self.num_errors += 1
-                continue
-            for frame in frames:
-                if frame.time is not None and frame.time >= self.high:
-                    open_streams.discard(packet.stream.index)
-                yield frame
+def _read(source: Source, preparation: Preparation) -> Transcoded:
+    encoder = None
+    if source.video is not None:
+        encoder = Encoder(source.video, preparation, source.origin, source.low, source.high)
+    sound = Sound()
+    for frame in source.frames():
+        if isinstance(frame, av.VideoFrame):
+            assert encoder is not None
+            encoder.add(frame)
+        else:
+            sound.add(frame)
+    if encoder is not None:
+        encoder.finish()
+    rate = preparation.sample_rate
+    if encoder is not None and encoder.packets:
+        fps = float(encoder.fps)
+        seconds = len(encoder.packets) / fps
+        samples = sound.samples(encoder.zero, seconds, rate)
+        result = Transcoded(encoder.packets, fps, encoder.height, encoder.width, samples)
+    else:
+        seconds = source.seconds
+        result = Transcoded(samples=sound.samples(source.low, source.max_seconds, rate))
+    result.notes += _stream_notes(source, encoder, sound, result, seconds, rate)
+    if not result.packets and result.samples is None:
+        raise UnusableSource("; ".join(result.notes))
+    if encoder is not None and result.packets:
+        _judge_video(source, encoder, result.notes, seconds)
+    return result
 
 
-def _text(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _stream_notes(
+    source: Source,
+    encoder: Encoder | None,
+    sound: Sound,
+    result: Transcoded,
+    seconds: float,
+    rate: int,
+) -> list[str]:
+    """What is absent or damaged."""
+    notes = []
+    if encoder is None:
+        notes.append("no video stream")
+    elif not result.packets:
+        notes.append("no video frame decodes")
+    if source.audio is None:
+        notes.append("no audio stream")
+    elif result.samples is None:
+        notes.append("no sound at the time of the video" if sound.heard else "no sound decodes")
+    elif seconds - len(result.samples) / rate > _SHORT_SECONDS:
+        notes.append(f"sound ends after {len(result.samples) / rate:.2f} s of {seconds:.2f} s")
+    for kind, number in sorted(source.num_errors.items()):
+        notes.append(f"decoding fails for {number} of {source.num_packets[kind]} {kind} packets")
+    if encoder is not None and encoder.num_corrupt:
+        notes.append(f"{encoder.num_corrupt} of {encoder.num_frames} frames decode damaged")
+    if source.stopped:
+        notes.append(f"reading stops early: {source.stopped}")
+    return notes
+
+
+def _judge_video(source: Source, encoder: Encoder, notes: list[str], seconds: float) -> None:
+    """Notes that the video is short; refuses what is mostly broken."""
+    short = source.seconds - seconds > max(_SHORT_SECONDS, 2 / float(encoder.fps))
+    if short:
+        notes.append(f"ends after {seconds:.2f} s of {source.seconds:.2f} s")
+    if short and seconds < min(1.0, source.seconds / 2):
+        raise UnusableSource("; ".join(notes))
+    if 2 * encoder.num_corrupt > encoder.num_frames:
+        raise UnusableSource("; ".join(notes))

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from iicl import cli
@@ -24,14 +26,21 @@ def test_a_flawed_file_is_named_with_its_reason(tmp_path, capsys):
     source = tmp_path / "source"
     assert cli.main(["generate", "ucf101", str(source), "--items", "48", "--workers", "0"]) == 0
     victim = sorted((source / "UCF-101").rglob("*.avi"))[0]
-    victim.write_bytes(b"no film")
+    victim.unlink()
+    victim.with_name(os.fsdecode(b"two\nlines \xff.avi")).write_bytes(b"no film")
     capsys.readouterr()
-    assert (
-        cli.main(["prepare", "ucf101", str(source), str(tmp_path / "out"), "--workers", "1"]) == 0
-    )
+    arguments = [
+        "prepare",
+        "mine",
+        str(source / "UCF-101"),
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    ]
+    assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "47 of 48 items usable" in printed
-    assert f"{victim.name}: nothing kept:" in printed
+    assert f"{victim.parent.name}/two\\nlines \\udcff.avi: nothing kept:" in printed
 
 
 @pytest.mark.parametrize(("source", "message"), [("absent", "no such folder"), ("empty", "empty")])

@@ -3,18 +3,22 @@
 Source, licence and counts are the user's; there is no official list. Layout: any file at any depth
 below ``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, class folders are looked
 for in these and they are the splits of fold 1; otherwise every item is "train". A root without any
-sub-folder is one class of its own name. Hidden files, and files beside the class folders (a
-README), are not part of the corpus; any other file is listed, with a reason if it turns out not to
-be media.
+sub-folder is one class of its own name. Hidden files and folders are not part of the corpus, nor is
+what lies beside the class folders (a README), which is said aloud; any other file is listed, with a
+reason if it turns out not to be media. Links to folders are followed, unless these hold the link.
 """
 
+import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL: dict[str, int] = {}
 MARKERS: tuple[str, ...] = ()
+
+logger = logging.getLogger(__name__)
 
 
 def discover(root: Path) -> Listing:
@@ -24,13 +28,17 @@ def discover(root: Path) -> Listing:
         root: folder of class folders, or of ``train`` and ``test`` with class folders each.
 
     Raises:
-        ValueError: if ``root`` is no folder or there is no file in any class folder.
+        ValueError: if ``root`` is no folder, there is no file in any class folder, or a class
+            folder is a link to a folder that holds it.
+        OSError: if a folder cannot be read, so that nobody could say what is missing.
     """
     if not root.is_dir():
         raise ValueError(f"no such folder: {root}")
     splits = {"train": root / "train", "test": root / "test"}
     if not all(folder.is_dir() for folder in splits.values()):
         splits = {"train": root}
+    else:
+        _say_left_out(root, splits)
     items = [
         SourceItem(
             id=file.relative_to(root).as_posix(),
@@ -57,13 +65,34 @@ def _class_folders(base: Path) -> dict[str, Path]:
         for folder in base.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
     }
+    for folder in folders.values():
+        if _holds(folder, base):
+            raise ValueError(f"{folder} is a link to a folder that holds it")
+    if folders:
+        _say_left_out(base, folders)
     return folders or {base.resolve().name: base}
 
 
 def _files(folder: Path) -> list[Path]:
-    return [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".")
-    ]
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        loops = [name for name in folders if _holds(Path(parent, name), Path(parent))]
+        folders[:] = [n for n in folders if n not in loops and not n.startswith(".")]
+        files += [Path(parent, name) for name in names + loops if not name.startswith(".")]
+    return files
+
+
+def _holds(folder: Path, inner: Path) -> bool:
+    """Whether a link leads to a folder above; following it would never end."""
+    return folder.is_symlink() and inner.resolve().is_relative_to(folder.resolve())
+
+
+def _say_left_out(base: Path, used: Iterable[str]) -> None:
+    others = {path.name for path in base.iterdir() if not path.name.startswith(".")} - set(used)
+    if others:
+        names = ", ".join(sorted(map(ascii, others))[:3]) + ", ..." * (len(others) > 3)
+        logger.warning("%s: not in a class folder and left out: %s", base, names)
+
+
+def _raise(error: OSError) -> None:
+    raise error

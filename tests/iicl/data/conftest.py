@@ -25,6 +25,7 @@ def _write_clip(
     channels: int = 1,
     sound: Callable[[np.ndarray], np.ndarray] | None = None,
     sound_starts: float = 0.0,
+    sound_seconds: float | None = None,
     video: bool = True,
     codec: str = "libx264",
     audio_codec: str = "pcm_s16le",
@@ -51,7 +52,7 @@ def _write_clip(
             layout = {1: "mono", 2: "stereo"}[channels]
             audio = container.add_stream(audio_codec, rate=rate, layout=layout)
             streams.append(audio)
-            stamps = np.arange(round(seconds * rate)) / rate
+            stamps = np.arange(round((sound_seconds or seconds) * rate)) / rate
             samples = np.clip(sound(stamps), -1, 1)
             blocks = np.array_split((samples * 32767).astype(np.int16), max(1, len(times)), axis=1)
             written = 0

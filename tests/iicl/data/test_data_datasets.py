@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -193,6 +194,59 @@ def test_folder_knows_train_and_test(tmp_path: Path) -> None:
         "train/a/x.mp4": ("train", ("a",)),
     }
     assert listing.num_official == {"1/train": 1, "1/test": 2}
+
+
+def test_folder_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("train/a/x.mp4", "test/a/x.mp4", "test/beside.mp4", "val/a/x.mp4", ".git/config"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [item.id for item in folder.discover(tmp_path).items] == [
+        "test/a/x.mp4",
+        "train/a/x.mp4",
+    ]
+    assert [record.getMessage().split(": ")[1:] for record in caplog.records] == [
+        ["not in a class folder and left out", "'val'"],
+        ["not in a class folder and left out", "'beside.mp4'"],
+    ]
+
+
+def test_folder_follows_links_that_end(tmp_path: Path) -> None:
+    for name in ("elsewhere/y.mp4", "root/a/x.mp4", "root/a/.hidden/z.mp4", "root/a/x2.mp4/in.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    root = tmp_path / "root"
+    (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "up").symlink_to("..")
+    (root / "a" / "broken.mp4").symlink_to("nowhere")
+    (root / "b").symlink_to(tmp_path / "elsewhere")
+    assert {item.id: item.labels for item in folder.discover(root).items} == {
+        "a/broken.mp4": ("a",),
+        "a/linked/y.mp4": ("a",),
+        "a/up": ("a",),  # refused, with its reason, when it is read
+        "a/x.mp4": ("a",),
+        "a/x2.mp4/in.mp4": ("a",),
+        "b/y.mp4": ("b",),
+    }
+    (root / "c").symlink_to(".")
+    with pytest.raises(ValueError, match="c is a link to a folder that holds it"):
+        folder.discover(root)
+
+
+def test_folder_refuses_what_it_cannot_look_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a" / "closed").mkdir(parents=True)
+    (tmp_path / "a" / "x.mp4").touch()
+    scandir = os.scandir
+
+    def denied(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(PermissionError, match="closed"):
+        folder.discover(tmp_path)
 
 
 def test_folder_without_sub_folders_is_one_class(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ def source(write_clip: Callable, tmp_path_factory: pytest.TempPathFactory) -> Pa
     write_clip(root / "b" / "sound ünï.wav", seconds=0.4, video=False)
     (root / "b" / "empty.mp4").touch()
     (root / "b" / "text.mp4").write_text("no clip\n" * 50)
+    (root / "b" / "broken.mp4").symlink_to("nowhere")
+    shutil.copy(first, root / "b" / "two\nlines.mkv")
+    shutil.copy(first, root / "b" / os.fsdecode(b"not utf-8 \xff\xfe.mkv"))
     return root
 
 
@@ -54,22 +57,24 @@ def prepared(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_everything_is_listed_with_its_reason(source: Path, prepared: Path) -> None:
     manifest = Manifest.read(prepared)
-    assert len(manifest.items) == sum(path.is_file() for path in source.rglob("*"))
+    assert len(manifest.items) == sum(not path.is_dir() for path in source.rglob("*"))
     troubled = {item.id: (item.views, item.reason) for item in manifest.items if item.reason}
     assert troubled.keys() == {
         "b/silent [1];#!&.mkv",
         "b/sound ünï.wav",
         "b/empty.mp4",
         "b/text.mp4",
+        "b/broken.mp4",
     }
     assert troubled["b/silent [1];#!&.mkv"] == (("video",), "no audio stream")
     assert troubled["b/sound ünï.wav"] == (("audio",), "no video stream")
     assert troubled["b/empty.mp4"] == ((), "empty file")
+    assert troubled["b/broken.mp4"] == ((), "the link leads to no file: No such file or directory")
     assert troubled["b/text.mp4"][0] == ()
     assert "not readable as media" in troubled["b/text.mp4"][1]
     header = read_header(prepared)
     assert header is not None
-    assert header["num_items"] - header["num_usable"] == 2
+    assert header["num_items"] - header["num_usable"] == 3
     assert header["hash"] == manifest.hash
 
 
@@ -223,6 +228,18 @@ def test_a_corpus_with_nothing_usable_is_an_error(tmp_path: Path) -> None:
     assert read_header(tmp_path / "out") is None
 
 
+def test_a_file_that_can_be_read_at_last_is_a_changed_source(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "source" / "a" / "x.mkv", seconds=0.4)
+    (tmp_path / "source" / "a" / "y.mkv").symlink_to(tmp_path / "later.mkv")
+    before = run(tmp_path / "source", tmp_path / "out")
+    assert [bool(item.views) for item in before.items] == [True, False]
+    write_clip(tmp_path / "later.mkv", seconds=0.4)
+    after = run(tmp_path / "source", tmp_path / "out")
+    assert [bool(item.views) for item in after.items] == [True, True]
+
+
 def test_log_mel_statistics_are_those_of_the_sound(prepared: Path) -> None:
     corpus = PreparedCorpus.open(prepared)
     windows = [corpus.read_audio(position, 0, 32_000) for position in corpus.select(["audio"])]
@@ -300,7 +317,7 @@ def test_every_real_file_is_prepared_or_listed_with_a_reason(tmp_path: Path) -> 
     assert [item.id for item in unusable] == ["README.torchvision"]
     assert all(item.reason for item in manifest.items if len(item.views) < 2)
     reasons = {item.id: item.reason for item in manifest.items}
-    assert "do not decode" in reasons["corrupted.mp4"]
+    assert "decoding fails for 1 of 50 video packets" in reasons["corrupted.mp4"]
     corpus = PreparedCorpus.open(tmp_path / "out")
     for position, item in enumerate(manifest.items):
         if "video" in item.views:

@@ -1,3 +1,5 @@
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +170,42 @@ def test_rotation_is_that_of_the_picture(turns: int) -> None:
     np.testing.assert_array_equal(turned.to_ndarray().ravel(), expected)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "size"),
+    [
+        ((1, 0, 0, 1), (32, 42)),
+        ((0, 1, -1, 0), (42, 32)),
+        ((-1, 0, 0, -1), (32, 42)),
+        ((0, -1, 1, 0), (42, 32)),
+    ],
+)
+def test_a_picture_that_its_file_turns_is_stored_turned(
+    write_clip: Callable, tmp_path: Path, matrix: tuple[int, ...], size: tuple[int, int]
+) -> None:
+    quarters = {(-1, -1): 40, (1, -1): 100, (-1, 1): 160, (1, 1): 220}  # by side: (x, y)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for (x, y), grey in quarters.items():
+        picture[24 * (y > 0) : 24 + 24 * (y > 0), 32 * (x > 0) : 32 + 32 * (x > 0)] = grey
+    path = write_clip(tmp_path / "x.mp4", seconds=0.2, rate=None, image=lambda time: picture)
+    content = bytearray(path.read_bytes())
+    # ISO/IEC 14496-12, track header of version 0: (x, y) is shown at (a x + c y, b x + d y).
+    begin = content.index(b"tkhd") + 44
+    identity = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000]
+    assert struct.unpack_from(">9i", content, begin) == tuple(identity)
+    a, b, c, d = matrix
+    turned = [a * 0x10000, b * 0x10000, 0, c * 0x10000, d * 0x10000, 0, 0, 0, 0x40000000]
+    struct.pack_into(">9i", content, begin, *turned)
+    path.write_bytes(content)
+    shown = decode(transcode(path, SMALL).packets)[0].astype(float)
+    assert shown.shape[:2] == size
+    for (x, y), grey in quarters.items():
+        row = size[0] // 2 + (b * x + d * y) * size[0] // 4
+        column = size[1] // 2 + (a * x + c * y) * size[1] // 4
+        assert shown[row - 3 : row + 3, column - 3 : column + 3].mean() == pytest.approx(
+            grey, abs=6
+        )
+
+
 def test_what_is_absent_is_said(write_clip: Callable, tmp_path: Path) -> None:
     silent = transcode(write_clip(tmp_path / "v.mkv", rate=None), SMALL)
     assert silent.samples is None
@@ -177,6 +215,14 @@ def test_what_is_absent_is_said(write_clip: Callable, tmp_path: Path) -> None:
     assert blind.samples is not None
     assert len(blind.samples) == 16_000
     assert blind.notes == ["no video stream"]
+
+
+def test_sound_that_ends_early_is_noted(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mkv", seconds=1.0, sound_seconds=0.5)
+    result = transcode(path, SMALL)
+    assert len(result.packets) == 25
+    assert result.samples is not None
+    assert result.notes == ["sound ends after 0.50 s of 1.00 s"]
 
 
 def test_a_truncated_file_is_kept_with_a_note_or_refused(
@@ -209,6 +255,28 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, name: str, content: bytes, r
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnusableSource, match=reason):
         transcode(tmp_path / name, SMALL)
+
+
+def test_what_is_no_file_is_refused_in_plain_words(write_clip: Callable, tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "broken.mp4").symlink_to("nowhere")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    for name, reason in {
+        "folder.mp4": "a folder, a pipe or a device, not a file",
+        "pipe.mp4": "a folder, a pipe or a device, not a file",
+        "broken.mp4": "the link leads to no file: No such file",
+        "loop.mp4": "the link leads to no file: Too many levels",
+        "gone.mp4": "cannot be opened: No such file",
+    }.items():
+        with pytest.raises(UnusableSource, match=reason):
+            transcode(tmp_path / name, SMALL)
+    forbidden = write_clip(tmp_path / "forbidden.mp4", seconds=0.2)
+    forbidden.chmod(0)
+    if os.access(forbidden, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(UnusableSource, match="cannot be opened: Permission denied"):
+        transcode(forbidden, SMALL)
 
 
 def test_a_still_image_is_no_clip(tmp_path: Path) -> None:
