@@ -153,7 +153,7 @@ def _prepare_shards(
         _Batch(number, list(items[start : start + ITEMS_PER_SHARD]), folder, preparation)
         for number, start in enumerate(range(0, len(items), ITEMS_PER_SHARD))
     ]
-    todo = [batch for batch in batches if not _index_path(batch).exists()]
+    todo = [batch for batch in batches if not _is_whole(batch)]
     num_done = len(items) - sum(len(batch.items) for batch in todo)
 
     def advance() -> None:
@@ -171,6 +171,19 @@ def _index_path(batch: _Batch) -> Path:
     return batch.folder / f"{batch.number:05d}.jsonl"
 
 
+def _shard_path(batch: _Batch) -> Path:
+    return batch.folder / f"{batch.number:05d}.bin"
+
+
+def _is_whole(batch: _Batch) -> bool:
+    """Whether a shard and its index are there; a person may have lost one of them."""
+    index, shard = _index_path(batch), _shard_path(batch)
+    if not index.exists() or not shard.exists():
+        return False
+    rows = [ManifestItem.from_json(line) for line in index.read_text("ascii").splitlines()]
+    return shard.stat().st_size == sum(row.num_bytes for row in rows)
+
+
 def prepare_shard(batch: _Batch, context: pool.Context) -> None:
     """Writes one shard, then its index: the index's presence means that the shard is whole."""
     rows: list[ManifestItem] = []
@@ -183,8 +196,7 @@ def prepare_shard(batch: _Batch, context: pool.Context) -> None:
         rows.append(dataclasses.replace(row, shard=batch.number, offset=offset))
         payloads.append(payload)
         offset += len(payload)
-    shard = batch.folder / f"{batch.number:05d}.bin"
-    write_atomic(shard, lambda stream: stream.writelines(payloads))
+    write_atomic(_shard_path(batch), lambda stream: stream.writelines(payloads))
     text = "".join(row.to_json() + "\n" for row in rows)
     write_atomic(_index_path(batch), lambda stream: stream.write(text.encode("ascii")))
 

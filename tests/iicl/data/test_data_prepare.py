@@ -191,6 +191,21 @@ def test_a_damaged_manifest_is_an_error(
         Manifest.read(tmp_path)
 
 
+def test_a_lost_or_cut_shard_is_prepared_again(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "corpus"
+    shutil.copytree(prepared, out)
+    first, second = sorted(out.glob("*/*.bin"))[:2]
+    first.unlink()
+    os.truncate(second, 10)
+    with pytest.raises(ValueError, match="cut short"):
+        PreparedCorpus.open(out)
+    (out / "manifest.jsonl").unlink()
+    assert run(source, out).hash == Manifest.read(prepared).hash
+    PreparedCorpus.open(out)
+
+
 def test_a_row_survives_its_text() -> None:
     item = ManifestItem(
         "名/\udcff", ("a",), {"1": "test"}, "g", ("audio",), "why", fps=30000 / 1001
