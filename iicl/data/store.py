@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from iicl.data.manifest import Manifest, ManifestItem
+from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem
 from iicl.data.transcode import GOP
 
 
@@ -40,7 +40,10 @@ class PreparedCorpus:
         for shard, end in ends.items():
             file = corpus._shard(shard)
             if not file.is_file() or file.stat().st_size < end:
-                raise ValueError(f"shard {file} is missing or cut short: prepare again")
+                raise ValueError(
+                    f"shard {file} is missing or cut short:"
+                    f" remove {path / MANIFEST_NAME} and prepare again"
+                )
         return corpus
 
     def select(

@@ -179,6 +179,7 @@ def test_the_hash_sees_what_training_sees(prepared: Path) -> None:
         (lambda text: text.replace('"b"', '"c"', 1), "damaged"),
         (lambda text: text[: len(text) // 2], "damaged"),
         (lambda text: text.replace('"format": 1', '"format": 0'), "prepare again"),
+        (lambda text: "\xe9" + text, r"ordinal not in range\(128\); remove it and prepare"),
         (lambda text: "{}\n", "damaged"),
     ],
 )
@@ -199,7 +200,7 @@ def test_a_lost_or_cut_shard_is_prepared_again(
     first, second = sorted(out.glob("*/*.bin"))[:2]
     first.unlink()
     os.truncate(second, 10)
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match=r"cut short: remove .*manifest\.jsonl and prepare again"):
         PreparedCorpus.open(out)
     (out / "manifest.jsonl").unlink()
     assert run(source, out).hash == Manifest.read(prepared).hash
