@@ -151,6 +151,8 @@ def _allowed(arguments: argparse.Namespace) -> bool:
 def _accept(launch: Launch, current: Plan) -> Plan:
     """Record the stale results that a person lets stand, and plan again."""
     for run_id in launch.arguments.accept:
+        if run_id in current.runs and launch.home.accepted(run_id):
+            continue  # by an earlier command
         replaced = [run for run in current.runs.values() if run_id in run.stale]
         if not replaced:
             raise ValueError(f"--accept {run_id}: no such stale result in this plan")

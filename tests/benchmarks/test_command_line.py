@@ -306,7 +306,7 @@ def test_stale_results_are_kept_shown_and_accepted_by_name(
             break
         first = min(stale, key=lambda i: order[i.split("-")[0]])
         assert checkout.run("--dry-run", "--accept", first) == 0
-    assert checkout.run("--collect") == 0
+    assert checkout.run("--collect", "--accept", first) == 0  # the same command again
     assert checkout.home.run_ids() == old
     assert "a person accepted it" in (checkout.folder / "out" / "table2.md").read_text()
 
