@@ -24,7 +24,7 @@ def video_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
     """
     width, depth = encoders["video_width"], encoders["video_depth"]
     frames, side = clip["num_frames"], _out(clip["size"], 7, 2, 3)
-    stem = 45 * width // 64 or 1
+    stem = max(1, round(45 * width / 64))
     macs = frames * side**2 * (3 * stem * 49 + stem * width * 3)
     channels = width
     for stage in range(4):

@@ -114,11 +114,13 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
         wanted = " ".join(f"--data {name}=PATH" for name in missing)
         raise ValueError(f"scale {launch.scale.scale} needs a real copy: {wanted}")
     if not arguments.collect:
-        current = _force(launch, current)
+        forced = _forced(launch, current)
         terminal.show_plan(current, rates, launch.site)
         work = current.to_do() or any(c.to_prepare for c in current.used_corpora())
         if work and not _allowed(arguments):
             return INCOMPLETE
+        if forced:
+            current = _move_aside(launch, forced)
         if work or arguments.yes:
             with launch.home.launch():
                 current = _prepare(launch, current)
@@ -149,6 +151,8 @@ def _allowed(arguments: argparse.Namespace) -> bool:
 def _accept(launch: Launch, current: Plan) -> Plan:
     """Record the stale results that a person lets stand, and plan again."""
     for run_id in launch.arguments.accept:
+        if run_id in current.runs and launch.home.accepted(run_id):
+            continue  # by an earlier command
         replaced = [run for run in current.runs.values() if run_id in run.stale]
         if not replaced:
             raise ValueError(f"--accept {run_id}: no such stale result in this plan")
@@ -157,19 +161,25 @@ def _accept(launch: Launch, current: Plan) -> Plan:
     return current
 
 
-def _force(launch: Launch, current: Plan) -> Plan:
-    """Move runs aside, with everything in the plan that was made from them, and plan again."""
+def _forced(launch: Launch, current: Plan) -> list[str]:
+    """Runs to make again, with everything in the plan that was made from them; marked as new."""
     wanted = launch.arguments.force
-    if not wanted:
-        return current
-    roots = list(current.runs) if "all" in wanted else wanted
-    for run_id in roots:
+    found: dict[str, None] = {}
+    for run_id in current.runs if "all" in wanted else wanted:
         if run_id not in current.runs:
             raise ValueError(f"--force {run_id}: no such run in this plan")
-        for other in current.descendants(run_id):
-            if launch.home.spec(other) is not None:
-                target = launch.home.move_aside(other)
-                print(f"moved aside: {other} -> .aside/{target.name}", file=sys.stderr)
+        found.update(dict.fromkeys(current.descendants(run_id)))
+    there = [run_id for run_id in found if launch.home.spec(run_id) is not None]
+    for run_id in there:
+        current.runs[run_id] = dataclasses.replace(current.runs[run_id], state="new")
+    return there
+
+
+def _move_aside(launch: Launch, run_ids: Sequence[str]) -> Plan:
+    """Move runs aside and plan again."""
+    for run_id in run_ids:
+        target = launch.home.move_aside(run_id)
+        print(f"moved aside: {run_id} -> .aside/{target.name}", file=sys.stderr)
     return launch.plan()
 
 

@@ -111,6 +111,8 @@ def prepare(
     Raises:
         ValueError: if the source cannot be read or nothing in it is usable.
     """
+    from concurrent.futures.process import BrokenProcessPool
+
     from iicl import config
     from iicl.data import datasets
     from iicl.data.prepare import prepare
@@ -124,13 +126,19 @@ def prepare(
         assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
         source = out.with_name(f"{out.name}.source")
         out.parent.mkdir(parents=True, exist_ok=True)
-        write(
-            cast(CorpusName, corpus),
-            source,
-            **generate,
-            num_workers=num_workers,
-            progress=lambda done, total: progress(done, phases * total),
-        )
+        try:
+            write(
+                cast(CorpusName, corpus),
+                source,
+                **generate,
+                num_workers=num_workers,
+                progress=lambda done, total: progress(done, phases * total),
+            )
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                f"a process that generated {corpus} was killed, perhaps for its memory;"
+                " the same command goes on"
+            ) from None
         contact_sheet([source], out.with_name(f"{out.name}.png"))
     prepare(
         datasets.detect(corpus, source),

@@ -58,7 +58,8 @@ def run(
         _check(result)
         store.finish(run_id, {**result, "seconds": time.monotonic() - start})
     except Exception as problem:
-        store.fail(run_id, f"{type(problem).__name__}: {problem}")
+        again = [f"; --force {other}" for other in upstream.values() if other in str(problem)]
+        store.fail(run_id, f"{type(problem).__name__}: {problem}{''.join(again)}")
         raise
 
 

@@ -194,10 +194,16 @@ class Manifest:
                 items = [ManifestItem.from_json(line) for line in stream]
             manifest = cls(**{name: header[name] for name in names}, items=items)
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
+            raise ValueError(
+                f"{folder / MANIFEST_NAME} is damaged: {error}; remove it and prepare again"
+            ) from error
         if manifest.hash != header["hash"]:
-            raise ValueError(f"{folder / MANIFEST_NAME} is damaged: its items do not give its hash")
+            raise _damaged(folder, "its items do not give its hash")
         return manifest
+
+
+def _damaged(folder: Path, why: object) -> ValueError:
+    return ValueError(f"{folder / MANIFEST_NAME} is damaged: {why}; remove it and prepare again")
 
 
 def read_header(folder: Path) -> dict | None:
@@ -213,7 +219,9 @@ def read_header(folder: Path) -> dict | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{folder / MANIFEST_NAME} is damaged: {error!r}") from error
+        raise ValueError(
+            f"{folder / MANIFEST_NAME} is damaged: {error}; remove it and prepare again"
+        ) from error
     return header
 
 

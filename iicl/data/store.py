@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from iicl.data.encode import GOP
-from iicl.data.manifest import Manifest, ManifestItem, shard_path
+from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem, shard_path
 
 
 class PreparedCorpus:
@@ -43,7 +43,10 @@ class PreparedCorpus:
         for shard, end in ends.items():
             file = corpus._shard(shard)
             if not file.is_file() or file.stat().st_size < end:
-                raise ValueError(f"shard {file} is missing or cut short: prepare again")
+                raise ValueError(
+                    f"shard {file} is missing or cut short:"
+                    f" remove {path / MANIFEST_NAME} and prepare again"
+                )
         return corpus
 
     def select(

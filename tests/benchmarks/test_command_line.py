@@ -5,13 +5,15 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import fake_stages
 import pytest
 from fake_checkout import ROOT, Checkout
 
-from benchmarks import identity, run
+from benchmarks import identity, run, stages
 from benchmarks.run import parser
 
 
@@ -259,10 +261,25 @@ def test_force_moves_a_run_and_its_descendants_aside(checkout: Checkout) -> None
     assert checkout.run("--yes") == 0
     ids = checkout.home.run_ids()
     (features, *_) = [i for i in ids if i.startswith("features")]
-    assert checkout.run("--yes", "--force", features) == 0
+    assert checkout.run("--force", features) == 3  # asked, and not allowed
+    assert not (checkout.home.runs / ".aside").exists()
+    assert checkout.run("--yes", "--force", features, "--force", features) == 0
     aside = [p.name for p in (checkout.home.runs / ".aside").iterdir()]
     assert sorted(name.split("-")[0] for name in aside) == ["features", "retrieval"]
     assert checkout.home.run_ids() == ids
+
+
+def test_a_lost_file_of_an_upstream_run_names_the_way_out(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("--yes") == 0
+    ids = checkout.home.run_ids()
+    (features, *_) = [i for i in ids if i.startswith("features")]
+    (upstream,) = checkout.home.spec(features)["upstream"].values()  # type: ignore[index]
+    (checkout.home.files(upstream) / "data.json").unlink()
+    assert checkout.run("--yes", "--force", features) == 4
+    assert f"data.json'; --force {upstream}\n" in capsys.readouterr().err
+    assert checkout.run("--yes", "--force", upstream) == 0
 
 
 def test_stale_results_are_kept_shown_and_accepted_by_name(
@@ -289,7 +306,7 @@ def test_stale_results_are_kept_shown_and_accepted_by_name(
             break
         first = min(stale, key=lambda i: order[i.split("-")[0]])
         assert checkout.run("--dry-run", "--accept", first) == 0
-    assert checkout.run("--collect") == 0
+    assert checkout.run("--collect", "--accept", first) == 0  # the same command again
     assert checkout.home.run_ids() == old
     assert "a person accepted it" in (checkout.folder / "out" / "table2.md").read_text()
 
@@ -313,3 +330,15 @@ def test_two_launches_at_once_run_everything_once(checkout: Checkout, tmp_path: 
     assert checkout.run("--yes") == 0
     executions = [path.read_text().count("\n") for path in marks.iterdir()]
     assert executions == [1] * 14
+
+
+def test_a_killed_process_of_the_generator_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def die(*arguments: object, **options: object) -> None:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            pool.submit(os.abort).result()
+
+    monkeypatch.setattr("iicl.data.synthetic.write.generate", die)
+    with pytest.raises(OSError, match="a process that generated ucf101 was killed"):
+        stages.prepare("ucf101", None, {}, {}, tmp_path / "out", 1, lambda done, total: None)

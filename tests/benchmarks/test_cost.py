@@ -2,9 +2,13 @@
 
 import fake_stages
 import pytest
+import torch
+from torch import nn
 
 from benchmarks import cost
 from iicl.config import Clip, Encoders
+from iicl.models.audio import AudioEncoder
+from iicl.models.video import VideoEncoder
 
 FULL = Encoders().model_dump()
 
@@ -15,6 +19,33 @@ FULL = Encoders().model_dump()
 def test_video_operations_are_those_of_r2plus1d_18(frames: int, size: int, gmacs: float) -> None:
     clip = Clip(num_frames=frames, size=size).model_dump()
     assert cost.video_macs(clip, FULL) / 1e9 == pytest.approx(gmacs, abs=0.006)
+
+
+@pytest.mark.parametrize("width", [3, 4, 16])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_operations_are_those_that_the_encoders_carry_out(width: int, depth: int) -> None:
+    found = {"video": 0, "audio": 0}
+
+    def count(view: str, module: nn.Module, output: torch.Tensor) -> None:
+        assert isinstance(module, nn.Conv2d | nn.Conv3d)
+        found[view] += output.numel() * module.weight[0].numel()
+
+    clip = Clip(num_frames=5, size=20)
+    shapes = {
+        "video": (1, 3, clip.num_frames, clip.size, clip.size),
+        "audio": (1, 1, clip.mel_bins, clip.spectrogram_frames),
+    }
+    encoders = {"video": VideoEncoder(width, depth), "audio": AudioEncoder(width, depth)}
+    for view, encoder in encoders.items():
+        for module in encoder.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d):
+                module.register_forward_hook(
+                    lambda module, _, output, view=view: count(view, module, output)
+                )
+        encoder.eval()(torch.zeros(shapes[view]))
+    widths = {f"{v}_{k}": x for v in found for k, x in (("width", width), ("depth", depth))}
+    assert cost.video_macs(clip.model_dump(), widths) == found["video"]
+    assert cost.audio_macs(clip.model_dump(), widths) == found["audio"]
 
 
 def test_audio_operations_are_those_of_resnet_18() -> None:

@@ -270,6 +270,7 @@ def test_the_hash_sees_what_training_sees(prepared: Path) -> None:
         (lambda text: text.replace('"b"', '"c"', 1), "damaged"),
         (lambda text: text[: len(text) // 2], "damaged"),
         (lambda text: text.replace('"format": 1', '"format": 0'), "prepare again"),
+        (lambda text: "\xe9" + text, r"ordinal not in range\(128\); remove it and prepare"),
         (lambda text: "{}\n", "damaged"),
     ],
 )
@@ -280,6 +281,21 @@ def test_a_damaged_manifest_is_an_error(
     (tmp_path / "manifest.jsonl").write_text(damage(text))
     with pytest.raises(ValueError, match=message):
         Manifest.read(tmp_path)
+
+
+def test_a_lost_or_cut_shard_is_prepared_again(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "corpus"
+    shutil.copytree(prepared, out)
+    first, second = sorted(out.glob("*/*.bin"))[:2]
+    first.unlink()
+    os.truncate(second, 10)
+    with pytest.raises(ValueError, match=r"cut short: remove .*manifest\.jsonl and prepare again"):
+        PreparedCorpus.open(out)
+    (out / "manifest.jsonl").unlink()
+    assert run(source, out).hash == Manifest.read(prepared).hash
+    PreparedCorpus.open(out)
 
 
 def test_a_row_survives_its_text() -> None:
