@@ -41,6 +41,11 @@ class UsedCorpus:
         return self.source is None and self.generate is None
 
     @property
+    def stands_in(self) -> bool:
+        """A real copy of something else than the corpus that the table asks for."""
+        return self.header is not None and not self.generate and self.header["reader"] != self.name
+
+    @property
     def to_prepare(self) -> bool:
         """Nothing is prepared, or other code may prepare something else."""
         return self.header is None or self.outdated
@@ -71,7 +76,7 @@ class UsedCorpus:
         if self.generate is not None:
             code = ", by other code of the generator" if self.outdated else ""
             return f"{self.name}: {usable:,} of {listed:,} generated clips usable{code}"
-        if self.header["reader"] != self.name:
+        if self.stands_in:
             return f"{self.name}: {usable:,} of {listed:,} {self.origin} stood in"
         return f"{self.name}: {usable:,} of {listed:,} listed videos present and usable"
 

@@ -281,7 +281,7 @@ def _conclude(launch: Launch, current: Plan) -> int:
     code = FINE
     for table in launch.tables:
         frame = collect.records(current, table, launch.home)
-        judged = collect.judge(frame, table, launch.scale.compares)
+        judged = collect.judge(frame, table, current.compares)
         complete = bool(frame["status"].isin(["done", "accepted"]).all())
         out = launch.out(complete)
         files = render.write(current, table, frame, judged, launch.home, out)

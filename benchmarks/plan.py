@@ -79,6 +79,11 @@ class Plan:
         """Runs that are neither finished nor under way nor impossible."""
         return [r for r in self.runs.values() if r.state in ("new", "resume", "failed", "stale")]
 
+    @property
+    def compares(self) -> bool:
+        """Whether absolute numbers may be compared with the paper's."""
+        return self.scale.compares and not any(c.stands_in for c in self.used_corpora())
+
     def used_corpora(self) -> list[UsedCorpus]:
         """The corpora that runs read, each once."""
         return list({r.corpus.path: r.corpus for r in self.runs.values()}.values())

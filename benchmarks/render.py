@@ -44,13 +44,13 @@ def main_table(plan: Plan, table: Table, judged: Judged) -> str:
     headers = [table.axis.label if table.axis else "row"]
     for column in table.columns.values():
         headers += [f"{column.label}: paper", "here"]
-        headers += ["difference", "verdict"] if plan.scale.compares else []
+        headers += ["difference", "verdict"] if plan.compares else []
     lines = []
     if judged.chance:
         line = ["*chance*"]
         for name in table.columns:
             line += [NONE, _percent(judged.chance.get(name))]
-            line += [NONE, NONE] if plan.scale.compares else []
+            line += [NONE, NONE] if plan.compares else []
         lines.append(line)
     for name, row in [*table.rows.items(), *table.controls.items()]:
         lines.append(_table_row(plan, table, judged, name, row))
@@ -67,11 +67,11 @@ def _table_row(plan: Plan, table: Table, judged: Judged, name: str, row: Row) ->
         cell = judged.cells.get((name, column))
         if cell is None:
             line += ["cited" if row.cited else "cannot run"]
-            line += [NONE, NONE] if plan.scale.compares else []
+            line += [NONE, NONE] if plan.compares else []
             continue
         here = _reproduced(cell.summary)
         mark = cell.verdict if cell.verdict in ("incomplete", "failed", "stale") else ""
-        if plan.scale.compares:
+        if plan.compares:
             needed = f" ({cell.seeds_needed} seeds would settle)" if cell.seeds_needed else ""
             delta = NONE if cell.delta is None else f"{cell.delta:+.1f}"
             line += [here, delta, cell.verdict + needed]
@@ -215,9 +215,13 @@ def footnotes(frame: pd.DataFrame) -> list[str]:
 def markdown(plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, home: Home) -> str:
     """The whole document."""
     seeds = len(plan.seeds[table.name])
+    strangers = [c.name for c in plan.used_corpora() if c.stands_in]
     compared = (
         f"A verdict compares the interval with the paper's number ± its tolerance"
         f" ({', '.join(f'{c.label} {c.tolerance:g}' for c in table.columns.values())} points)."
+        if plan.compares
+        else f"**Absolute numbers are not compared**: other clips stood in for"
+        f" {' and '.join(strangers)}. What can be compared are the claims and the controls below."
         if plan.scale.compares
         else "**Absolute numbers are not compared at this scale**: data, networks and training are"
         " smaller than the paper's. What can be compared are the claims and the controls below."

@@ -50,6 +50,23 @@ def test_absolute_numbers_are_compared_at_the_paper_scale_only(
     assert "not compared at this scale" in text
 
 
+def test_other_clips_in_a_corpus_s_place_are_not_compared(
+    paper_scale: Checkout, tmp_path: Path
+) -> None:
+    copy = tmp_path / "clips"
+    copy.mkdir()
+    for number in range(3):
+        (copy / f"{number}.mp4").touch()
+    given = ["--data", f"ucf101={copy}", "--scale", "paper"]
+    assert paper_scale.run("--yes", *given) == 0
+    text = (paper_scale.folder / "out" / "table2.md").read_text()
+    assert "not compared**: other clips stood in for ucf101" in text
+    assert "above" not in text
+    (copy / "official").touch()
+    assert paper_scale.run("--yes", *given) == 1
+    assert "above" in (paper_scale.folder / "out" / "table2.md").read_text()
+
+
 @pytest.mark.parametrize("cited", ["a", "b"])
 def test_a_claim_needs_two_rows_that_run(checkout: Checkout, cited: str) -> None:
     table = checkout.folder / "tables" / "table2.yaml"
@@ -90,7 +107,8 @@ def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> No
     (table,) = find_tables(Path(__file__).parents[2] / "tables", "I")
     lines = [
         {"row": "c400", "group": "paper", "column": "r1", "seed": seed, "fold": fold,
-         "status": "done", "value": 0.1 * fold + 0.01 * seed, "chance": 0.01, "selection": "oracle"}
+         "status": "done", "value": 0.1 * fold + 0.01 * seed, "chance": 0.01, "selection": "oracle",
+         "num_evaluated": 3783, "num_expected": 3783}
         for seed in (0, 1) for fold in (1, 2, 3)
     ]  # fmt: skip
     frame = pd.DataFrame(lines)
@@ -99,6 +117,11 @@ def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> No
     assert values == {0: pytest.approx(20.0), 1: pytest.approx(21.0)}
     cell = collect.judge(frame, table, compares=True).cells["c400", "r1"]
     assert cell.verdict == "not compared"
+    frame["selection"] = "last"
+    assert collect.judge(frame, table, compares=True).cells["c400", "r1"].verdict == "below"
+    assert collect.judge(frame, table, compares=False).cells["c400", "r1"].verdict == "not compared"
+    frame.loc[0, "num_evaluated"] = 3700
+    assert collect.judge(frame, table, compares=True).cells["c400", "r1"].verdict == "not compared"
     frame.loc[0, "value"] = None
     assert set(collect.per_seed(frame, "c400", "r1")) == {1}
     frame["selection"], frame["status"] = "last", "stale"
