@@ -186,9 +186,10 @@ def provenance(plan: Plan, frame: pd.DataFrame, home: Home) -> list[str]:
     def every(key: str) -> str:
         return ", ".join(sorted({str(attempt[key]) for attempt in last}))
 
+    commit = every("commit")
     packages = sorted({f"{k} {v}" for a in last for k, v in a["packages"].items()})
     return [
-        f"commit {every('commit')} (+: with uncommitted changes)",
+        f"commit {commit}" + (" (+: with uncommitted changes)" if "+" in commit else ""),
         f"processor {every('processor')}, {every('cores')} cores, {every('threads')} thread(s) per"
         f" run; GPU {every('gpu')}",
         f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}",

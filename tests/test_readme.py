@@ -20,7 +20,7 @@ def commands(name: str) -> list[str]:
     return [line.split("  #")[0].strip() for line in lines]
 
 
-READMES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("*/README.md"))]
+READMES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("[a-z]*/README.md"))]
 COMMANDS = [(name, command) for name in READMES for command in commands(name)]
 
 

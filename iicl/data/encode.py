@@ -11,7 +11,7 @@ from iicl.data.manifest import UnusableSource
 
 GOP = 8  # frames; a clip that starts anywhere decodes 3.5 frames too many on average
 MAX_ASPECT = 8.0  # long side / short side
-_CRF = "20"
+_CRF = "22"
 
 # Intra refresh every GOP frames and nothing a decoder would wait or search for: no B-frames, no
 # CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter
