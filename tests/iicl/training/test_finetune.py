@@ -81,6 +81,41 @@ def test_training_starts_from_the_encoder_and_an_orthogonal_classifier_on_train_
     assert (state["classifier.bias"] == 0).all()
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_every_setting_of_the_recipe_reaches_the_training(
+    recipe, corpora, encoder, tmp_path, monkeypatch, optimiser
+):
+    asked = []
+    monkeypatch.setattr(
+        finetune, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 1)
+    )
+    update = {
+        "optimiser": optimiser,
+        "weight_decay": 0.3,
+        "epochs": 4,
+        "milestones": (3,),
+        "decay": 0.1,
+        "precision": "bf16",
+        "clips_per_item": 2,
+        "batch_size": 10,
+    }
+    run(recipe.model_copy(update=update), corpora, encoder, tmp_path / "tuned")
+    (training,) = asked
+    groups = training.optimiser.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.3]
+    assert optimiser == "adam" or [group["momentum"] for group in groups] == [0.9, 0.9]
+    assert sum(len(g["params"]) for g in groups) == len(list(training.method.parameters()))
+    epoch = 48 * 2 // 10
+    assert training.num_steps == 4 * epoch
+    rates = [training.rate(round(epochs * epoch)) for epochs in (0, 1, 2, 3)]
+    assert rates == pytest.approx([1 / 8, (1 / 8 + 1) / 2, 1, 0.1])
+    assert (training.chunk_size, training.precision) == (10, "bf16")
+    first, *others = training.batches(0)
+    assert [len(batch) for batch in (first, *others)] == [10] * training.num_steps
+    assert first.flips.any()
+    assert (first.jitter != 1).any()
+
+
 def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder, tmp_path):
     class Interruption(Exception):
         pass

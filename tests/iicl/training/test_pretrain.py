@@ -284,7 +284,7 @@ def prepared(phase, corpora, folder, monkeypatch):
 
 def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp_path, monkeypatch):
     settings["optimisation"] |= {
-        "learning_rate": 0.02, "weight_decay": 0.3, "schedule": "cosine"
+        "learning_rate": 0.02, "weight_decay": 0.3, "schedule": "cosine", "batch_size": 10
     }  # fmt: skip
     settings |= {"precision": "bf16", "clips_per_item": 2}
     phase, _ = pretrain_phases(LENGTH, **settings)
@@ -294,14 +294,15 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
     assert len(group["params"]) == len(list(training.method.parameters()))
     assert (training.chunk_size, training.precision) == (6, "bf16")
-    assert training.num_steps == 2 * (36 * 2 // 12)
-    assert [training.rate(step) for step in (0, 6, 12)] == pytest.approx([1, 0.5, 0])
+    assert training.num_steps == 2 * (36 * 2 // 10)
+    assert [training.rate(step) for step in (0, 7, 14)] == pytest.approx([1, 0.5, 0])
     manifest = PreparedCorpus.open(corpora["audioset"]).manifest
     encoder = training.method.audio_encoder
     assert encoder.input_mean.item() == pytest.approx(manifest.log_mel_mean)
     assert encoder.input_std.item() == pytest.approx(manifest.log_mel_std)
     (first, *others) = training.batches(0)
     assert len(others) == training.num_steps - 1
+    assert {len(batch) for batch in (first, *others)} == {10}
     assert first.flips.any()
     assert not (first.gain == 1).all()
 
