@@ -150,11 +150,12 @@ class Pretrain(Config):
 
 
 class Features(Config):
-    """Pooled encoder features of uniformly spaced clips of every item of a corpus."""
+    """Features of uniformly spaced clips of every item of a corpus."""
 
     stage: Literal["features"] = "features"
     corpus: str
     view: Literal["video", "audio"] = "video"
+    space: Literal["f", "z"] = "f"  # of the encoder, or g_ins on it [18]
     num_clips: Count = 10
     clip: Clip = Clip()
     encoders: Encoders = Encoders()
@@ -202,7 +203,7 @@ class Finetune(Config):
     num_clips: Count = 10
     num_crops: Literal[1, 3] = 3  # along the longer side, at test
     clip: Clip = Clip()
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Augmentation(crop_fraction=(0.37, 1.0))  # area 0.14 to 1
     encoders: Encoders = Encoders()
     precision: Precision = "bf16"
     seed: Annotated[int, Field(ge=0)]
@@ -217,7 +218,7 @@ class Preparation(Config):
     short_side: Annotated[int, Field(ge=8, multiple_of=2)] = 128
     max_fps: Positive = 30.0  # a faster source is thinned out; a slower one keeps its own rate
     sample_rate: Count = 16_000
-    max_seconds: Positive = 10.0  # a longer source is cut to its middle
+    max_seconds: Positive = 100.0  # a longer source is cut to its middle, with a note
 
 
 class Execution(Config):

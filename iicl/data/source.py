@@ -58,6 +58,7 @@ class Source:
         low: time stamp in seconds of the start of the part; None: the first frame is.
         high: time stamp in seconds of its end, if the file does not end before.
         announced: seconds that the file says it lasts, or None.
+        cut_from: seconds of the part before it was cut to its middle; None if it was not.
         num_packets: "video" or "audio" -> packets read.
         num_errors: "video" or "audio" -> packets of these that did not decode.
         stopped: why reading ended before the file did, or empty.
@@ -93,6 +94,7 @@ class Source:
             stream.codec_context.thread_count = 1
         self._main = self._streams[0]  # whose times count
         self.origin = self._origin()
+        self.cut_from: float | None = None
         self.announced = self._announced()
         self.low, self.high = self._window(start, end)
         self.num_packets: Counter[str] = Counter()
@@ -171,6 +173,7 @@ class Source:
         if low >= high:
             raise UnusableSource(f"segment {start}-{end} s lies outside its {duration:.3f} s")
         if high - low > longest + 1e-3:
+            self.cut_from = high - low
             low = (low + high - longest) / 2
             return self.origin + low, self.origin + low + longest
         # A header may announce too little: without a segment or a cut, only the limit ends it.

@@ -106,6 +106,8 @@ def _stream_notes(
 ) -> list[str]:
     """What is absent or damaged."""
     notes = []
+    if source.cut_from is not None:
+        notes.append(f"the middle {source.max_seconds:.2f} s of {source.cut_from:.2f} s")
     if encoder is None:
         notes.append("no video stream")
     elif not result.packets:

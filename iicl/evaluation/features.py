@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from iicl.config import Execution, Features
 from iicl.data.loader import make_loader
@@ -20,7 +20,7 @@ from iicl.files import write_atomically
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
 from iicl.training.precision import encode
-from iicl.training.weights import load_encoder
+from iicl.training.weights import load_encoder, load_instance_head
 
 FEATURES = "features.safetensors"
 BATCH_SIZE = 32
@@ -31,7 +31,7 @@ class StoredFeatures:
     """Features of the items of a corpus.
 
     Attributes:
-        features: (N, K, D) float32, K clips an item.
+        features: (N, K, D) float32, K clips an item; D is the dimension of f or z.
         positions: (N,) positions of the items in the corpus.
     """
 
@@ -76,7 +76,11 @@ def run(
     positions = corpus.select([config.view])
     device = torch.device(execution.device)
     encoder = load_encoder(upstream["encoder"], config.view, config.encoders).to(device).eval()
-    features = np.empty((len(positions), config.num_clips, encoder.feature_dim), np.float32)
+    head, dim = nn.Sequential(), encoder.feature_dim
+    if config.space == "z":
+        head = load_instance_head(upstream["encoder"], config.view).to(device)
+        dim = cast(nn.Linear, head[-1]).out_features
+    features = np.empty((len(positions), config.num_clips, dim), np.float32)
     row_of = {position: row for row, position in enumerate(positions)}
     loader = make_loader(
         corpus,
@@ -97,11 +101,12 @@ def run(
     with torch.inference_mode():
         for batch in loader:
             views = make_views(batch, config.clip, device)
-            encoded = encode(pooled, views, config.precision)[config.view].cpu().numpy()
+            encoded = head(encode(pooled, views, config.precision)[config.view])
             rows = [row_of[p] for p in batch.positions.tolist()]
-            features[rows, batch.clip_index.numpy()] = encoded
+            features[rows, batch.clip_index.numpy()] = encoded.cpu().numpy()
             num_done += len(rows)
             report(num_done / (len(positions) * config.num_clips), f"{num_done} clips")
+    assert num_done == len(positions) * config.num_clips
     arrays: dict[str, NDArray[Any]] = {
         "features": features,
         "positions": np.asarray(positions, np.int64),

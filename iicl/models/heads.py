@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 
-def instance_head(dim: int, instance_dim: int) -> nn.Module:
+def instance_head(dim: int, instance_dim: int) -> nn.Sequential:
     """g_ins: two fully connected layers, (N, dim) -> (N, instance_dim)."""
     return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, instance_dim))
 

@@ -1,5 +1,6 @@
 """Checkpoints of a training: atomic, the last two kept, read without running pickled code."""
 
+import hashlib
 import io
 import logging
 import re
@@ -11,12 +12,15 @@ import torch
 from iicl.files import write_atomically
 
 NUM_KEPT = 2
+NUM_DIGEST_BYTES = hashlib.sha256().digest_size
 _NAME = re.compile(r"step-(\d{9})\.pt")
 logger = logging.getLogger(__name__)
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state after ``step`` optimiser steps, then remove all but it and the one before.
+
+    The file is the sha256 of what ``torch.save`` makes of the state, and that.
 
     A checkpoint of a later step is one that was passed over when the training was resumed; it goes
     too, as does what a killed attempt left half written.
@@ -34,7 +38,9 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     torch.save(state, buffer)
     for half_written in folder.glob(".step-*.tmp"):
         half_written.unlink()
-    write_atomically(folder / f"step-{step:09d}.pt", buffer.getbuffer())
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).digest()
+    write_atomically(folder / f"step-{step:09d}.pt", digest + content)
     found = _found(folder)
     kept = [path for number, path in found if number <= step][:NUM_KEPT]
     for _, path in found:
@@ -53,7 +59,11 @@ def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     found = _found(folder)
     for step, path in found:
         try:
-            return step, torch.load(path, map_location="cpu", weights_only=True)
+            content = path.read_bytes()
+            digest, saved = content[:NUM_DIGEST_BYTES], content[NUM_DIGEST_BYTES:]
+            if hashlib.sha256(saved).digest() != digest:
+                raise ValueError("its content does not give its digest")
+            return step, torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
         except Exception as error:  # damaged bytes unpickle to whatever error they happen to
             logger.warning("checkpoint %s is damaged and passed over: %s", path, error)
     if found:

@@ -41,7 +41,7 @@ def run(
         report: progress.
 
     Returns:
-        The last step's loss terms, items used and in the corpus, cost. The items that
+        The last step's loss terms, items used and on the official train list, cost. The items that
         fill no whole batch are left out of an epoch, others in each, and counted.
 
     Raises:
@@ -122,7 +122,7 @@ def run(
         "losses": trained.last_losses,
         "chance": {},
         "num_evaluated": len(positions),
-        "num_expected": len(corpus.manifest.items),
+        "num_expected": corpus.manifest.num_official.get("1/train", len(positions)),
         "num_steps": num_steps,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
         "selection": "last",

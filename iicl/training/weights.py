@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from iicl.config import Config, Encoders
 from iicl.files import write_atomically
 from iicl.models.audio import AudioEncoder
+from iicl.models.heads import instance_head
 from iicl.models.video import VideoEncoder
 
 WEIGHTS = "weights.safetensors"
@@ -50,3 +51,21 @@ def load_encoder(
     own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     encoder.load_state_dict(own)
     return encoder
+
+
+def load_instance_head(folder: Path, view: Literal["video", "audio"]) -> nn.Sequential:
+    """g_ins of a finished pretraining for one view.
+
+    Raises:
+        ValueError: if the pretraining has none.
+    """
+    state = load_weights(folder)
+    for name in ("shared", view):
+        prefix = f"instance_head.{name}."
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        if own:
+            (dim, _), (instance_dim, _) = own["0.weight"].shape, own["2.weight"].shape
+            head = instance_head(dim, instance_dim)
+            head.load_state_dict(own)
+            return head
+    raise ValueError("features in space z need a pretraining with an instance head; this has none")

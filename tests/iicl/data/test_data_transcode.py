@@ -98,6 +98,7 @@ def test_a_long_source_is_cut_to_its_middle(write_clip: Callable, tmp_path: Path
     )
     result = transcode(path, Preparation(short_side=32, max_seconds=0.4))
     assert times_of(result.packets) == pytest.approx(np.arange(10) / 25 + 0.28, abs=0.006)
+    assert result.notes == ["the middle 0.40 s of 1.00 s"]
     assert result.samples is not None
     assert len(result.samples) == 6400
     ramp = 0.9 * (0.28 + np.arange(6400) / 16_000)

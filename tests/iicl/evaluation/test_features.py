@@ -6,7 +6,7 @@ from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.evaluation import features
-from iicl.training.weights import save_weights
+from iicl.training.weights import load_instance_head, save_weights
 
 
 @pytest.fixture
@@ -22,6 +22,43 @@ def pretrained(settings, tmp_path):
     folder.mkdir()
     save_weights(method, folder, settings["clip"])
     return method, folder
+
+
+def test_features_in_the_instance_space_are_g_ins_of_those_of_the_encoder(
+    settings, corpora, tmp_path
+):
+    torch.manual_seed(0)
+    method = methods.build(
+        config.IICL(instance_dim=20), "initialisation", settings["encoders"]
+    ).eval()
+    save_weights(method, tmp_path, settings["clip"])
+    stored = {}
+    for space in ("f", "z"):
+        stage = config.Features(
+            corpus="ucf101",
+            space=space,
+            num_clips=1,
+            **{name: settings[name] for name in ("clip", "encoders", "precision", "seed")},
+        )
+        (tmp_path / space).mkdir()
+        features.run(
+            stage,
+            corpora=corpora,
+            upstream={"encoder": tmp_path},
+            out=tmp_path / space,
+            execution=config.Execution(),
+            report=lambda fraction, text: None,
+        )
+        stored[space] = torch.from_numpy(features.load_features(tmp_path / space).features)
+    assert stored["z"].shape == (72, 1, 20)
+    expected = method.instance_head("video", stored["f"])
+    torch.testing.assert_close(stored["z"], expected)
+
+
+def test_space_z_needs_an_instance_head(pretrained):
+    _, folder = pretrained
+    with pytest.raises(ValueError, match="need a pretraining with an instance head"):
+        load_instance_head(folder, "video")
 
 
 @pytest.mark.parametrize("view", ["video", "audio"])

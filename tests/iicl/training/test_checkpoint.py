@@ -3,6 +3,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import struct
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def test_none_where_nothing_was_saved(tmp_path):
     assert checkpoint.load_latest(tmp_path / "absent") is None
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "overwritten", "misspelt"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "overwritten", "misspelt", "flipped"])
 def test_a_damaged_newest_falls_back_loudly(tmp_path, caplog, damage):
     for step in (5, 10):
         checkpoint.save(tmp_path, step, state(float(step)))
@@ -38,6 +39,9 @@ def test_a_damaged_newest_falls_back_loudly(tmp_path, caplog, damage):
             "truncated": content[: len(content) // 2],
             "empty": b"",
             "overwritten": b"x" * 500,
+            "flipped": content.replace(
+                struct.pack("<3f", 10, 10, 10), struct.pack("<3f", 10, 8, 10)
+            ),
             "misspelt": content.replace(b"collections", b"col\xdfections"),
         }[damage]
     )
@@ -83,7 +87,7 @@ def test_pickled_code_is_not_run(tmp_path):
             return os.mkdir, (str(tmp_path / "executed"),)
 
     checkpoint.save(tmp_path, 5, state(1.0))
-    torch.save(Payload(), tmp_path / "step-000000010.pt")
+    checkpoint.save(tmp_path, 10, Payload())
     step, _ = checkpoint.load_latest(tmp_path)
     assert step == 5
     assert not (tmp_path / "executed").exists()
