@@ -36,5 +36,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def table1(session: nox.Session) -> None:
     """Reproduce Table I at desk scale, or as the arguments after ``--`` say."""
+    # 1 is a complete table in which a claim of the paper does not hold: a result, no failure.
     install(session, "suite")
-    session.run("python", "benchmarks/run.py", "--table", "I", "--yes", *session.posargs)
+    command = ("python", "benchmarks/run.py", "--table", "I", "--yes", *session.posargs)
+    session.run(*command, success_codes=[0, 1])
