@@ -2,7 +2,8 @@
 
     <home>/corpora/<name>-<key>/          a prepared corpus
     <home>/runs/<run id>/                 spec.json, claim.json, progress.json, attempts.json,
-                                          failure.json, log.txt, files/, and last of all result.json
+                                          failure.json, accepted.json, log.txt, files/, and last of
+                                          all result.json
     <home>/runs/.aside/                   what --force moved away
     <home>/launches/<host>-<pid>          touched while a launch lives
 
@@ -175,7 +176,6 @@ class Home:
             while not over.wait(HEARTBEAT_SECONDS):
                 beat.touch()
 
-        beat.touch()
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
         try:
