@@ -1,4 +1,6 @@
-"""Every setting of every stage, validated, with the paper's values as defaults. Imports no torch.
+"""Every setting of data and pretraining, validated, with the paper's values as defaults.
+
+Imports no torch; the settings of what follows a pretraining are in :mod:`iicl.protocols`.
 
 Where the paper is silent or contradicts itself, the comment ``[n]`` beside a field is the number of
 the entry in :mod:`iicl.interpretations` that argues the default and names the alternatives.
@@ -79,6 +81,7 @@ class IICL(Config):
 
     name: Literal["iicl"] = "iicl"
     objective: Literal["both", "instance", "cluster"] = "both"  # eq. 7, and Table II's ablations
+    cluster_start: Literal["cluster", "instance"] = "cluster"  # loss before L_clu alone [20]
     clusters: Annotated[int, Field(ge=2)] = 400
     cluster_weight: Annotated[float, Field(ge=0)] = 0.5  # lambda of eq. 7
     instance_dim: Count = 1024
@@ -102,9 +105,10 @@ class IICL(Config):
 
 
 class Supervised(Config):
-    """Cross-entropy of the video encoder on the corpus's own labels: the upper control."""
+    """Cross-entropy on the corpus's own labels, one classifier for all views: the upper control."""
 
     name: Literal["supervised"] = "supervised"
+    modalities: Literal["both", "video"] = "both"
 
 
 class RandomInit(Config):
@@ -113,7 +117,14 @@ class RandomInit(Config):
     name: Literal["random_init"] = "random_init"
 
 
-Method = Annotated[IICL | Supervised | RandomInit, Field(discriminator="name")]
+class MFCC(Config):
+    """Mean and deviation over time of cepstral coefficients: an audio baseline without learning."""
+
+    name: Literal["mfcc"] = "mfcc"
+    num_coefficients: Count = 20
+
+
+Method = Annotated[IICL | Supervised | RandomInit | MFCC, Field(discriminator="name")]
 
 
 class Optimisation(Config):
@@ -139,6 +150,7 @@ class Pretrain(Config):
     epochs: Annotated[int, Field(ge=0)]
     clips_per_item: Count = 1  # [22]
     silent_items: Literal["drop", "zero"] = "drop"  # [19]
+    pairing: Literal["own", "shuffled"] = "own"  # shuffled: the sound of another item, a control
     keep_instance_head: bool = True  # [8]
     keep_optimiser: bool = False  # [8]
     clip: Clip = Clip()
@@ -147,69 +159,6 @@ class Pretrain(Config):
     optimisation: Optimisation = Optimisation()
     precision: Precision = "bf16"
     seed: Annotated[int, Field(ge=0)]
-
-
-class Features(Config):
-    """Features of uniformly spaced clips of every item of a corpus."""
-
-    stage: Literal["features"] = "features"
-    corpus: str
-    view: Literal["video", "audio"] = "video"
-    space: Literal["f", "z"] = "f"  # of the encoder, or g_ins on it [18]
-    num_clips: Count = 10
-    clip: Clip = Clip()
-    encoders: Encoders = Encoders()
-    precision: Precision = "bf16"
-    seed: Annotated[int, Field(ge=0)]
-
-
-class Retrieval(Config):
-    """Nearest neighbours of test items among train items, R@k (paper IV-C.1)."""
-
-    stage: Literal["retrieval"] = "retrieval"
-    corpus: str
-    fold: Count = 1
-    ranks: tuple[Count, ...] = (1, 5, 10, 20)
-    seed: Annotated[int, Field(ge=0)]
-
-
-class Linear(Config):
-    """Linear classifier on frozen features: the fc-only setting of the paper's IV-C.2."""
-
-    stage: Literal["linear"] = "linear"
-    corpus: str
-    fold: Count = 1
-    penalties: tuple[Positive, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse L2 strengths tried
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1  # part of train that chooses the penalty
-    seed: Annotated[int, Field(ge=0)]
-
-
-class Finetune(Config):
-    """The whole encoder trained on a labelled corpus; the last epoch is the one reported."""
-
-    stage: Literal["finetune"] = "finetune"
-    corpus: str
-    fold: Count = 1
-    epochs: Count = 12
-    clips_per_item: Count = 10
-    batch_size: Count = 32
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    head_learning_rate: Positive = 2e-2
-    encoder_learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-3
-    warmup_epochs: Annotated[float, Field(ge=0)] = 2.0  # linear, from an eighth of the rate
-    milestones: tuple[Count, ...] = (6, 10)  # epochs after which the rate is multiplied by decay
-    decay: Positive = 0.05
-    num_clips: Count = 10
-    num_crops: Literal[1, 3] = 3  # along the longer side, at test
-    clip: Clip = Clip()
-    augmentation: Augmentation = Augmentation(crop_fraction=(0.37, 1.0))  # area 0.14 to 1
-    encoders: Encoders = Encoders()
-    precision: Precision = "bf16"
-    seed: Annotated[int, Field(ge=0)]
-
-
-Stage = Annotated[Pretrain | Features | Retrieval | Linear | Finetune, Field(discriminator="stage")]
 
 
 class Preparation(Config):

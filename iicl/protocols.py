@@ -1,0 +1,216 @@
+"""The stages that measure a pretraining: their settings, and what each needs. Imports no torch.
+
+The paper's values are the defaults. Where it is silent, ``[n]`` is the number of the entry in
+:mod:`iicl.interpretations` that argues the default and names the alternatives.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from iicl.config import Augmentation, Clip, Config, Count, Positive, Precision, Pretrain
+
+Space = Literal["f", "z", "y"]
+"""Of the encoder, g_ins on it, or g_clu on it; the heads act on stored f."""
+
+View = Literal["video", "audio"]
+Needs = Mapping[str, Mapping[str, Any] | None]
+"""Role -> settings of the ``features`` run it needs, or None for the pretraining's own folder."""
+
+ENCODER: Needs = {"encoder": None}
+
+
+class Features(Config):
+    """Encoder features f of uniformly spaced clips of the items of a corpus."""
+
+    stage: Literal["features"] = "features"
+    corpus: str
+    view: View = "video"
+    items: Literal["all", "test"] = "all"  # test: those of fold 1
+    num_clips: Count = 10
+    clip: Clip = Clip()
+    precision: Precision = "bf16"
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Protocol(Config):
+    """A stage that yields metrics on a corpus."""
+
+    corpus: str
+    fold: Count = 1
+    seed: Annotated[int, Field(ge=0)]
+
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics in its result; each has a chance level there."""
+        raise NotImplementedError
+
+    def needs(self) -> Needs:
+        """Roles of its upstream runs."""
+        raise NotImplementedError
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """Splits of the fold that it reads."""
+        return ("train", "test")
+
+
+class Retrieval(Protocol):
+    """Nearest neighbours of test items among train items, R@k (paper IV-C.1).
+
+    ``_sound`` and ``_silent`` count the test items of classes with and without sound; a corpus
+    that lacks one of them has None there.
+    """
+
+    stage: Literal["retrieval"] = "retrieval"
+    space: Literal["f", "z"] = "f"  # [18]
+    ranks: tuple[Count, ...] = (1, 5, 10, 20)
+
+    def metrics(self) -> tuple[str, ...]:
+        """``recall_at_<k>``, ``recall_at_<k>_sound``, ``recall_at_<k>_silent``."""
+        return tuple(
+            f"recall_at_{k}{part}" for part in ("", "_sound", "_silent") for k in self.ranks
+        )
+
+    def needs(self) -> Needs:
+        """Features of all items; the encoder's run where a head is asked for."""
+        return {"features": {"view": "video"}, **(ENCODER if self.space != "f" else {})}
+
+
+class Linear(Protocol):
+    """Linear classifier on frozen features: fc-only (paper IV-C.2), audio events (IV-C.3)."""
+
+    stage: Literal["linear"] = "linear"
+    view: View = "video"
+    classifier: Literal["logistic", "svm"] = "logistic"  # svm: squared hinge, one against the rest
+    penalties: tuple[Positive, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse L2 strengths tried
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1  # part of train that chooses the penalty
+
+    def metrics(self) -> tuple[str, ...]:
+        """``top1`` over items (mean scores of their clips), ``top1_clip`` over clips."""
+        return ("top1", "top1_clip")
+
+    def needs(self) -> Needs:
+        """Features of all items."""
+        return {"features": {"view": self.view}}
+
+
+class Finetune(Protocol):
+    """The whole encoder trained on a labelled corpus; the last epoch is the one reported."""
+
+    stage: Literal["finetune"] = "finetune"
+    epochs: Count = 12
+    clips_per_item: Count = 10
+    batch_size: Count = 32
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    head_learning_rate: Positive = 2e-2
+    encoder_learning_rate: Positive = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-3
+    warmup_epochs: Annotated[float, Field(ge=0)] = 2.0  # linear, from an eighth of the rate
+    milestones: tuple[Count, ...] = (6, 10)  # epochs after which the rate is multiplied by decay
+    decay: Positive = 0.05
+    num_clips: Count = 10
+    num_crops: Literal[1, 3] = 3  # along the longer side, at test
+    clip: Clip = Clip()
+    augmentation: Augmentation = Augmentation(crop_fraction=(0.37, 1.0))  # area 0.14 to 1
+    precision: Precision = "bf16"
+
+    def metrics(self) -> tuple[str, ...]:
+        """``top1`` over items."""
+        return ("top1",)
+
+    def needs(self) -> Needs:
+        """The encoder alone."""
+        return ENCODER
+
+
+class Clustering(Protocol):
+    """Agreement of clusters with classes (paper IV-D.2), from the video alone [14].
+
+    ``argmax`` takes the largest entry of y as the cluster [29]; ``kmeans`` clusters item
+    embeddings into ``num_clusters``, or as many clusters as there are classes.
+    """
+
+    stage: Literal["clustering"] = "clustering"
+    items: Literal["test", "all"] = "test"  # [31]
+    space: Space = "y"
+    assign: Literal["argmax", "kmeans"] = "argmax"  # [31]
+    num_clusters: Count | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Clustering":
+        if self.assign == "argmax" and (self.space != "y" or self.num_clusters is not None):
+            raise ValueError(
+                "argmax needs space y and no num_clusters, got space"
+                f" {self.space} and num_clusters {self.num_clusters}"
+            )
+        return self
+
+    def metrics(self) -> tuple[str, ...]:
+        """See :mod:`iicl.evaluation.clustering`."""
+        return ("nmi", "accuracy", "purity", "ami", "ari")
+
+    def needs(self) -> Needs:
+        """Features of all items; the encoder's run where a head is asked for."""
+        return {"features": {"view": "video"}, **(ENCODER if self.space != "f" else {})}
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """The test split; the train split as well where all items are clustered."""
+        return ("test",) if self.items == "test" else ("train", "test")
+
+
+class CrossModal(Protocol):
+    """Retrieval of sounds by videos and of videos by sounds among test items (paper IV-D.3) [15].
+
+    Each modality is embedded on its own: co-attention would let a query see its own answer.
+    """
+
+    stage: Literal["crossmodal"] = "crossmodal"
+    space: Literal["f", "z"] = "z"
+    galleries: tuple[Count, ...] = (256, 1000)  # sizes beside that of all test items
+
+    def metrics(self) -> tuple[str, ...]:
+        """``<v2a|a2v>_mrr_<size|all>`` (instance level), ``<v2a|a2v>_map`` (class level)."""
+        sizes = [*map(str, self.galleries), "all"]
+        names = [f"mrr_{size}" for size in sizes] + ["map"]
+        return tuple(f"{way}_{name}" for way in ("v2a", "a2v") for name in names)
+
+    def needs(self) -> Needs:
+        """Features of the test items in both views; the encoder's run where a head is asked for."""
+        views: dict[str, Mapping[str, Any]] = {
+            view: {"view": view, "items": "test"} for view in ("video", "audio")
+        }
+        return {**views, **(ENCODER if self.space != "f" else {})}
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """The test split."""
+        return ("test",)
+
+
+class Neighbours(Protocol):
+    """Nearest neighbours within and across modalities, with pictures (paper IV-D.3, Fig. 3)."""
+
+    stage: Literal["neighbours"] = "neighbours"
+    space: Literal["f", "z"] = "z"
+    anchors: tuple[str, ...] = ()  # ids of items; none: num_anchors are drawn
+    num_anchors: Count = 4
+    num_neighbours: Count = 5
+    clip: Clip = Clip()
+
+    def metrics(self) -> tuple[str, ...]:
+        """``<query><gallery>_precision``: neighbours of the anchor's class, over all test items."""
+        return tuple(f"{way}_precision" for way in ("v2v", "a2a", "v2a", "a2v"))
+
+    def needs(self) -> Needs:
+        """As :class:`CrossModal`."""
+        views: dict[str, Mapping[str, Any]] = {
+            view: {"view": view, "items": "test"} for view in ("video", "audio")
+        }
+        return {**views, **(ENCODER if self.space != "f" else {})}
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """The test split."""
+        return ("test",)
+
+
+AnyProtocol = Retrieval | Linear | Finetune | Clustering | CrossModal | Neighbours
+Stage = Annotated[Pretrain | Features | AnyProtocol, Field(discriminator="stage")]
