@@ -5,6 +5,7 @@ merge keys are refused.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +69,11 @@ class Document:
         except ValidationError as problems:
             problem = problems.errors()[0]
             raise self.error(*explain(problem, model)) from None
+
+
+def unknown(document: Document, where: KeyPath, value: str, known: Iterable[str]) -> SpecError:
+    """An error about a name that is none of those known."""
+    return document.error(where, f"unknown {value!r}; known: {', '.join(known)}")
 
 
 def explain(problem: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:

@@ -1,0 +1,89 @@
+"""Scale files as validated objects; every error names file and line."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from benchmarks.spec import Name, Settings, Spec
+from benchmarks.strict_yaml import Document, KeyPath, SpecError, load, unknown
+
+
+class Device(Spec):
+    """What a scale is meant to run on, and how fast it is assumed to be before it is measured."""
+
+    unit: Literal["CPU core", "GPU"]
+    sustained_gflops: Annotated[float, Field(gt=0)]
+    origin: str
+
+
+class Corpus(Spec):
+    """Where a corpus comes from when the command line does not say."""
+
+    generate: Settings | None = None  # settings of the generator
+    same_as: Name | None = None  # another corpus of this scale serves as this one
+    counts: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict
+    )  # usable items, for the cost before prepare
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Corpus":
+        if self.generate is not None and self.same_as is not None:
+            raise ValueError("a corpus is generated or the same as another, not both")
+        return self
+
+
+class Scale(Spec):
+    """An overlay over the paper's settings that says what it changes and why."""
+
+    scale: str
+    says: Annotated[list[str], Field(min_length=1)]
+    device: Device
+    execution: Settings = Field(
+        default_factory=dict
+    )  # how runs are carried out; never part of a run's identity
+    preparation: Settings = Field(default_factory=dict)
+    corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
+    clip: Settings = Field(default_factory=dict)  # of every stage that runs an encoder
+    stages: dict[Name, Settings] = {}
+    pretrain_on: dict[Name, Settings] = Field(
+        default_factory=dict
+    )  # corpus -> further settings of pretraining on it
+    replace: dict[str, dict[int, int]] = Field(
+        default_factory=dict
+    )  # setting -> the paper's value -> this scale's
+    _document: Document = PrivateAttr()
+
+    @property
+    def compares(self) -> bool:
+        """Whether absolute numbers may be compared with the paper's."""
+        return self.scale == "paper"
+
+    def error(self, where: KeyPath, message: str) -> SpecError:
+        """An error at a key of the scale's file."""
+        return self._document.error(where, message)
+
+
+def load_scale(path: Path) -> Scale:
+    """Read and check a scale file.
+
+    Raises:
+        SpecError: with file and line, at the first mistake.
+    """
+    document = load(path)
+    scale = document.validate(Scale)
+    scale._document = document
+    if path.stem != scale.scale:
+        raise document.error(("scale",), f"scale is {scale.scale!r}, but the file is {path.name}")
+    for name, corpus in scale.corpora.items():
+        if corpus.same_as is not None and corpus.same_as not in scale.corpora:
+            where = ("corpora", name, "same_as")
+            raise unknown(document, where, corpus.same_as, dict(scale.corpora))
+    for name in scale.corpora:
+        seen, at = {name}, name
+        while (other := scale.corpora[at].same_as) is not None:
+            if other in seen:
+                raise document.error(("corpora", at, "same_as"), f"{other!r} leads back to itself")
+            seen.add(other)
+            at = other
+    return scale
