@@ -18,13 +18,17 @@ class Device(Spec):
 
 
 class Corpus(Spec):
-    """Where a corpus comes from when the command line does not say."""
+    """Where a corpus comes from when the command line does not say.
 
-    generate: Settings | None = None  # settings of the generator
-    same_as: Name | None = None  # another corpus of this scale serves as this one
-    counts: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        default_factory=dict
-    )  # usable items, for the cost before prepare
+    Attributes:
+        generate: settings of the generator.
+        same_as: another corpus of this scale serves as this one.
+        counts: usable items, for the cost before the corpus is prepared.
+    """
+
+    generate: Settings | None = None
+    same_as: Name | None = None
+    counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Corpus":
@@ -34,24 +38,31 @@ class Corpus(Spec):
 
 
 class Scale(Spec):
-    """An overlay over the paper's settings that says what it changes and why."""
+    """An overlay over the paper's settings that says what it changes and why.
+
+    Attributes:
+        scale: its name.
+        says: the changes in words.
+        device: what it is meant to run on.
+        execution: how runs are carried out; never part of a run's identity.
+        preparation: of every corpus.
+        corpora: those that tables may ask for.
+        clip: of every stage that runs an encoder.
+        stages: settings of stages, by name.
+        pretrain_on: further settings of a pretraining, by its corpus.
+        replace: setting -> the paper's value -> this scale's.
+    """
 
     scale: str
     says: Annotated[list[str], Field(min_length=1)]
     device: Device
-    execution: Settings = Field(
-        default_factory=dict
-    )  # how runs are carried out; never part of a run's identity
+    execution: Settings = Field(default_factory=dict)
     preparation: Settings = Field(default_factory=dict)
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
-    clip: Settings = Field(default_factory=dict)  # of every stage that runs an encoder
-    stages: dict[Name, Settings] = {}
-    pretrain_on: dict[Name, Settings] = Field(
-        default_factory=dict
-    )  # corpus -> further settings of pretraining on it
-    replace: dict[str, dict[int, int]] = Field(
-        default_factory=dict
-    )  # setting -> the paper's value -> this scale's
+    clip: Settings = Field(default_factory=dict)
+    stages: dict[Name, Settings] = Field(default_factory=dict)
+    pretrain_on: dict[Name, Settings] = Field(default_factory=dict)
+    replace: dict[str, dict[int, int]] = Field(default_factory=dict)
     _document: Document = PrivateAttr()
 
     @property
