@@ -41,7 +41,7 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
         runs = [r for r in plan.runs.values() if r.stage == stage]
         to_go = [r for r in runs if r.state not in ("done", "running")]
-        found = [rates.seconds(r.resolved, r.work.flops, sustained) for r in to_go]
+        found = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
         seconds = sum(s for s, _ in found)
         total += seconds
         counts = [str(sum(r.state == s for r in runs)) for s in shown]
