@@ -117,9 +117,13 @@ class Judged:
         return bool(bad) or any(check.holds is False for check in self.order)
 
 
+def _part(frame: pd.DataFrame, row: str, column: str) -> pd.DataFrame:
+    return frame[(frame["row"] == row) & (frame["column"] == column)]
+
+
 def per_seed(frame: pd.DataFrame, row: str, column: str) -> Values:
     """Percentages of a cell by seed, folds averaged; only seeds with all folds."""
-    cell = frame[(frame["row"] == row) & (frame["column"] == column)]
+    cell = _part(frame, row, column)
     return {
         seed: 100 * statistics.fmean(cell[cell["seed"] == seed]["value"])
         for seed in sorted(set(cell["seed"].tolist()))
@@ -142,8 +146,8 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
     }
     chance = {
         (row, column): 100 * statistics.fmean(known)
-        for (row, column), group in frame.groupby(["row", "column"], sort=False)
-        if len(known := group["chance"].dropna())
+        for row, column in cells
+        if len(known := _part(frame, row, column)["chance"].dropna())
     }
     claims = [_claim(frame, table, claim, compares) for claim in table.claims]
     order = [
@@ -168,7 +172,7 @@ def _missing(statuses: Iterable[str]) -> str | None:
 
 
 def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
-    group = frame[(frame["row"] == row) & (frame["column"] == column)]
+    group = _part(frame, row, column)
     values = per_seed(frame, row, column)
     summary = verdict.summarise(list(values.values())) if values else None
     spec = table.columns[column]
@@ -224,7 +228,8 @@ def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None)
 def _empty(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> bool:
     """Whether everything in the block is there and the metric is not applicable to any of it."""
     part = _in_block(frame, table, column, block)
-    return part["status"].isin(["done", "accepted"]).all() and not part["value"].notna().any()
+    done = part["status"].isin(["done", "accepted"])
+    return bool(done.all()) and not part["value"].notna().any()
 
 
 def _order(
@@ -243,6 +248,6 @@ def _order(
         seeds = [per_seed(frame, row, column) for row in table.step(name, block)]
         steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
     statuses = _in_block(frame, table, column, block)["status"]
-    complete = all(steps.values()) and statuses.isin(["done", "accepted"]).all()
+    complete = all(steps.values()) and bool(statuses.isin(["done", "accepted"]).all())
     held = verdict.in_order(list(steps.values())) if complete else None
     return OrderCheck(column, block, steps, held)

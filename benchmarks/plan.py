@@ -60,6 +60,7 @@ class Cell:
 class Plan:
     """All runs in an order that can be executed, and the cells they fill."""
 
+    tables: Sequence[Table]
     scale: Scale
     corpora: Mapping[str, UsedCorpus]
     precision: str

@@ -47,7 +47,7 @@ def make(
         SpecError: with file and line, if a setting of a table or scale does not exist.
     """
     plan = Plan(
-        scale, corpora, precision, {t.name: list(seeds or t.defaults.seeds) for t in tables}
+        tables, scale, corpora, precision, {t.name: list(seeds or t.defaults.seeds) for t in tables}
     )
     builder = _Builder(plan, home, stages, code)
     if strange := sorted(set(scale.stages) - set(stages.STAGES)):
@@ -136,7 +136,7 @@ class _Builder:
         self._need(corpus, *(f"{fold}/{split}" for split in self._stages.splits(resolved)))
         encoder = self._pretrain(table, row, name, seed)
         method = self.runs[encoder].resolved["method"]["name"]
-        upstream = {}
+        upstream: dict[str, str] = {}
         for role, wanted in self._stages.needs(resolved).items():
             if wanted is None:
                 upstream[role] = encoder
@@ -195,7 +195,8 @@ class _Builder:
 
     def _shared(self, stage: str) -> Settings:
         """What the scale and the precision say of a stage."""
-        scale, shared = self._plan.scale, {}
+        scale = self._plan.scale
+        shared: Settings = {}
         if stage in ENCODER_STAGES:
             shared = {"precision": self._plan.precision}
         if scale.clip and (stage in ENCODER_STAGES or stage == "neighbours"):
