@@ -19,8 +19,6 @@ from iicl.protocols import CrossModal
 from iicl.seeding import derive_seed
 from iicl.training.loop import Report
 
-QUERIES_AT_A_TIME = 512
-
 
 def run(
     config: CrossModal,
@@ -87,10 +85,8 @@ def partner_ranks(
         Two arrays (N,).
     """
     better, tied = [], []
-    for start in range(0, len(queries), QUERIES_AT_A_TIME):
-        near = cosines(queries[start : start + QUERIES_AT_A_TIME], gallery)
-        rows = np.arange(len(near))
-        own = near[rows, start + rows][:, None]
+    for part, near in cosines(queries, gallery):
+        own = near[np.arange(len(near)), np.arange(len(queries))[part]][:, None]
         better.append((near > own).sum(axis=1))
         tied.append((near == own).sum(axis=1) - 1)
     return np.concatenate(better), np.concatenate(tied)
@@ -145,9 +141,8 @@ def average_precision(
     order = np.random.default_rng(seed).permutation(len(gallery))
     ranks = np.arange(1, len(gallery) + 1)
     values = []
-    for start in range(0, len(queries), QUERIES_AT_A_TIME):
-        part = slice(start, start + QUERIES_AT_A_TIME)
-        ranking = np.argsort(-cosines(queries[part], gallery[order]), axis=1, kind="stable")
+    for part, near in cosines(queries, gallery[order]):
+        ranking = np.argsort(-near, axis=1, kind="stable")
         hits = np.take_along_axis(relevant[part][:, order], ranking, axis=1)
         precision = hits.cumsum(axis=1) / ranks
         values.append((precision * hits).sum(axis=1) / hits.sum(axis=1))

@@ -26,7 +26,6 @@ NEIGHBOURS = "neighbours.safetensors"
 WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery
 NUM_FRAMES = 3  # shown of an item: first, middle and last of its middle clip
 BATCH_SIZE = 8
-QUERIES_AT_A_TIME = 512
 MAX_NAMED = 5  # legal ids in a message
 
 
@@ -144,10 +143,8 @@ def nearest(
         Rows (N, K) and their cosines (N, K).
     """
     rows, similarities = [], []
-    for start in range(0, len(queries), QUERIES_AT_A_TIME):
-        similar = cosines(queries[start : start + QUERIES_AT_A_TIME], gallery)
-        own = np.arange(len(similar))
-        similar[own, start + own] = -np.inf
+    for part, similar in cosines(queries, gallery):
+        similar[np.arange(len(similar)), np.arange(len(queries))[part]] = -np.inf
         rows.append(np.argsort(-similar, axis=1, kind="stable")[:, :num_neighbours])
         similarities.append(np.take_along_axis(similar, rows[-1], axis=1))
     return np.concatenate(rows), np.concatenate(similarities)

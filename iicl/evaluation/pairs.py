@@ -1,6 +1,6 @@
 """Test items with video and sound, embedded in both modalities, and what lies near what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from iicl.evaluation.retrieval import item_embeddings
 from iicl.protocols import CrossModal, Neighbours, View
 
 TIE_DECIMALS = 6  # cosines that agree to these are ties; float32 carries no more
+QUERIES_AT_A_TIME = 512
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,18 @@ def shared_labels(labels: Sequence[frozenset[str]]) -> NDArray[np.bool_]:
     return (table @ table.T > 0) | np.eye(len(labels), dtype=bool)
 
 
-def cosines(queries: NDArray[np.float32], gallery: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, D) and (M, D) unit vectors -> (N, M), rounded, so that ties are ties on any machine."""
-    return np.round(queries @ gallery.T, TIE_DECIMALS)
+def cosines(
+    queries: NDArray[np.float32], gallery: NDArray[np.float32]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Cosines of some queries at a time, rounded, so that ties are ties on any machine.
+
+    Args:
+        queries: (N, D) unit vectors.
+        gallery: (M, D) unit vectors.
+
+    Yields:
+        Which queries, and their cosines with the whole gallery, (queries, M).
+    """
+    for start in range(0, len(queries), QUERIES_AT_A_TIME):
+        part = slice(start, start + QUERIES_AT_A_TIME)
+        yield part, np.round(queries[part] @ gallery.T, TIE_DECIMALS)
