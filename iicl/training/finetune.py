@@ -72,7 +72,9 @@ def run(
     classes = corpus.manifest.classes
     seed = derive_seed(config.seed, "finetune", config.fold)
     torch.manual_seed(derive_seed(seed, "init"))
-    method = methods.build(SupervisedSettings(), "training", config.encoders, len(classes))
+    method = methods.build(
+        SupervisedSettings(modalities="video"), "training", config.encoders, len(classes)
+    )
     assert isinstance(method, Supervised)
     torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
     torch.nn.init.zeros_(method.classifier.bias)

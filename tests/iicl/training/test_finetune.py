@@ -144,7 +144,7 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
     corpus = PreparedCorpus.open(corpora["ucf101"])
     items = corpus.select(["video"], split="test", fold=1)[:6]
     torch.manual_seed(0)
-    method = Supervised(recipe.encoders, len(corpus.manifest.classes)).train()
+    method = Supervised(recipe.encoders, len(corpus.manifest.classes), "video").train()
     method.video_encoder = finetune.load_encoder(encoder, "video", recipe.encoders)
     scores = finetune._test_scores(
         recipe, method, corpus, items, torch.device("cpu"), config.Execution(), silent
