@@ -19,6 +19,7 @@ COLUMNS = [
     "table",
     "row",
     "group",
+    "block",
     "column",
     "metric",
     "seed",
@@ -56,9 +57,10 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
             raise ValueError(f"{shown} has no metric {column.metric!r}; it has: {known}")
         lines.append(
             {
-                "table": table.numeral,
+                "table": table.name,
                 "row": cell.row,
                 "group": "paper" if cell.row in table.rows else "control",
+                "block": table.all_rows[cell.row].block,
                 "column": cell.column,
                 "metric": column.metric,
                 "seed": cell.seed,
@@ -91,30 +93,37 @@ def _shown(run: Run, home: Home) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class OrderCheck:
-    """The values of each step of a table's ``order`` in one column, ascending if in order."""
+    """The values of each step of a table's ``order`` in one column and block, if in order."""
 
     column: str
+    block: str | None
     steps: dict[str, list[float]]
     holds: bool | None  # None while a step has no value
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything that follows from a table's records."""
+    """Everything that follows from a table's records, in percent; cells by (row, column)."""
 
     cells: dict[tuple[str, str], Judgement]
     claims: list[ClaimJudgement]
     order: list[OrderCheck]
-    chance: dict[str, float]
+    chance: dict[tuple[str, str], float]
 
-    def verdicts(self) -> list[str]:
-        """All verdicts on cells and claims, for an exit code."""
-        return [*(c.verdict for c in self.cells.values()), *(c.verdict for c in self.claims)]
+    def faults(self) -> bool:
+        """Whether a verdict on a cell or a claim is bad news, or controls are out of order."""
+        verdicts = [*(c.verdict for c in self.cells.values()), *(c.verdict for c in self.claims)]
+        bad = {"below", "above", "reversed"}.intersection(verdicts)
+        return bool(bad) or any(check.holds is False for check in self.order)
+
+
+def _part(frame: pd.DataFrame, row: str, column: str) -> pd.DataFrame:
+    return frame[(frame["row"] == row) & (frame["column"] == column)]
 
 
 def per_seed(frame: pd.DataFrame, row: str, column: str) -> Values:
     """Percentages of a cell by seed, folds averaged; only seeds with all folds."""
-    cell = frame[(frame["row"] == row) & (frame["column"] == column)]
+    cell = _part(frame, row, column)
     return {
         seed: 100 * statistics.fmean(cell[cell["seed"] == seed]["value"])
         for seed in sorted(set(cell["seed"].tolist()))
@@ -135,13 +144,18 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
         for row in frame["row"].unique()
         for column in table.columns
     }
-    claims = [_claim(frame, table, claim) for claim in table.claims]
-    chance: dict[str, float] = {}
-    for column in table.columns:
-        known = frame[frame["column"] == column]["chance"].dropna()
-        if len(known):
-            chance[column] = 100 * statistics.fmean(known)
-    order = [_order(frame, table, column, chance) for column in table.columns if table.order]
+    chance = {
+        (row, column): 100 * statistics.fmean(known)
+        for row, column in cells
+        if len(known := _part(frame, row, column)["chance"].dropna())
+    }
+    claims = [_claim(frame, table, claim, compares) for claim in table.claims]
+    order = [
+        _order(frame, table, column, block, chance)
+        for column in table.columns
+        for block in table.blocks
+        if table.order and not _empty(frame, table, column, block)
+    ]
     return Judged(cells, claims, order, chance)
 
 
@@ -158,45 +172,82 @@ def _missing(statuses: Iterable[str]) -> str | None:
 
 
 def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
-    group = frame[(frame["row"] == row) & (frame["column"] == column)]
+    group = _part(frame, row, column)
     values = per_seed(frame, row, column)
     summary = verdict.summarise(list(values.values())) if values else None
-    reported = table.all_rows[row].reported.get(column)
+    spec = table.columns[column]
+    reported = table.all_rows[row].reported.get(spec.reading_of or column)
     missing = _missing(group["status"])
     if missing:
         return Judgement(missing, summary)
+    if summary is None:
+        return Judgement("not applicable")
     partial = (group["num_evaluated"] < MIN_COVERAGE * group["num_expected"]).any()
     if reported is None or not compares or partial or (group["selection"] == "oracle").any():
         return Judgement("not compared", summary)
-    return verdict.judge(values, reported, table.columns[column].tolerance)
+    assert spec.tolerance is not None
+    return verdict.judge(values, reported, spec.tolerance)
 
 
-def _claim(frame: pd.DataFrame, table: Table, claim: verdict.Claim) -> ClaimJudgement:
+def _claim(
+    frame: pd.DataFrame, table: Table, claim: verdict.Claim, compares: bool
+) -> ClaimJudgement:
     if claim.untested is not None or claim.column is None:
         return ClaimJudgement(claim, "untested", claim.untested or "")
-    group = frame[(frame["column"] == claim.column) & (frame["group"] == "paper")]
-    names = group["row"].unique()
-    if claim.best is not None and claim.best not in names:
-        best = table.rows[claim.best].label
-        return ClaimJudgement(claim, "untested", f"nobody here runs {best}")
-    if len(names) < 2:
+    names = verdict.rows_of(claim, table)
+    ours = [name for name in names if table.rows[name].runs]
+    cited = [name for name in names if table.rows[name].cited]
+    for name in claim.names:
+        if not table.rows[name].runs and name not in cited:
+            return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
+    if len(ours) < 2 and not (ours and cited):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
+    if cited and not compares:
+        why = "rivals that nobody here runs count at the paper's scale only"
+        return ClaimJudgement(claim, "untested", why)
+    group = frame[(frame["column"] == claim.column) & frame["row"].isin(ours)]
     missing = _missing(group["status"])
     if missing:
         return ClaimJudgement(claim, missing, "not all runs are there")
-    rows = {row: per_seed(frame, row, claim.column) for row in names}
+    rows = {name: per_seed(frame, name, claim.column) for name in ours}
+    if not all(rows.values()):
+        return ClaimJudgement(claim, "untested", "this scale has no value in the column")
+    for name in cited:
+        reported = table.rows[name].reported[claim.column]
+        rows[name] = dict.fromkeys(next(iter(rows.values())), reported)
     return verdict.judge_claim(claim, table, rows)
 
 
-def _order(frame: pd.DataFrame, table: Table, column: str, chance: dict[str, float]) -> OrderCheck:
+def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> pd.DataFrame:
+    """The records of a column that the order within a block is about."""
+    steps = [step for step in table.order if step != "chance"]
+    rows = [row for step in steps for row in table.step(step, block)]
+    return frame[(frame["column"] == column) & frame["row"].isin(rows)]
+
+
+def _empty(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> bool:
+    """Whether everything in the block is there and the metric is not applicable to any of it."""
+    part = _in_block(frame, table, column, block)
+    done = part["status"].isin(["done", "accepted"])
+    return bool(done.all()) and not part["value"].notna().any()
+
+
+def _order(
+    frame: pd.DataFrame,
+    table: Table,
+    column: str,
+    block: str | None,
+    chance: dict[tuple[str, str], float],
+) -> OrderCheck:
     steps: dict[str, list[float]] = {}
     for name in table.order:
         if name == "chance":
-            steps[name] = [chance[column]] if column in chance else []
+            rows = [*table.step("rows", block)]
+            steps[name] = [chance[row, column] for row in rows if (row, column) in chance]
             continue
-        rows = list(table.rows) if name == "rows" else [name]
-        seeds = [per_seed(frame, row, column) for row in rows]
+        seeds = [per_seed(frame, row, column) for row in table.step(name, block)]
         steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
-    statuses = frame[frame["column"] == column]["status"]
-    complete = all(steps.values()) and statuses.isin(["done", "accepted"]).all()
-    return OrderCheck(column, steps, verdict.in_order(list(steps.values())) if complete else None)
+    statuses = _in_block(frame, table, column, block)["status"]
+    complete = all(steps.values()) and bool(statuses.isin(["done", "accepted"]).all())
+    held = verdict.in_order(list(steps.values())) if complete else None
+    return OrderCheck(column, block, steps, held)

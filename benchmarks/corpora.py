@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks import identity
-from benchmarks.spec import Scale
+from benchmarks.scale import Scale
 from benchmarks.store import Home
 
 

@@ -77,31 +77,42 @@ class Work:
     flops: float
 
 
-def work(resolved: Mapping[str, Any], counts: Counts) -> Work:
+def items_trained_on(resolved: Mapping[str, Any]) -> str:
+    """Key in the counts of the items that a resolved pretraining reads."""
+    method = resolved["method"]
+    hears = method["name"] == "iicl" or method.get("modalities") == "both"
+    return "1/train/with_sound" if hears and resolved["silent_items"] == "drop" else "1/train"
+
+
+def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, Any] | None) -> Work:
     """The work of a resolved run on a corpus with ``counts`` usable items.
 
     Args:
         resolved: as ``stages.resolve`` gave it.
         counts: items: ``all``, ``<fold>/train``, ``<fold>/train/with_sound``, ``<fold>/test``.
+        pretrained: the resolved pretraining whose encoder the run uses, if it uses one.
     """
     stage = resolved["stage"]
     if stage == "pretrain":
-        both = resolved["method"]["name"] not in ("supervised", "random_init")
-        sound = both and resolved["silent_items"] == "drop"
-        items = counts["1/train/with_sound" if sound else "1/train"]
+        if not resolved["epochs"]:
+            return Work(0, 0.0)
+        items = counts[items_trained_on(resolved)]
         batch = resolved["optimisation"]["batch_size"]
         steps = items * resolved["clips_per_item"] // batch * resolved["epochs"]
         macs = video_macs(resolved["clip"], resolved["encoders"])
-        macs += audio_macs(resolved["clip"], resolved["encoders"]) if both else 0
+        if resolved["method"].get("modalities") != "video":
+            macs += audio_macs(resolved["clip"], resolved["encoders"])
         return Work(steps * batch, steps * batch * 2.0 * macs * (1 + BACKWARD))
     if stage == "features":
-        macs = (video_macs if resolved["view"] == "video" else audio_macs)(
-            resolved["clip"], resolved["encoders"]
-        )
-        clips = counts["all"] * resolved["num_clips"]
-        return Work(clips, clips * 2.0 * macs)
+        assert pretrained is not None
+        clips = counts["all" if resolved["items"] == "all" else "1/test"] * resolved["num_clips"]
+        if pretrained["method"]["name"] == "mfcc":
+            return Work(clips, 0.0)
+        macs_of = video_macs if resolved["view"] == "video" else audio_macs
+        return Work(clips, clips * 2.0 * macs_of(resolved["clip"], pretrained["encoders"]))
     if stage == "finetune":
-        macs = video_macs(resolved["clip"], resolved["encoders"])
+        assert pretrained is not None
+        macs = video_macs(resolved["clip"], pretrained["encoders"])
         train = (
             counts[f"{resolved['fold']}/train"] * resolved["clips_per_item"] * resolved["epochs"]
         )
@@ -110,10 +121,12 @@ def work(resolved: Mapping[str, Any], counts: Counts) -> Work:
     return Work(0, 0.0)
 
 
-def kind(resolved: Mapping[str, Any]) -> tuple[Any, ...]:
+def kind(resolved: Mapping[str, Any], work: Work) -> tuple[Any, ...]:
     """Runs of one kind compute at one rate: same stage, clip, encoders and precision."""
-    described = [resolved.get(key) for key in ("clip", "encoders", "precision", "view")]
-    return (resolved["stage"], resolved.get("method", {}).get("name"), str(described))
+    described = [resolved.get(key) for key in ("clip", "precision", "view")]
+    per_clip = round(work.flops / work.clips) if work.clips else 0
+    name = resolved.get("method", {}).get("name")
+    return (resolved["stage"], name, str(described), per_clip)
 
 
 class Rates:
@@ -124,20 +137,21 @@ class Rates:
         self._per_flop: dict[tuple[Any, ...], list[float]] = {}
         self._seconds: dict[str, list[float]] = {}
         for spec, result in finished:
-            resolved, flops = spec["resolved"], spec["flops"]
-            if flops:
-                self._per_flop.setdefault(kind(resolved), []).append(result["seconds"] / flops)
+            resolved, work = spec["resolved"], Work(spec["clips"], spec["flops"])
+            if work.flops:
+                rate = result["seconds"] / work.flops
+                self._per_flop.setdefault(kind(resolved, work), []).append(rate)
             else:
                 self._seconds.setdefault(resolved["stage"], []).append(result["seconds"])
 
     def seconds(
-        self, resolved: Mapping[str, Any], flops: float, sustained_gflops: float
+        self, resolved: Mapping[str, Any], work: Work, sustained_gflops: float
     ) -> tuple[float, bool]:
         """Estimated seconds on one device, and whether they rest on a measurement."""
-        if not flops:
+        if not work.flops:
             known = self._seconds.get(resolved["stage"])
             return (statistics.median(known), True) if known else (0.0, False)
-        per_flop = self._per_flop.get(kind(resolved))
+        per_flop = self._per_flop.get(kind(resolved, work))
         if per_flop:
-            return statistics.median(per_flop) * flops, True
-        return flops / (sustained_gflops * 1e9), False
+            return statistics.median(per_flop) * work.flops, True
+        return work.flops / (sustained_gflops * 1e9), False

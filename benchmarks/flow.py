@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import corpora, cost, plan, provenance, terminal
+from benchmarks import corpora, cost, planner, provenance, terminal
 from benchmarks.plan import Plan, Run
-from benchmarks.spec import Scale, Table, find_tables, load_scale
+from benchmarks.scale import Scale, load_scale
+from benchmarks.spec import Table
 from benchmarks.store import Home
+from benchmarks.tables import find_tables
 from slurm import launcher
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
@@ -40,7 +42,7 @@ class Launch:
 
     def plan(self) -> Plan:
         """The plan as the files are now."""
-        return plan.make(
+        return planner.make(
             self.tables,
             self.scale,
             seeds=self.arguments.seeds,
@@ -55,7 +57,11 @@ class Launch:
         """Where the tables go: only a complete, undeviating result may replace a published one."""
         if self.arguments.out:
             return Path(self.arguments.out)
-        tags = [f"{name}.{path.resolve().name}" for name, path in sorted(self.data.items())]
+        tags = [
+            f"{name}.{path.resolve().name}"
+            for name, path in sorted(self.data.items())
+            if self.scale.corpora[name].generate is not None
+        ]
         if self.arguments.seeds is not None:
             tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
         if self.arguments.precision != "auto":
@@ -285,7 +291,7 @@ def _conclude(launch: Launch, current: Plan) -> int:
         complete = bool(frame["status"].isin(["done", "accepted"]).all())
         out = launch.out(complete)
         files = render.write(current, table, frame, judged, launch.home, out)
-        _show(f"Table {table.numeral}: {table.title} (scale: {launch.scale.scale})\n")
+        _show(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
         _show(render.main_table(current, table, judged) + "\n")
         if judged.claims:
             _show(render.claims(judged, table) + "\n")
@@ -293,9 +299,7 @@ def _conclude(launch: Launch, current: Plan) -> int:
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)
-        elif {"below", "above", "reversed"} & set(judged.verdicts()) or any(
-            check.holds is False for check in judged.order
-        ):
+        elif judged.faults():
             code = max(code, MISMATCH)
     failed = [run.id for run in current.runs.values() if run.state == "failed"]
     _explain(launch.home, failed)

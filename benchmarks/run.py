@@ -36,7 +36,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    new.add_argument("--table", required=True, metavar="N", help="I, II, ... or 1, 2, ... or all")
+    new.add_argument(
+        "--table",
+        required=True,
+        nargs="+",
+        metavar="N",
+        help="I, II, ... or 1, 2, ..., or a file of tables/ by name; all: the six of the paper",
+    )
     new.add_argument("--scale", choices=scales, default="desk", help="default: desk")
     new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")
     new.add_argument("--cluster", choices=sites, default="local", help="where; default: local")

@@ -4,6 +4,7 @@ Every import of ``iicl`` happens inside a function, and only :func:`run` and :fu
 torch, so that planning stays quick.
 """
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,10 +16,22 @@ STAGES = {
     "retrieval": "iicl.evaluation.retrieval:run",
     "linear": "iicl.evaluation.linear:run",
     "finetune": "iicl.training.finetune:run",
+    "clustering": "iicl.evaluation.clustering:run",
+    "crossmodal": "iicl.evaluation.crossmodal:run",
+    "neighbours": "iicl.evaluation.neighbours:run",
 }
 
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
 """Modules worth importing once before many runs start."""
+
+
+@functools.cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    from iicl import protocols
+
+    return TypeAdapter(protocols.Stage)
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -32,8 +45,6 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
-    from pydantic import TypeAdapter
-
     from iicl import config
 
     if stage not in STAGES:
@@ -43,19 +54,31 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         rest = {key: value for key, value in settings.items() if key != "length"}
         runs = config.pretrain_phases(length, **rest)
         return [run.model_dump(mode="json") for run in runs]
-    adapter: TypeAdapter[config.Config] = TypeAdapter(config.Stage)
-    return [adapter.validate_python({**settings, "stage": stage}).model_dump(mode="json")]
+    return [_adapter().validate_python({**settings, "stage": stage}).model_dump(mode="json")]
 
 
-def metrics(resolved: Mapping[str, Any]) -> list[str]:
-    """Names of the metrics that a resolved run's result will have.
+def metrics(resolved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the metrics that the result of a resolved measuring run will have."""
+    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).metrics()
+    return names
 
-    Args:
-        resolved: as :func:`resolve` gave it.
+
+def needs(resolved: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any] | None]:
+    """Upstream runs of a resolved measuring run.
+
+    Returns:
+        role -> settings of the feature run that it reads, or None for the pretraining itself.
     """
-    if resolved["stage"] == "retrieval":
-        return [f"recall_at_{rank}" for rank in resolved["ranks"]]
-    return ["top1"] if resolved["stage"] in ("linear", "finetune") else []
+    found: Mapping[str, Mapping[str, Any] | None] = (
+        _adapter().validate_python(dict(resolved)).needs()
+    )
+    return found
+
+
+def splits(resolved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Splits of its fold that a resolved measuring run reads."""
+    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).splits()
+    return names
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
@@ -173,12 +196,9 @@ def run(
         execution: fields of ``iicl.config.Execution``.
         report: receives the finished fraction, 0-1, and a line of text.
     """
-    from pydantic import TypeAdapter
-
     from iicl import config
 
-    adapter: TypeAdapter[config.Config] = TypeAdapter(config.Stage)
-    stage = adapter.validate_python(dict(resolved))
+    stage = _adapter().validate_python(dict(resolved))
     module, function = STAGES[resolved["stage"]].split(":")
     result: dict[str, Any] = getattr(importlib.import_module(module), function)(
         stage,

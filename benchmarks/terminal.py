@@ -41,7 +41,7 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
         runs = [r for r in plan.runs.values() if r.stage == stage]
         to_go = [r for r in runs if r.state not in ("done", "running")]
-        found = [rates.seconds(r.resolved, r.work.flops, sustained) for r in to_go]
+        found = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
         seconds = sum(s for s, _ in found)
         total += seconds
         counts = [str(sum(r.state == s for r in runs)) for s in shown]
@@ -51,8 +51,11 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     grid.add_row("all", str(len(plan.runs)), *totals, _hours(total), "")
     out = console(to_stdout)
     out.print(grid)
+    if len(plan.tables) > 1:
+        out.print(_by_table(plan, rates))
     out.print(
-        f"{len(plan.runs)} runs; without sharing equal ones there would be {plan.num_unshared}"
+        f"{len(plan.runs)} runs; without sharing equal ones there would be"
+        f" {plan.num_unshared(*plan.tables)}"
     )
     if total:
         out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
@@ -65,6 +68,24 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     for run in plan.runs.values():
         for other in run.stale:
             out.print(f"stale, made by other code: {other}")
+
+
+def _by_table(plan: Plan, rates: Rates) -> Table:
+    """What each table takes by itself, and what it adds to those above it."""
+    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
+    grid = Table(title="by table", title_justify="left")
+    grid.add_column("table")
+    for column in ("seeds", "runs", "without sharing", f"{unit} hours in all", "added hours"):
+        grid.add_column(column, justify="right")
+    seen: set[str] = set()
+    for table in plan.tables:
+        seconds = {r.id: rates.seconds(r.resolved, r.work, sustained)[0] for r in plan.of(table)}
+        added = sum(s for run_id, s in seconds.items() if run_id not in seen)
+        seen.update(seconds)
+        seeds = str(len(plan.seeds[table.name]))
+        counts = (str(len(seconds)), str(plan.num_unshared(table)))
+        grid.add_row(table.heading, seeds, *counts, _hours(sum(seconds.values())), _hours(added))
+    return grid
 
 
 def _hours(seconds: float) -> str:

@@ -147,16 +147,44 @@ def judge_differ(rows: Mapping[str, Values]) -> tuple[str, tuple[str, str], Summ
     return "open", pair, difference, seeds_to_settle(difference.sd, abs(difference.mean), level)
 
 
+def judge_above(first: Values, second: Values) -> tuple[str, Summary, int | None]:
+    """Is one row above another? Their paired interval above, below or across zero."""
+    difference = paired(first, second)
+    if difference.num_seeds == 1 or abs(difference.mean) <= difference.half_width:
+        needed = seeds_to_settle(difference.sd, abs(difference.mean))
+        return "open", difference, None if difference.num_seeds == 1 else needed
+    return "holds" if difference.mean > 0 else "reversed", difference, None
+
+
+def rows_of(claim: Claim, table: Table) -> list[str]:
+    """The paper's rows that a claim about a column compares, those without a number left out."""
+    assert claim.column is not None
+    if claim.best is not None:
+        names = [claim.best, *table.rivals(claim.best)]
+    else:
+        names = claim.names or list(table.rows)
+    return [n for n in names if table.rows[n].runs or claim.column in table.rows[n].reported]
+
+
 def judge_claim(claim: Claim, table: Table, rows: Mapping[str, Values]) -> ClaimJudgement:
-    """A claim against the complete values of the paper's rows in the claim's column."""
+    """A claim against the complete values of the rows that it compares."""
     label = {name: row.label for name, row in table.rows.items()}
     if claim.best is not None:
         verdict, rival, difference, needed = judge_best(claim.best, rows)
-        ours = label[claim.best]
-        return ClaimJudgement(
-            claim, verdict, f"{ours} - {label[rival]} = {spread(difference)}", needed
-        )
-    verdict, (a, b), difference, needed = judge_differ(rows)
+        a, b = claim.best, rival
+    elif claim.above is not None:
+        a, b = claim.above
+        verdict, difference, needed = judge_above(rows[a], rows[b])
+    elif claim.near is not None:
+        assert claim.within is not None
+        a, b = claim.near
+        difference = paired(rows[a], rows[b])
+        apart = {seed: rows[a][seed] - rows[b][seed] for seed in set(rows[a]) & set(rows[b])}
+        judged = judge(apart, 0.0, claim.within)
+        words = {"match": "holds", "below": "reversed", "above": "reversed", "open": "open"}
+        verdict, needed = words[judged.verdict], judged.seeds_needed
+    else:
+        verdict, (a, b), difference, needed = judge_differ(rows)
     return ClaimJudgement(claim, verdict, f"{label[a]} - {label[b]} = {spread(difference)}", needed)
 
 

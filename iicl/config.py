@@ -200,7 +200,7 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
     """
     whole = Pretrain.model_validate({**settings, "phase": "training", "epochs": 0})
     total = length.initialisation + length.co_training
-    if isinstance(whole.method, RandomInit):
+    if isinstance(whole.method, RandomInit | MFCC):
         return [whole]
     method = whole.method
     if not isinstance(method, IICL) or method.objective == "cluster":  # [20]

@@ -15,8 +15,8 @@ class Method(nn.Module, ABC):
 
     ``encode`` is the expensive part and treats items independently (batch norm aside); ``loss`` is
     the only place where items meet and sees the whole batch. The large-batch engine relies on this
-    division. Encoders that evaluation takes are the attributes ``video_encoder`` and, where the
-    method has one, ``audio_encoder``.
+    division. Encoders that evaluation takes are the attributes ``video_encoder`` and
+    ``audio_encoder``, as far as the method has them.
     """
 
     views: tuple[str, ...]

@@ -1,6 +1,6 @@
 """The stage ``pretrain``: one phase of a pretraining (paper III-E)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.base import Method
 from iicl.methods.iicl import IICL, load_initialisation
+from iicl.models.audio import AudioEncoder
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.loop import Report, Training, train
@@ -55,11 +56,11 @@ def run(
         )
     corpus = PreparedCorpus.open(corpora[config.corpus])
     device = torch.device(execution.device)
-    positions = _positions(config, corpus)
     seed = derive_seed(config.seed, "pretrain", config.phase)
     torch.manual_seed(derive_seed(seed, "init"))
     num_classes = len(corpus.manifest.classes)
     method = methods.build(config.method, config.phase, config.encoders, num_classes)
+    positions = _positions(config, method.views, corpus)
     _set_input_statistics(method, corpus)
     if "previous" in upstream:
         assert isinstance(method, IICL)
@@ -77,7 +78,7 @@ def run(
         )
     num_steps = config.epochs * steps_per_epoch
     optimiser = torch.optim.Adam(
-        method.named_parameters(),
+        [{"params": list(method.named_parameters())}],  # which may be none
         lr=config.optimisation.learning_rate,
         weight_decay=config.optimisation.weight_decay,
     )
@@ -130,18 +131,16 @@ def run(
     }
 
 
-def _positions(config: Pretrain, corpus: PreparedCorpus) -> list[int]:
+def _positions(config: Pretrain, views: Sequence[str], corpus: PreparedCorpus) -> list[int]:
     """Train items with the views the method sees; silent ones only if asked for [19]."""
-    if config.method.name == "supervised":
-        return corpus.select(["video", "label"], split="train", fold=1)
-    views = ["video"] if config.silent_items == "zero" else ["video", "audio"]
-    return corpus.select(views, split="train", fold=1)
+    needed = [v for v in views if not (v == "audio" and config.silent_items == "zero")]
+    return corpus.select(needed, split="train", fold=1)
 
 
 def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
-    """Give the audio encoder the corpus's log-mel statistics; they travel with its weights."""
+    """Give a learned audio encoder the corpus's log-mel statistics, which travel with it."""
     encoder = getattr(method, "audio_encoder", None)
-    if encoder is None:
+    if not isinstance(encoder, AudioEncoder):
         return
     mean, std = corpus.manifest.log_mel_mean, corpus.manifest.log_mel_std
     if mean is None or std is None:

@@ -35,7 +35,11 @@ def batch(n: int) -> dict[str, torch.Tensor]:
 def test_contract(name: str) -> None:
     method = make(name)
     views = {view: batch(4)[view] for view in method.views}
-    assert list(method.video_encoder(batch(4)["video"]).shape) == [4, 16]
+    encoded = {"video", "audio"} & set(method.views)
+    assert {v for v in ("video", "audio") if hasattr(method, f"{v}_encoder")} == encoded
+    for view in encoded:
+        encoder = getattr(method, f"{view}_encoder")
+        assert encoder(batch(4)[view]).shape == (4, encoder.feature_dim)
 
     method.eval()
     with torch.no_grad():
@@ -45,7 +49,7 @@ def test_contract(name: str) -> None:
             for feature, value in whole.items():
                 torch.testing.assert_close(alone[feature], value[i : i + 1], rtol=1e-4, atol=1e-5)
     method.train()
-    if name == "random_init":
+    if name in ("random_init", "mfcc"):
         with pytest.raises(RuntimeError, match="never trained"):
             method.loss(method.encode(views))
         return
@@ -65,14 +69,33 @@ def test_weights_come_from_the_global_generator(name: str) -> None:
 
 
 def test_supervised_is_cross_entropy_with_soft_labels() -> None:
+    """One classifier for both modalities: its state has one weight."""
     method = make("supervised")
     views = batch(4)
     features = method.encode(views)
     total, parts = method.loss(features)
-    log_p = method.classifier(features["video"]).log_softmax(1)
-    torch.testing.assert_close(total, -(views["label"] * log_p).sum(1).mean())
-    assert set(parts) == {"cross_entropy"}
+    expected = {}
+    for view in ("video", "audio"):
+        log_p = method.classifier(features[view]).log_softmax(1)
+        expected[f"cross_entropy_{view}"] = -(views["label"] * log_p).sum(1).mean()
+    torch.testing.assert_close(parts, expected)
+    torch.testing.assert_close(total, sum(expected.values()))
+    own = [n for n in method.state_dict() if "_encoder." not in n]
+    assert own == ["classifier.weight", "classifier.bias"]
+
+
+def test_supervised_on_video_alone_has_no_audio() -> None:
+    method = methods.build(config.Supervised(modalities="video"), "training", SMALL, 3)
+    assert method.views == ("video", "label")
     assert not hasattr(method, "audio_encoder")
+    total, parts = method.loss(method.encode({v: batch(4)[v] for v in method.views}))
+    assert parts == {"cross_entropy_video": total}
+
+
+def test_a_shared_classifier_needs_features_of_one_dimension() -> None:
+    wide = SMALL.model_copy(update={"audio_width": 4})
+    with pytest.raises(ValueError, match=r"16 \(video\) and 32 \(audio\)"):
+        methods.build(config.Supervised(), "training", wide, 3)
 
 
 @pytest.mark.parametrize("num_classes", [None, 1])

@@ -196,7 +196,7 @@ def test_the_real_encoders() -> None:
 def test_labels_pass_through_without_gradient() -> None:
     def make_supervised() -> Supervised:
         torch.manual_seed(0)
-        return Supervised(config.Encoders(video_width=2, video_depth=1), 3).double()
+        return Supervised(config.Encoders(video_width=2, video_depth=1), 3, "video").double()
 
     batch = {
         "video": torch.randn(N, 3, 4, 16, 16, dtype=torch.float64),

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from iicl import config, methods
+from iicl import config, methods, protocols
 from iicl.config import PretrainLength, pretrain_phases
 from iicl.data.store import PreparedCorpus
-from iicl.evaluation import features, linear, retrieval
 from iicl.methods.iicl import IICL
-from iicl.training import checkpoint, finetune, loop, pretrain
+from iicl.training import checkpoint, loop, pretrain
 from iicl.training.weights import load_weights
 
 LENGTH = PretrainLength(initialisation=2, co_training=2)
@@ -227,39 +226,56 @@ def test_a_control_that_never_trains_needs_no_full_batch(settings, corpora, tmp_
     assert run(phase, corpora, tmp_path / "control")["num_steps"] == 0
 
 
-@pytest.mark.parametrize("method", ["supervised", "random_init"])
-def test_the_controls_train_by_the_same_stage(settings, corpora, tmp_path, method):
+@pytest.mark.parametrize(
+    ("method", "num_steps", "parts"),
+    [
+        ("supervised", 12, {"video_encoder", "audio_encoder", "classifier"}),
+        ("random_init", 0, {"video_encoder", "audio_encoder"}),
+        ("mfcc", 0, set()),
+    ],
+)
+def test_the_controls_train_by_the_same_stage(
+    settings, corpora, tmp_path, method, num_steps, parts
+):
     (phase,) = pretrain_phases(LENGTH, **{**settings, "method": {"name": method}})
     result = run(phase, corpora, tmp_path / method)
-    assert result["num_steps"] == (12 if method == "supervised" else 0)
-    assert any(k.startswith("video_encoder") for k in load_weights(tmp_path / method))
+    assert result["num_steps"] == num_steps
+    weights = load_weights(tmp_path / method)
+    assert {name.split(".")[0] for name in weights} == parts
+    if "audio_encoder" in parts:
+        manifest = PreparedCorpus.open(corpora["audioset"]).manifest
+        assert weights["audio_encoder.input_mean"].item() == pytest.approx(manifest.log_mel_mean)
+        assert weights["audio_encoder.input_std"].item() == pytest.approx(manifest.log_mel_std)
 
 
 def test_evaluation_counts_every_item_once(settings, corpora, stages, tmp_path):
+    from iicl.evaluation import features, linear, retrieval
+    from iicl.training import finetune
+
     _, folders = stages
-    common = {name: settings[name] for name in ("clip", "encoders", "precision", "seed")}
+    common = {name: settings[name] for name in ("clip", "precision", "seed")}
     place = {"corpora": corpora, "execution": config.Execution(), "report": silent}
     out = {name: tmp_path / name for name in ("features", "retrieval", "linear", "finetune")}
     for folder in out.values():
         folder.mkdir()
     encoder = {"encoder": folders[1]}
-    whole = config.Features(corpus="ucf101", num_clips=3, **common)
+    whole = protocols.Features(corpus="ucf101", num_clips=3, **common)
     result = features.run(whole, upstream=encoder, out=out["features"], **place)
     stored = features.load_features(out["features"])
     assert stored.features.shape == (72, 3, 32)
     assert result["num_evaluated"] == 72
 
     found = {"features": out["features"]}
-    near = config.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
+    near = protocols.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
     recalls = retrieval.run(near, upstream=found, out=out["retrieval"], **place)
     assert recalls["num_evaluated"] + recalls["num_gallery"] == 72
     assert recalls["metrics"]["recall_at_1"] <= recalls["metrics"]["recall_at_5"] <= 1
     top1 = linear.run(
-        config.Linear(corpus="ucf101", seed=5), upstream=found, out=out["linear"], **place
+        protocols.Linear(corpus="ucf101", seed=5), upstream=found, out=out["linear"], **place
     )
     assert top1["num_evaluated"] == recalls["num_evaluated"]
 
-    tuned = config.Finetune(
+    tuned = protocols.Finetune(
         corpus="ucf101", epochs=1, clips_per_item=1, batch_size=8, num_clips=2, **common
     )
     result = finetune.run(tuned, upstream=encoder, out=out["finetune"], **place)
@@ -317,7 +333,8 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     [
         ({}, False),
         ({"silent_items": "zero"}, True),
-        ({"method": {"name": "supervised"}}, True),
+        ({"method": {"name": "supervised"}}, False),
+        ({"method": {"name": "supervised", "modalities": "video"}}, True),
     ],
 )
 def test_only_train_items_are_trained_on_and_silent_ones_only_if_asked(

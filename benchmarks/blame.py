@@ -1,0 +1,67 @@
+"""From a setting that a stage refuses to the line of the file that holds it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.scale import Scale
+from benchmarks.spec import Settings, Table
+from benchmarks.strict_yaml import KeyPath
+
+
+def _words(problem: ValueError) -> str:
+    """A validation error as one line."""
+    errors = getattr(problem, "errors", None)
+    if errors is None:
+        return str(problem)
+    first = errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])} is {first['input']!r}: {first['msg']}"
+
+
+def _parts(problem: ValueError) -> list[str]:
+    """The keys that lead to the value that a validation error is about."""
+    errors = getattr(problem, "errors", None)
+    return [str(part) for part in errors()[0]["loc"]] if errors else []
+
+
+def blame(
+    problem: ValueError,
+    table: Table,
+    scale: Scale,
+    stage: str,
+    sources: Sequence[tuple[KeyPath, Settings]],
+) -> ValueError:
+    """The error at the line that holds the offending setting of a measuring stage."""
+    for part in reversed(_parts(problem)):
+        for where, held in sources:
+            if part in held:
+                return table.error((*where, part), _words(problem))
+        if part in scale.stages.get(stage, {}):
+            return scale.error(("stages", stage, part), _words(problem))
+        if part in scale.clip:
+            return scale.error(("clip", part), _words(problem))
+    return table.error(sources[-1][0], _words(problem))
+
+
+def blame_pretrain(
+    problem: ValueError, table: Table, row: str, flat: Settings, scale: Scale
+) -> ValueError:
+    """The error at the line that holds the offending setting of a pretraining."""
+    parts = _parts(problem)
+    for part in reversed(parts):
+        if part in flat:
+            return table.setting_error(row, part, _words(problem))
+    if parts and parts[0] == "method":
+        return table.setting_error(row, "method", _words(problem))
+    for section in (
+        ("stages", "pretrain"),
+        ("stages", "pretrain", "length"),
+        ("pretrain_on", flat["corpus"]),
+        ("pretrain_on", flat["corpus"], "length"),
+        (),
+    ):
+        held: Any = scale.model_dump()
+        for key in section:
+            held = held.get(key, {})
+        if parts and parts[0] in held:
+            return scale.error((*section, *parts), _words(problem))
+    return table.setting_error(row, "method", _words(problem))
