@@ -1,7 +1,8 @@
 """DCASE 2013 scenes: 200 recordings of 10 acoustic scenes in London, 30 s, stereo, 44.1 kHz.
 
-Source: Stowell et al., IEEE Transactions on Multimedia 17(10), 2015; https://archive.org/details/
-dcase2013_scene_classification and dcase2013_scene_classification_testset, CC BY. Papers on
+Source: Stowell et al., IEEE Transactions on Multimedia 17(10), 2015;
+https://archive.org/details/dcase2013_scene_classification and, for the test set, the same address
+with ``_testset``; terms as stated there. Papers on
 audio-visual learning call it "DCASE2014". Layout: ``scenes_stereo/`` (development set: "train" of
 fold 1) and ``scenes_stereo_testset/`` ("test"), wav files named ``<scene><number>.wav``, as
 ``openairmarket03.wav``; files of other suffixes are no recordings. There is no list file: the

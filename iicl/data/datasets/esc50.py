@@ -6,8 +6,8 @@ with the columns ``filename, fold, category, src_file`` (others are not read) an
 older one, in which ESC-10 still comes: class folders ``<number> - <class>/`` of files
 ``<fold>-<Freesound id>-<take>.ogg`` (other files and folders are no part of it). Class names differ
 between the two. Five folds: k is "test" of fold k and "train" of the others. Groups are Freesound
-ids, the recordings that clips were cut from; a group lies within one fold. Known losses: none; there
-is no picture.
+ids, the recordings that clips were cut from; by the author's word a group lies within one fold.
+Known losses: none; there is no picture.
 """
 
 import csv
@@ -60,7 +60,7 @@ def _read_table(root: Path, path: Path) -> list[SourceItem]:
             name, fold, label, recording = (row[column] for column in _COLUMNS)
             if not (name and label and recording) or fold not in _FOLDS:
                 raise ValueError(
-                    f"{path}:{table.line_num}: {list(row.values())} lacks a field or has no fold 1-5"
+                    f"{path}:{table.line_num}: {list(row.values())} is not a clip of fold 1-5"
                 )
             if name in items:
                 raise ValueError(f"{path}:{table.line_num}: {name} is listed twice")

@@ -1,7 +1,8 @@
 """HMDB51: 6,766 clips of 51 human actions, mostly from films.
 
-Source: Kuehne et al., ICCV 2011, https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-
-motion-database; CC BY 4.0, the films belong to their makers. Layout:
+Source: Kuehne et al., ICCV 2011,
+https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database; CC BY 4.0, the films
+belong to their makers. Layout:
 ``testTrainMulti_7030_splits/<class>_test_split<k>.txt`` for k = 1, 2, 3 (other files there are not
 read), lines ``<name>.avi <code> `` with code 1 train, 2 test, 0 unused in this fold; videos in
 ``hmdb51_org/<class>/`` if that folder is there, else in ``<class>/`` of the root. Three folds of 70

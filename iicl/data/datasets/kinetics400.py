@@ -8,9 +8,9 @@ time_end, split`` and perhaps ``is_cc``, in the root or in ``annotations/``: ``t
 without labels: the 40,000 rows of ``test.csv`` are not part of the corpus and never read.
 Known losses: videos vanish from YouTube, no two copies are the same, and some 7,000 are silent.
 
-Media are ``<youtube_id>_<start>_<end>`` with six digits each, in seconds, one file per segment. They
-are looked for in ``train/`` or ``val/`` (the row's list), then in the root, and there in the folder
-itself and one level of folders below it, whatever these are called: the label is the csv's.
+Media are ``<youtube_id>_<start>_<end>`` with six digits each, in seconds, one file per segment.
+They are looked for in ``train/`` or ``val/`` (the row's list), then in the root, and there in the
+folder itself and in all folders in it, whatever these are called: the label is the csv's.
 """
 
 import csv
