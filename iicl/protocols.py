@@ -197,8 +197,11 @@ class Neighbours(Protocol):
     clip: Clip = Clip()
 
     def metrics(self) -> tuple[str, ...]:
-        """``<query><gallery>_precision``: neighbours of the anchor's class, over all test items."""
-        return tuple(f"{way}_precision" for way in ("v2v", "a2a", "v2a", "a2v"))
+        """``<way>_precision``: neighbours of the item's class, over all test items.
+
+        ``confusion``: items whose nearest by sound is of another class.
+        """
+        return (*(f"{way}_precision" for way in ("v2v", "a2a", "v2a", "a2v")), "confusion")
 
     def needs(self) -> Needs:
         """As :class:`CrossModal`."""

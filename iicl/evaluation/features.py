@@ -1,29 +1,32 @@
-"""The stage ``features``: pooled encoder features of uniformly spaced clips of every item."""
+"""The stage ``features``: encoder features f of uniformly spaced clips; and what reads them."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
-from iicl.config import Execution, Features
+from iicl.config import Execution
 from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.files import write_atomically
+from iicl.methods.base import Method
+from iicl.protocols import Features, Space, View
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
 from iicl.training.precision import encode
-from iicl.training.weights import load_encoder, load_instance_head
+from iicl.training.weights import encoder_of, load_method
 
 FEATURES = "features.safetensors"
 BATCH_SIZE = 32
+Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class StoredFeatures:
     """Features of the items of a corpus.
 
     Attributes:
-        features: (N, K, D) float32, K clips an item; D is the dimension of f or z.
+        features: (N, K, D) float32, K clips an item.
         positions: (N,) positions of the items in the corpus.
     """
 
@@ -67,20 +70,25 @@ def run(
 ) -> dict[str, Any]:
     """Encode ``num_clips`` centre-cropped clips of every item with the upstream's encoder.
 
-    Writes ``features.safetensors``. Batch norm uses its running statistics.
+    Items without the view are left out, which the counts show. Batch norm uses its running
+    statistics. Writes ``features.safetensors``.
 
     Returns:
         The items evaluated and expected, and the cost.
+
+    Raises:
+        ValueError: if the pretraining has no encoder for the view, or no item has it.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
-    positions = corpus.select([config.view])
+    num_expected = len(corpus.manifest.items)
+    if config.items == "test":
+        positions = corpus.select([config.view], split="test", fold=1)
+        num_expected = num_in_split(corpus, 1, "test")
+    else:
+        positions = corpus.select([config.view])
     device = torch.device(execution.device)
-    encoder = load_encoder(upstream["encoder"], config.view, config.encoders).to(device).eval()
-    head, dim = nn.Sequential(), encoder.feature_dim
-    if config.space == "z":
-        head = load_instance_head(upstream["encoder"], config.view).to(device)
-        dim = cast(nn.Linear, head[-1]).out_features
-    features = np.empty((len(positions), config.num_clips, dim), np.float32)
+    encoder = encoder_of(load_method(upstream["encoder"]), config.view).to(device).eval()
+    features = np.empty((0, 0, 0), np.float32)
     row_of = {position: row for row, position in enumerate(positions)}
     loader = make_loader(
         corpus,
@@ -101,7 +109,9 @@ def run(
     with torch.inference_mode():
         for batch in loader:
             views = make_views(batch, config.clip, device)
-            encoded = head(encode(pooled, views, config.precision)[config.view])
+            encoded = encode(pooled, views, config.precision)[config.view]
+            if not num_done:
+                features = np.empty((len(positions), config.num_clips, encoded.shape[1]), "f4")
             rows = [row_of[p] for p in batch.positions.tolist()]
             features[rows, batch.clip_index.numpy()] = encoded.cpu().numpy()
             num_done += len(rows)
@@ -116,7 +126,7 @@ def run(
         "metrics": {},
         "chance": {},
         "num_evaluated": len(positions),
-        "num_expected": len(corpus.manifest.items),
+        "num_expected": num_expected,
         "selection": "last",
         **cost(seconds=time.monotonic() - started, num_clips=num_done),
     }
@@ -128,8 +138,53 @@ def load_features(folder: Path) -> StoredFeatures:
     return StoredFeatures(arrays["features"], arrays["positions"])
 
 
+def load_space(upstream: Mapping[str, Path], role: str, view: View, space: Space) -> StoredFeatures:
+    """The features of ``upstream[role]``, through the head of ``upstream["encoder"]`` if need be.
+
+    Raises:
+        ValueError: as :func:`project`.
+    """
+    stored = load_features(upstream[role])
+    if space == "f":
+        return stored
+    projected = project(load_method(upstream["encoder"]), view, space, stored.features)
+    return StoredFeatures(projected, stored.positions)
+
+
+def project(
+    method: Method, view: View, space: Space, features: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """f, z = g_ins(f) or y = g_clu(f) of each clip; no co-attention [14].
+
+    Args:
+        method: whose heads are applied.
+        view: whose head, where the views have their own.
+        space: "f", "z" or "y".
+        features: (N, K, D) encoder features f.
+
+    Returns:
+        (N, K, D'); rows of y are distributions over clusters.
+
+    Raises:
+        ValueError: if the method lacks the head.
+    """
+    heads = {
+        "z": getattr(method, "instance_head", None),
+        "y": getattr(method, "cluster_head", None),
+    }
+    if space == "f":
+        return features
+    head = heads[space]
+    if head is None:
+        spaces = ["f", *(name for name, head in heads.items() if head is not None)]
+        raise ValueError(f"the pretraining has no space {space!r}; it has: {', '.join(spaces)}")
+    with torch.inference_mode():
+        projected = head(view, torch.from_numpy(features).flatten(0, 1))
+    return projected.unflatten(0, features.shape[:2]).numpy()
+
+
 def split_rows(
-    corpus: PreparedCorpus, stored: StoredFeatures, fold: int, split: Literal["train", "test"]
+    corpus: PreparedCorpus, stored: StoredFeatures, fold: int, split: Split
 ) -> SplitRows:
     """The rows of one split, with their labels and groups.
 
@@ -147,5 +202,11 @@ def split_rows(
         np.asarray(rows, np.int64),
         [item.labels[0] for item in chosen],
         [item.group for item in chosen],
-        corpus.manifest.num_official.get(f"{fold}/{split}", len(rows)),
+        num_in_split(corpus, fold, split),
     )
+
+
+def num_in_split(corpus: PreparedCorpus, fold: int, split: Split) -> int:
+    """Items of a split by its official list, or all in the manifest where there is no list."""
+    listed = sum(item.splits.get(str(fold)) == split for item in corpus.manifest.items)
+    return corpus.manifest.num_official.get(f"{fold}/{split}", listed)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from iicl.config import Execution, Retrieval
+from iicl.config import Execution
 from iicl.data.store import PreparedCorpus
-from iicl.evaluation.features import load_features, split_rows
+from iicl.evaluation.features import load_space, split_rows
+from iicl.protocols import Retrieval
 from iicl.training.loop import Report
 
 
@@ -26,29 +27,44 @@ def run(
 ) -> dict[str, Any]:
     """R@k of the test items of a fold, queried in its train items.
 
+    A class has sound if at least one item of the corpus has that label and sound.
+
     Returns:
-        Metrics ``recall_at_<k>``, their chance levels and the items evaluated and expected.
+        Metrics ``recall_at_<k>`` over all test items, ``_sound`` and ``_silent`` over those of
+        classes with and without sound (None if there are none), the chance levels of each over
+        the same gallery, and the items evaluated and expected.
 
     Raises:
-        ValueError: if a rank exceeds the gallery.
+        ValueError: if a rank exceeds the gallery, or the pretraining lacks the space.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
-    stored = load_features(upstream["features"])
+    stored = load_space(upstream, "features", "video", config.space)
     test, train = (split_rows(corpus, stored, config.fold, split) for split in ("test", "train"))
-    recalls = recall_at(
+    hits = hits_at(
         item_embeddings(stored.features[test.rows]),
         test.labels,
         item_embeddings(stored.features[train.rows]),
         train.labels,
         config.ranks,
     )
+    items = corpus.manifest.items
+    sounding = {label for item in items if "audio" in item.views for label in item.labels}
+    has_sound = np.array([label in sounding for label in test.labels])
+    parts = {"": np.ones_like(has_sound), "_sound": has_sound, "_silent": ~has_sound}
+    metrics: dict[str, float | None] = {}
+    chance: dict[str, float | None] = {}
+    for part, rows in parts.items():
+        labels = [label for label, taken in zip(test.labels, rows, strict=True) if taken]
+        for k in config.ranks:
+            name = f"recall_at_{k}{part}"
+            metrics[name] = float(hits[k][rows].mean()) if labels else None
+            chance[name] = chance_recall_at(labels, train.labels, k) if labels else None
     return {
-        "metrics": {f"recall_at_{k}": value for k, value in recalls.items()},
-        "chance": {
-            f"recall_at_{k}": chance_recall_at(test.labels, train.labels, k) for k in config.ranks
-        },
+        "metrics": metrics,
+        "chance": chance,
         "num_evaluated": len(test.rows),
         "num_expected": test.num_expected,
+        "num_sound": int(has_sound.sum()),
         "num_gallery": len(train.rows),
         "selection": "last",
     }
@@ -66,14 +82,14 @@ def item_embeddings(clip_features: NDArray[np.float32]) -> NDArray[np.float32]:
     return _unit(_unit(clip_features).mean(axis=1))
 
 
-def recall_at(
+def hits_at(
     queries: NDArray[np.float32],
     query_labels: Sequence[str],
     gallery: NDArray[np.float32],
     gallery_labels: Sequence[str],
     ranks: Sequence[int],
-) -> dict[int, float]:
-    """Fraction of queries with an item of their class among the k nearest by cosine.
+) -> dict[int, NDArray[np.bool_]]:
+    """Whether each query has an item of its class among its k nearest by cosine.
 
     Args:
         queries: (N, D).
@@ -81,6 +97,9 @@ def recall_at(
         gallery: (M, D).
         gallery_labels: M class names.
         ranks: the values of k, each at most M.
+
+    Returns:
+        k -> (N,).
 
     Raises:
         ValueError: if a rank exceeds M.
@@ -90,7 +109,7 @@ def recall_at(
     neighbours = NearestNeighbors(n_neighbors=max(ranks), algorithm="brute", metric="cosine")
     nearest = neighbours.fit(gallery).kneighbors(queries, return_distance=False)
     hits = np.asarray(gallery_labels)[nearest] == np.asarray(query_labels)[:, None]
-    return {k: float(hits[:, :k].any(axis=1).mean()) for k in ranks}
+    return {k: hits[:, :k].any(axis=1) for k in ranks}
 
 
 def chance_recall_at(query_labels: Sequence[str], gallery_labels: Sequence[str], k: int) -> float:

@@ -10,18 +10,21 @@ import torch
 from torch import Tensor
 
 from iicl import methods
-from iicl.config import Execution, Finetune
+from iicl.config import Execution
 from iicl.config import Supervised as SupervisedSettings
 from iicl.data.loader import make_loader
+from iicl.data.sampling import num_steps
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.supervised import Supervised
+from iicl.models.video import VideoEncoder
+from iicl.protocols import Finetune
 from iicl.seeding import derive_seed
 from iicl.training import schedule
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
-from iicl.training.weights import load_encoder, save_weights
+from iicl.training.weights import encoder_of, load_config, load_method, save_weights
 
 MOMENTUM = 0.9
 TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
@@ -53,7 +56,8 @@ def run(
         level, counts and cost.
 
     Raises:
-        ValueError: if the train items cannot fill one batch, or a split is empty.
+        ValueError: if the train items cannot fill one batch, a split is empty, or the pretraining
+            has no video encoder.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
     """
     corpus = PreparedCorpus.open(corpora[config.corpus])
@@ -63,7 +67,7 @@ def run(
         for split in ("train", "test")
     )
     num_clips = len(train_items) * config.clips_per_item
-    steps_per_epoch = num_clips // config.batch_size
+    steps_per_epoch = num_steps(len(train_items), config.clips_per_item, config.batch_size, True)
     if not steps_per_epoch or not test_items:
         raise ValueError(
             f"corpus {config.corpus} has {num_clips} train clips and {len(test_items)} test items"
@@ -72,13 +76,15 @@ def run(
     classes = corpus.manifest.classes
     seed = derive_seed(config.seed, "finetune", config.fold)
     torch.manual_seed(derive_seed(seed, "init"))
-    method = methods.build(
-        SupervisedSettings(modalities="video"), "training", config.encoders, len(classes)
-    )
+    encoders = load_config(upstream["encoder"]).encoders
+    settings = SupervisedSettings(modalities="video")
+    method = methods.build(settings, "training", encoders, len(classes))
     assert isinstance(method, Supervised)
     torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
     torch.nn.init.zeros_(method.classifier.bias)
-    method.video_encoder = load_encoder(upstream["encoder"], "video", config.encoders)
+    encoder = encoder_of(load_method(upstream["encoder"]), "video")
+    assert isinstance(encoder, VideoEncoder)
+    method.video_encoder = encoder
     method.to(device)
 
     trained = train(

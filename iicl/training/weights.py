@@ -1,16 +1,18 @@
-"""Weights between runs: safetensors files, loaded strictly."""
+"""Weights between runs: safetensors files that say what made them, loaded strictly."""
 
+import json
 from pathlib import Path
-from typing import Literal, overload
+from typing import get_args
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from iicl.config import Config, Encoders
+from iicl import methods
+from iicl.config import Config, Pretrain
 from iicl.files import write_atomically
-from iicl.models.audio import AudioEncoder
-from iicl.models.heads import instance_head
-from iicl.models.video import VideoEncoder
+from iicl.methods.base import Method
+from iicl.protocols import View
 
 WEIGHTS = "weights.safetensors"
 
@@ -27,45 +29,45 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / WEIGHTS)
 
 
-@overload
-def load_encoder(folder: Path, view: Literal["video"], encoders: Encoders) -> VideoEncoder: ...
-@overload
-def load_encoder(
-    folder: Path, view: Literal["video", "audio"], encoders: Encoders
-) -> VideoEncoder | AudioEncoder: ...
-def load_encoder(
-    folder: Path, view: Literal["video", "audio"], encoders: Encoders
-) -> VideoEncoder | AudioEncoder:
-    """One encoder of a finished pretraining.
+def load_config(folder: Path) -> Pretrain:
+    """The configuration of a finished pretraining's last phase, as its weights tell it.
 
     Raises:
-        RuntimeError: if the weights do not fit the encoder exactly.
+        ValueError: if the weights are not those of a pretraining.
     """
-    encoder = (
-        VideoEncoder(encoders.video_width, encoders.video_depth)
-        if view == "video"
-        else AudioEncoder(encoders.audio_width, encoders.audio_depth)
-    )
-    prefix = f"{view}_encoder."
-    state = load_weights(folder)
-    own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    encoder.load_state_dict(own)
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        text = file.metadata()["config"]
+    if (stage := json.loads(text).get("stage")) != "pretrain":
+        raise ValueError(f"{folder / WEIGHTS} is of stage {stage!r}; legal: 'pretrain'")
+    return Pretrain.model_validate_json(text)
+
+
+def load_method(folder: Path) -> Method:
+    """The method of a finished pretraining, on the CPU, as its last phase left it.
+
+    Building it draws from torch's global generator; every weight is then replaced.
+
+    Raises:
+        ValueError: if the weights are not those of a pretraining.
+        RuntimeError: if they do not fit their configuration exactly.
+    """
+    config, state = load_config(folder), load_weights(folder)
+    classifier = state.get("classifier.weight")
+    num_classes = None if classifier is None else len(classifier)
+    method = methods.build(config.method, config.phase, config.encoders, num_classes)
+    method.load_state_dict(state)
+    return method
+
+
+def encoder_of(method: Method, view: View) -> nn.Module:
+    """The encoder of a method for one view.
+
+    Raises:
+        ValueError: if the method has none.
+    """
+    found = {v: getattr(method, f"{v}_encoder", None) for v in get_args(View)}
+    encoder = found[view]
+    if encoder is None:
+        legal = ", ".join(v for v, encoder in found.items() if encoder is not None)
+        raise ValueError(f"the pretraining has no {view} encoder; it has: {legal}")
     return encoder
-
-
-def load_instance_head(folder: Path, view: Literal["video", "audio"]) -> nn.Sequential:
-    """g_ins of a finished pretraining for one view.
-
-    Raises:
-        ValueError: if the pretraining has none.
-    """
-    state = load_weights(folder)
-    for name in ("shared", view):
-        prefix = f"instance_head.{name}."
-        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        if own:
-            (dim, _), (instance_dim, _) = own["0.weight"].shape, own["2.weight"].shape
-            head = instance_head(dim, instance_dim)
-            head.load_state_dict(own)
-            return head
-    raise ValueError("features in space z need a pretraining with an instance head; this has none")

@@ -1,91 +1,52 @@
+import numpy as np
 import pytest
 import torch
+from scipy.io import wavfile
 
-from iicl import config, methods
+from iicl import config
 from iicl.data.loader import make_loader
+from iicl.data.prepare import prepare
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import make_views
+from iicl.data.transforms import log_mel, make_views
 from iicl.evaluation import features
-from iicl.training.weights import load_instance_head, save_weights
+from iicl.evaluation.features import load_features, load_space, project
+from iicl.protocols import Features
 
 
-@pytest.fixture
-def pretrained(settings, tmp_path):
-    """A method with statistics and scales unlike those of a fresh one, and its folder."""
-    torch.manual_seed(0)
-    method = methods.build(config.RandomInit(), "training", settings["encoders"])
-    for name, tensor in method.state_dict().items():
-        if tensor.is_floating_point() and tensor.ndim < 2:
-            tensor.uniform_(0.5, 1.5)
-        assert name.startswith(("video_encoder.", "audio_encoder."))
-    folder = tmp_path / "pretrained"
-    folder.mkdir()
-    save_weights(method, folder, settings["clip"])
-    return method, folder
-
-
-def test_features_in_the_instance_space_are_g_ins_of_those_of_the_encoder(
-    settings, corpora, tmp_path
-):
-    torch.manual_seed(0)
-    method = methods.build(
-        config.IICL(instance_dim=20), "initialisation", settings["encoders"]
-    ).eval()
-    save_weights(method, tmp_path, settings["clip"])
-    stored = {}
-    for space in ("f", "z"):
-        stage = config.Features(
-            corpus="ucf101",
-            space=space,
-            num_clips=1,
-            **{name: settings[name] for name in ("clip", "encoders", "precision", "seed")},
-        )
-        (tmp_path / space).mkdir()
-        features.run(
-            stage,
-            corpora=corpora,
-            upstream={"encoder": tmp_path},
-            out=tmp_path / space,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
-        )
-        stored[space] = torch.from_numpy(features.load_features(tmp_path / space).features)
-    assert stored["z"].shape == (72, 1, 20)
-    expected = method.instance_head("video", stored["f"])
-    torch.testing.assert_close(stored["z"], expected)
-
-
-def test_space_z_needs_an_instance_head(pretrained):
-    _, folder = pretrained
-    with pytest.raises(ValueError, match="need a pretraining with an instance head"):
-        load_instance_head(folder, "video")
-
-
-@pytest.mark.parametrize("view", ["video", "audio"])
-def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
-    settings, corpora, pretrained, tmp_path, view
-):
-    method, folder = pretrained
-    stage = config.Features(
-        corpus="ucf101",
-        view=view,
-        num_clips=3,
-        **{name: settings[name] for name in ("clip", "encoders", "precision", "seed")},
-    )
-    result = features.run(
+def run(stage, corpora, folder, out):
+    out.mkdir(exist_ok=True)
+    return features.run(
         stage,
         corpora=corpora,
         upstream={"encoder": folder},
-        out=tmp_path,
+        out=out,
         execution=config.Execution(),
         report=lambda fraction, text: None,
     )
+
+
+@pytest.fixture
+def stage(settings) -> Features:
+    return Features(corpus="ucf101", num_clips=3, clip=settings["clip"], precision="float32", seed=5)
+
+
+@pytest.mark.parametrize("items", ["all", "test"])
+@pytest.mark.parametrize("view", ["video", "audio"])
+def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
+    stage, corpora, pretrained, tmp_path, view, items
+):
+    method, folder = pretrained(name="random_init")
+    stage = stage.model_copy(update={"view": view, "items": items})
+    result = run(stage, corpora, folder, tmp_path / "out")
     corpus = PreparedCorpus.open(corpora["ucf101"])
-    stored = features.load_features(tmp_path)
-    assert stored.positions.tolist() == corpus.select([view])
+    stored = load_features(tmp_path / "out")
+    split = {"all": {}, "test": {"split": "test", "fold": 1}}[items]
+    assert stored.positions.tolist() == corpus.select([view], **split)
     assert result["num_evaluated"] == len(stored.positions) == len(stored.features)
-    assert result["num_expected"] == 72
-    encoder = getattr(method, f"{view}_encoder").eval()
+    named = [i for i in corpus.manifest.items if items == "all" or i.splits["1"] == "test"]
+    assert result["num_expected"] == len(named)
+    assert (len(stored.positions) < len(named)) == (view == "audio"), "some items are silent"
+    encoder = getattr(method, f"{view}_encoder")
     for row in (0, 11, len(stored.positions) - 1):  # the second batch begins within the eleventh
         (batch,) = make_loader(
             corpus,
@@ -104,19 +65,64 @@ def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
         assert not torch.allclose(expected[0], expected[2], rtol=1e-3), "clips must differ"
 
 
-def test_weights_of_another_size_are_refused(settings, corpora, pretrained, tmp_path):
-    stage = config.Features(
-        corpus="ucf101",
-        clip=settings["clip"],
-        encoders=config.Encoders(video_width=4, video_depth=2),
-        seed=0,
-    )
-    with pytest.raises(RuntimeError, match=r"layer1\.1"):
-        features.run(
-            stage,
-            corpora=corpora,
-            upstream={"encoder": pretrained[1]},
-            out=tmp_path,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
-        )
+def test_recordings_without_video_are_covered_by_even_windows(pretrained, stage, tmp_path):
+    """As for audio scenes: 60 windows of 2 s over 30 s, the first at its start, the last at its
+    end (protocol of the scene corpora)."""
+    method, folder = pretrained(name="random_init")
+    samples = np.random.default_rng(0).integers(-9000, 9000, 30 * 16_000).astype(np.int16)
+    source = tmp_path / "source" / "bus"
+    source.mkdir(parents=True)
+    wavfile.write(source / "one.wav", 16_000, samples)
+    prepare("folder", source.parent, tmp_path / "scenes", corpus="scenes", num_workers=1,
+            preparation=config.Preparation())  # fmt: skip
+    stage = stage.model_copy(update={"corpus": "scenes", "view": "audio", "num_clips": 60})
+    result = run(stage, {"scenes": tmp_path / "scenes"}, folder, tmp_path / "out")
+    assert (result["num_evaluated"], result["num_expected"]) == (1, 1)
+    (recording,) = load_features(tmp_path / "out").features
+    assert len(recording) == 60
+    starts = np.linspace(0, 28 * 16_000, 60).round().astype(int)
+    windows = np.stack([samples[start : start + 32_000] for start in starts])
+    with torch.no_grad():
+        expected = method.audio_encoder(log_mel(torch.from_numpy(windows), stage.clip))
+    torch.testing.assert_close(torch.from_numpy(recording), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_an_encoder_that_is_not_there_is_named(stage, corpora, pretrained, tmp_path):
+    _, folder = pretrained(name="supervised", modalities="video")
+    with pytest.raises(ValueError, match="no audio encoder; it has: video"):
+        run(stage.model_copy(update={"view": "audio"}), corpora, folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("heads", ["shared", "separate"])
+def test_spaces_are_the_method_s_heads_on_the_features_of_each_clip(pretrained, stored, heads):
+    method, folder = pretrained(name="iicl", clusters=6, instance_dim=20, heads=heads)
+    given = np.random.default_rng(0).normal(size=(5, 3, 32)).astype(np.float32)
+    place = stored([("a", "test", "0", "video+audio")] * 5, video=given, audio=given)
+    upstream = {**place["upstream"], "encoder": folder}
+    drawn = {}
+    for view in ("video", "audio"):
+        assert (load_space(upstream, view, view, "f").features == given).all()
+        for space, head in (("z", method.instance_head), ("y", method.cluster_head)):
+            drawn[view, space] = load_space(upstream, view, view, space).features
+            for row, item in zip(drawn[view, space], given, strict=True):
+                with torch.no_grad():
+                    expected = head(view, torch.from_numpy(item))
+                torch.testing.assert_close(torch.from_numpy(row), expected)
+    assert drawn["video", "z"].shape == (5, 3, 20)
+    assert drawn["video", "y"].shape == (5, 3, 6)
+    np.testing.assert_allclose(drawn["audio", "y"].sum(2), 1, rtol=1e-5)
+    assert np.allclose(drawn["video", "z"], drawn["audio", "z"]) == (heads == "shared")
+
+
+@pytest.mark.parametrize(
+    ("method", "phase", "space", "spaces"),
+    [
+        ({"name": "random_init"}, "training", "z", "f"),
+        ({"name": "iicl"}, "initialisation", "y", "f, z"),
+        ({"name": "iicl", "instance_space": "h"}, "co_training", "z", "f, y"),
+    ],
+)
+def test_a_space_that_is_not_there_is_named(pretrained, method, phase, space, spaces):
+    made, _ = pretrained(phase, **method)
+    with pytest.raises(ValueError, match=f"no space '{space}'; it has: {spaces}$"):
+        project(made, "video", space, np.zeros((2, 1, 32), np.float32))

@@ -1,32 +1,43 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from iicl import config
 from iicl.evaluation import linear
 from iicl.evaluation.linear import accuracy, fit
+from iicl.protocols import Linear
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
-def test_items_are_scored_by_the_mean_over_their_clips(num_classes):
+@pytest.mark.parametrize("classifier", ["logistic", "svm"])
+def test_items_are_scored_by_the_mean_over_their_clips_and_clips_by_their_own(
+    num_classes, classifier
+):
     rng = np.random.default_rng(1)
     labels = np.array([f"c{i % num_classes}" for i in range(60)])
     centres = rng.normal(size=(num_classes, 5))
     features = centres[np.arange(60) % num_classes][:, None] + rng.normal(size=(60, 3, 5))
     features = features.astype(np.float32)
-    model = fit(features, labels, 0.5)
+    model = fit(features, labels, 0.5, classifier, 3)
 
     clips = features.reshape(-1, 5)
     mean, std = clips.mean(0), clips.std(0)
-    reference = LogisticRegression(C=0.5, max_iter=1000).fit(
-        (clips - mean) / std, np.repeat(labels, 3)
-    )
-    hits = 0
+    reference = (
+        LogisticRegression(C=0.5, max_iter=1000)
+        if classifier == "logistic"
+        else LinearSVC(C=0.5, loss="squared_hinge", multi_class="ovr", dual=False)
+    ).fit((clips - mean) / std, np.repeat(labels, 3))
+    weight, bias = reference.coef_, reference.intercept_
+    if num_classes == 2:
+        weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])
+    hits, clip_hits = 0, 0
     for item, label in zip(features, labels, strict=True):
-        logits = np.log(reference.predict_proba((item - mean) / std))
-        # Softmax logits are defined up to a constant of each clip, which no class gains from.
-        hits += reference.classes_[logits.mean(0).argmax()] == label
-    assert accuracy(model, features, labels) == hits / 60
+        scores = [weight @ clip + bias for clip in (item - mean) / std]
+        hits += reference.classes_[np.mean(scores, axis=0).argmax()] == label
+        clip_hits += sum(reference.classes_[score.argmax()] == label for score in scores)
+    assert hits / 60 != clip_hits / 180
+    assert accuracy(model, features, labels) == {"top1": hits / 60, "top1_clip": clip_hits / 180}
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ def grouped():
 
 def run(place, out, **settings):
     return linear.run(
-        config.Linear(corpus="ucf101", fold=2, seed=7, **settings),
+        Linear(corpus="ucf101", fold=2, seed=7, **settings),
         **place,
         out=out,
         execution=config.Execution(),
@@ -63,17 +74,25 @@ def test_the_penalty_is_chosen_on_groups_of_train_that_the_fit_does_not_see(
     }
     calls = []
 
-    def note_fit(part, labels, penalty):
+    def note_fit(part, labels, penalty, classifier, seed):
+        assert classifier == "svm"
         calls.append(("fit", penalty, {group_of[row.tobytes()] for row in part}))
-        return fit(part, labels, penalty)
+        return fit(part, labels, penalty, classifier, seed)
 
     def note_accuracy(model, part, labels):
         calls.append(("score", None, {group_of[row.tobytes()] for row in part}))
-        return {2: 0.5, 4: 0.9, 6: 0.9}.get(len(calls), 0.7)
+        top1 = {2: 0.5, 4: 0.9, 6: 0.9}.get(len(calls), 0.7)
+        return {"top1": top1, "top1_clip": 1 - top1}
 
     monkeypatch.setattr(linear, "fit", note_fit)
     monkeypatch.setattr(linear, "accuracy", note_accuracy)
-    result = run(stored(items, features), tmp_path, penalties=(0.01, 0.1, 1.0), held_out=0.2)
+    result = run(
+        stored(items, features),
+        tmp_path,
+        penalties=(0.01, 0.1, 1.0),
+        held_out=0.2,
+        classifier="svm",
+    )
     train, test = ({g for _, s, g in items if s == split} for split in ("train", "test"))
     assert [kind for kind, *_ in calls] == ["fit", "score"] * 4
     assert [penalty for kind, penalty, _ in calls if kind == "fit"] == [0.01, 0.1, 1.0, 0.1]
@@ -86,7 +105,7 @@ def test_the_penalty_is_chosen_on_groups_of_train_that_the_fit_does_not_see(
     assert calls[7][2] == test
     assert result["penalty"] == 0.1
     assert result["held_out_top1"] == 0.9
-    assert result["metrics"] == {"top1": 0.7}
+    assert result["metrics"] == {"top1": 0.7, "top1_clip": pytest.approx(0.3)}
 
 
 def test_chance_is_that_of_the_classes_to_choose_from(stored, tmp_path):
@@ -94,5 +113,5 @@ def test_chance_is_that_of_the_classes_to_choose_from(stored, tmp_path):
     items = [("abcd"[i % 4], "train", f"g{i // 4}") for i in range(40)]
     items += [("a", "test", "g10"), ("b", "test", "g11")]
     result = run(stored(items, rng.normal(size=(42, 1, 3))), tmp_path)
-    assert result["chance"] == {"top1": 1 / 4}
+    assert result["chance"] == {"top1": 1 / 4, "top1_clip": 1 / 4}
     assert (result["num_evaluated"], result["num_expected"]) == (2, 300)

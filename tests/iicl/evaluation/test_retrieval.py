@@ -4,7 +4,9 @@ from scipy.stats import hypergeom
 
 from iicl import config
 from iicl.evaluation import retrieval
-from iicl.evaluation.retrieval import chance_recall_at, item_embeddings, recall_at
+from iicl.evaluation.features import project
+from iicl.evaluation.retrieval import chance_recall_at, hits_at, item_embeddings
+from iicl.protocols import Retrieval
 
 
 def test_recall_equals_a_loop_over_sorted_cosines():
@@ -20,12 +22,13 @@ def test_recall_equals_a_loop_over_sorted_cosines():
             nearest = sorted(range(70), key=lambda i: -cosines[i])[:k]
             hits += any(gallery_labels[i] == label for i in nearest)
         expected[k] = hits / 40
-    assert recall_at(queries, query_labels, gallery, gallery_labels, (1, 5, 20)) == expected
+    hits = hits_at(queries, query_labels, gallery, gallery_labels, (1, 5, 20))
+    assert {k: values.mean() for k, values in hits.items()} == expected
 
 
 def test_a_rank_beyond_the_gallery_is_refused():
     with pytest.raises(ValueError, match="rank 5 exceeds the gallery of 3"):
-        recall_at(np.eye(3), list("abc"), np.eye(3), list("abc"), (1, 5))
+        hits_at(np.eye(3), list("abc"), np.eye(3), list("abc"), (1, 5))
 
 
 def test_clips_count_by_direction_and_not_by_length():
@@ -49,14 +52,23 @@ def test_test_items_of_the_fold_are_looked_for_among_its_train_items(stored, tmp
     angles = np.radians([0, 30, 60, 80, 5, 61, 62])
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
     result = retrieval.run(
-        config.Retrieval(corpus="ucf101", fold=2, ranks=(1, 4), seed=0),
+        Retrieval(corpus="ucf101", fold=2, ranks=(1, 4), seed=0),
         **stored(items, features),
         out=tmp_path,
         execution=config.Execution(),
         report=lambda fraction, text: None,
     )
-    assert result["metrics"] == pytest.approx({"recall_at_1": 1 / 3, "recall_at_4": 1 / 3})
-    assert result["chance"] == pytest.approx({"recall_at_1": 1 / 12, "recall_at_4": 1 / 3})
+    nothing = {"recall_at_1_sound": None, "recall_at_4_sound": None}
+    assert result["metrics"] == {
+        **{name: pytest.approx(1 / 3) for name in ("recall_at_1", "recall_at_4")},
+        **{name: pytest.approx(1 / 3) for name in ("recall_at_1_silent", "recall_at_4_silent")},
+        **nothing,
+    }
+    assert result["chance"] == {
+        **{name: pytest.approx(1 / 12) for name in ("recall_at_1", "recall_at_1_silent")},
+        **{name: pytest.approx(1 / 3) for name in ("recall_at_4", "recall_at_4_silent")},
+        **nothing,
+    }
     assert (result["num_evaluated"], result["num_expected"]) == (3, 300)
     assert result["num_gallery"] == 4
 
@@ -65,7 +77,7 @@ def test_an_item_of_several_labels_is_named(stored, tmp_path):
     items = [("a", "train", "0"), ("a+b", "test", "1")]
     with pytest.raises(ValueError, match=r"001: labels \('a', 'b'\)"):
         retrieval.run(
-            config.Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
+            Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
             **stored(items, np.ones((2, 1, 2))),
             out=tmp_path,
             execution=config.Execution(),
@@ -76,9 +88,57 @@ def test_an_item_of_several_labels_is_named(stored, tmp_path):
 def test_an_empty_split_is_refused(stored, tmp_path):
     with pytest.raises(ValueError, match="no test items in fold 2"):
         retrieval.run(
-            config.Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
+            Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
             **stored([("a", "train", "0")], np.ones((1, 1, 2))),
             out=tmp_path,
             execution=config.Execution(),
             report=lambda fraction, text: None,
         )
+
+
+def test_classes_with_and_without_sound_are_counted_apart(stored, tmp_path):
+    """One item with sound, of whatever split, makes its class one with sound; the gallery stays
+    whole."""
+    items = [("a", "train", "0", "video+audio"), ("b", "train", "1"), ("b", "train", "2")]
+    items += [("a", "test", "3"), ("b", "test", "4"), ("b", "test", "5"), ("b", "test", "6")]
+    angles = np.radians([0, 30, 60, 2, 31, 61, 3])
+    features = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
+    stage = Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0)
+    result = retrieval.run(
+        stage,
+        **stored(items, features),
+        out=tmp_path,
+        execution=config.Execution(),
+        report=lambda fraction, text: None,
+    )
+    assert tuple(result["metrics"]) == tuple(result["chance"]) == stage.metrics()
+    assert result["metrics"] == pytest.approx(
+        {"recall_at_1": 3 / 4, "recall_at_1_sound": 1.0, "recall_at_1_silent": 2 / 3}
+    )
+    assert result["chance"] == pytest.approx(
+        {"recall_at_1": 7 / 12, "recall_at_1_sound": 1 / 3, "recall_at_1_silent": 2 / 3}
+    )
+
+
+def test_neighbours_are_sought_in_the_space_asked_for(stored, pretrained, tmp_path):
+    method, folder = pretrained(name="iicl", instance_dim=4)
+    rng = np.random.default_rng(0)
+    items = [("abcd"[i % 4], "test" if i >= 40 else "train", str(i)) for i in range(80)]
+    features = rng.normal(size=(80, 2, 32)).astype("f4")
+    place = stored(items, features)
+    place["upstream"]["encoder"] = folder
+    found = {}
+    for space in ("f", "z"):
+        stage = Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0, space=space)
+        result = retrieval.run(
+            stage,
+            **place,
+            out=tmp_path,
+            execution=config.Execution(),
+            report=lambda fraction, text: None,
+        )
+        found[space] = result["metrics"]["recall_at_1"]
+        inputs = item_embeddings(project(method, "video", space, features))
+        nearest = (inputs[40:] @ inputs[:40].T).argmax(1)
+        assert found[space] == np.mean(nearest % 4 == np.arange(40) % 4)
+    assert found["f"] != found["z"]

@@ -8,8 +8,9 @@ from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.supervised import Supervised
+from iicl.protocols import Finetune
 from iicl.training import finetune, loop, pretrain
-from iicl.training.weights import load_weights
+from iicl.training.weights import load_method, load_weights
 
 
 def silent(fraction: float, text: str) -> None:
@@ -17,9 +18,9 @@ def silent(fraction: float, text: str) -> None:
 
 
 @pytest.fixture
-def recipe(settings) -> config.Finetune:
-    common = {name: settings[name] for name in ("clip", "encoders", "precision", "seed")}
-    return config.Finetune(
+def recipe(settings) -> Finetune:
+    common = {name: settings[name] for name in ("clip", "precision", "seed")}
+    return Finetune(
         corpus="ucf101", epochs=2, clips_per_item=1, batch_size=8, num_clips=2, **common
     )
 
@@ -138,14 +139,14 @@ def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder,
 
 
 def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
-    recipe, corpora, encoder
+    settings, recipe, corpora, encoder
 ):
     recipe = recipe.model_copy(update={"num_clips": 3, "num_crops": 3, "batch_size": 4})
     corpus = PreparedCorpus.open(corpora["ucf101"])
     items = corpus.select(["video"], split="test", fold=1)[:6]
     torch.manual_seed(0)
-    method = Supervised(recipe.encoders, len(corpus.manifest.classes), "video").train()
-    method.video_encoder = finetune.load_encoder(encoder, "video", recipe.encoders)
+    method = Supervised(settings["encoders"], len(corpus.manifest.classes), "video").train()
+    method.video_encoder = load_method(encoder).video_encoder
     scores = finetune._test_scores(
         recipe, method, corpus, items, torch.device("cpu"), config.Execution(), silent
     )

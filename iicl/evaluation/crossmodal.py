@@ -1,0 +1,170 @@
+"""The stage ``crossmodal``: sounds found by videos and videos by sounds (paper IV-D.3) [15].
+
+Each modality is embedded by its own encoder and head. Co-attention has no place here: it reads the
+very pair that is to be found, so that embeddings that have gone through it find each other without
+having anything in common.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iicl.config import Execution
+from iicl.data.store import PreparedCorpus
+from iicl.evaluation.pairs import cosines, embed_pairs, shared_labels
+from iicl.protocols import CrossModal
+from iicl.seeding import derive_seed
+from iicl.training.loop import Report
+
+
+def run(
+    config: CrossModal,
+    *,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+) -> dict[str, Any]:
+    """Retrieve the partner, and items of the query's class, in both directions.
+
+    Returns:
+        Metrics ``<way>_mrr_<size>`` (instance level: the one relevant item is the query's partner,
+        so that average precision is the reciprocal rank; None where the gallery is larger than the
+        split) and ``<way>_map`` (class level: every item that shares a label with the query, its
+        partner included), their chance levels, and the items evaluated and expected.
+
+    Raises:
+        ValueError: if fewer than two test items have both views, or the pretraining lacks the
+            space.
+    """
+    corpus = PreparedCorpus.open(corpora[config.corpus])
+    pairs = embed_pairs(config, corpus, upstream)
+    num_pairs = len(pairs.positions)
+    sizes = {**{str(size): size for size in config.galleries}, "all": num_pairs}
+    relevant = shared_labels(pairs.labels)
+    ways = {"v2a": (pairs.video, pairs.audio), "a2v": (pairs.audio, pairs.video)}
+    seed = derive_seed(config.seed, "crossmodal", config.fold)
+    metrics: dict[str, float | None] = {}
+    chance: dict[str, float | None] = {}
+    for number, (way, (queries, gallery)) in enumerate(ways.items(), start=1):
+        better, tied = partner_ranks(queries, gallery)
+        for name, size in sizes.items():
+            fits = size <= num_pairs
+            metrics[f"{way}_mrr_{name}"] = (
+                float(expected_reciprocal_rank(better, tied, num_pairs, size).mean())
+                if fits
+                else None
+            )
+            chance[f"{way}_mrr_{name}"] = float(_harmonic(size) / size) if fits else None
+        metrics[f"{way}_map"] = float(average_precision(queries, gallery, relevant, seed).mean())
+        chance[f"{way}_map"] = float(chance_average_precision(relevant.sum(1), num_pairs).mean())
+        report(number / len(ways), way)
+    return {
+        "metrics": metrics,
+        "chance": chance,
+        "num_evaluated": num_pairs,
+        "num_expected": pairs.num_expected,
+        "selection": "last",
+    }
+
+
+def partner_ranks(
+    queries: NDArray[np.float32], gallery: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each query, how many others are nearer than its partner, and how many just as near.
+
+    Args:
+        queries: (N, D) unit vectors.
+        gallery: (N, D); row i is the partner of query i.
+
+    Returns:
+        Two arrays (N,).
+    """
+    better, tied = [], []
+    for part, near in cosines(queries, gallery):
+        own = near[np.arange(len(near)), np.arange(len(queries))[part]][:, None]
+        better.append((near > own).sum(axis=1))
+        tied.append((near == own).sum(axis=1) - 1)
+    return np.concatenate(better), np.concatenate(tied)
+
+
+def expected_reciprocal_rank(
+    better: NDArray[np.int64], tied: NDArray[np.int64], num_items: int, size: int
+) -> NDArray[np.float64]:
+    """Expected 1/rank of a query's partner in a random gallery that holds it.
+
+    The gallery is the partner and ``size - 1`` of the ``num_items - 1`` others, drawn without
+    replacement; ties stand in random order, so that equal embeddings give chance. With x others
+    before the partner, X of them drawn is hypergeometric, and by Vandermonde's identity
+
+        E[1 / (1 + X)] = n / (g (x + 1)) (1 - C(n - 1 - x, g) / C(n, g)).
+
+    This is exact: nothing is sampled, and every query counts.
+
+    Args:
+        better: (N,) others nearer than the partner.
+        tied: (N,) others as near.
+        num_items: n, at least 1.
+        size: g, 1 to n.
+
+    Returns:
+        (N,).
+    """
+    before = np.arange(num_items)
+    none_drawn = np.cumprod((num_items - size - before).clip(0) / (num_items - before))
+    of_rank = num_items / (size * (before + 1)) * (1 - none_drawn)
+    sums = np.concatenate([[0.0], np.cumsum(of_rank)])
+    return (sums[better + tied + 1] - sums[better]) / (tied + 1)
+
+
+def average_precision(
+    queries: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    relevant: NDArray[np.bool_],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Average precision of each query over the whole gallery; ties stand in a random order.
+
+    Args:
+        queries: (N, D) unit vectors.
+        gallery: (M, D).
+        relevant: (N, M), at least one in each row.
+        seed: of the order of ties.
+
+    Returns:
+        (N,).
+    """
+    order = np.random.default_rng(seed).permutation(len(gallery))
+    ranks = np.arange(1, len(gallery) + 1)
+    values = []
+    for part, near in cosines(queries, gallery[order]):
+        ranking = np.argsort(-near, axis=1, kind="stable")
+        hits = np.take_along_axis(relevant[part][:, order], ranking, axis=1)
+        precision = hits.cumsum(axis=1) / ranks
+        values.append((precision * hits).sum(axis=1) / hits.sum(axis=1))
+    return np.concatenate(values)
+
+
+def chance_average_precision(
+    num_relevant: NDArray[np.integer], num_items: int
+) -> NDArray[np.float64]:
+    """Expected average precision of a random order with R relevant among n items.
+
+    The item at rank k is relevant with probability R/n, and then the k - 1 before it are with
+    (R - 1)/(n - 1) each: (H_n + (R - 1) (n - H_n) / (n - 1)) / n.
+
+    Args:
+        num_relevant: R of each query, 1 to n.
+        num_items: n, at least 2.
+    """
+    harmonic = _harmonic(num_items)
+    others = (num_relevant - 1) / (num_items - 1)
+    return (harmonic + others * (num_items - harmonic)) / num_items
+
+
+def _harmonic(number: int) -> float:
+    return float((1 / np.arange(1, number + 1)).sum())

@@ -1,0 +1,198 @@
+"""The stage ``neighbours``: what lies near an item in both modalities (paper IV-D.3, Fig. 3)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import load_file, save
+
+from iicl.config import Clip, Execution
+from iicl.data.loader import make_loader
+from iicl.data.store import PreparedCorpus
+from iicl.data.transforms import MEAN, STD, make_views
+from iicl.evaluation.pairs import Pairs, cosines, embed_pairs, shared_labels
+from iicl.files import write_atomically
+from iicl.protocols import Neighbours
+from iicl.seeding import derive_seed
+from iicl.training.loop import Report
+
+NEIGHBOURS = "neighbours.safetensors"
+WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery
+NUM_FRAMES = 3  # shown of an item: first, middle and last of its middle clip
+BATCH_SIZE = 8
+MAX_NAMED = 5  # legal ids in a message
+
+
+@dataclass(frozen=True)
+class StoredNeighbours:
+    """Anchors, their neighbours, and what all of them look and sound like.
+
+    Attributes:
+        ids: of the M items that appear.
+        labels: their class names.
+        anchors: (A,) rows of the anchors among the M items.
+        neighbours: (A, 4, K) rows of the nearest items in the order of ``WAYS``, nearest first.
+        similarities: (A, 4, K) their cosines with the anchor.
+        frames: (M, 3, size, size, 3) uint8 RGB as the video encoder sees them.
+        spectrograms: (M, mel, frames) float16 log-mel as the audio encoder sees them.
+    """
+
+    ids: list[str]
+    labels: list[list[str]]
+    anchors: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    frames: NDArray[np.uint8]
+    spectrograms: NDArray[np.float16]
+
+
+def run(
+    config: Neighbours,
+    *,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+) -> dict[str, Any]:
+    """Score the neighbourhoods of all test items with both views, and store those of the anchors.
+
+    An item is never its own neighbour, in its other modality neither. Items are of one class if
+    they share a label. Writes ``neighbours.safetensors``.
+
+    Returns:
+        Metrics ``<way>_precision`` (fraction of the ``num_neighbours`` nearest that are of the
+        query's class) and ``confusion`` (fraction of items whose nearest by sound is of another
+        class), their chance levels, the anchors' ids, and the items evaluated and expected.
+
+    Raises:
+        ValueError: if an anchor is no such item, the items are too few or of too few classes, or
+            the pretraining lacks the space.
+    """
+    corpus = PreparedCorpus.open(corpora[config.corpus])
+    pairs = embed_pairs(config, corpus, upstream)
+    num_items = len(pairs.positions)
+    if config.num_neighbours >= num_items:
+        raise ValueError(
+            f"num_neighbours {config.num_neighbours} must be less than the {num_items} test items"
+            " with video and sound"
+        )
+    anchors = _anchors(config, corpus, pairs)
+    same_class = shared_labels(pairs.labels)
+    views = {"v": pairs.video, "a": pairs.audio}
+    near = {way: nearest(views[way[0]], views[way[2]], config.num_neighbours) for way in WAYS}
+    rows = np.arange(num_items)[:, None]
+    metrics = {f"{way}_precision": float(same_class[rows, near[way][0]].mean()) for way in WAYS}
+    metrics["confusion"] = float(1 - same_class[rows, near["a2a"][0][:, :1]].mean())
+    by_chance = float((same_class.sum(axis=1) - 1).mean() / (num_items - 1))
+    shown, inverse = np.unique(
+        np.concatenate([anchors, *(near[way][0][anchors].ravel() for way in WAYS)]),
+        return_inverse=True,
+    )
+    shape = (len(WAYS), len(anchors), config.num_neighbours)
+    stored: dict[str, NDArray[Any]] = {
+        "anchors": inverse[: len(anchors)],
+        "neighbours": inverse[len(anchors) :].reshape(shape).swapaxes(0, 1),
+        "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
+    }
+    positions = [pairs.positions[row] for row in shown]
+    stored["frames"], stored["spectrograms"] = _views_of(corpus, positions, config.clip, execution)
+    items = [corpus.manifest.items[p] for p in positions]
+    metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
+    stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
+    write_atomically(out / NEIGHBOURS, save(stored, metadata))
+    report(1.0, f"{len(items)} items shown")
+    return {
+        "metrics": metrics,
+        "chance": {
+            **{f"{way}_precision": by_chance for way in WAYS},
+            "confusion": 1 - by_chance,
+        },
+        "anchors": [corpus.manifest.items[pairs.positions[row]].id for row in anchors],
+        "num_evaluated": num_items,
+        "num_expected": pairs.num_expected,
+        "selection": "last",
+    }
+
+
+def load_neighbours(folder: Path) -> StoredNeighbours:
+    """Read what a finished ``neighbours`` run in ``folder`` wrote."""
+    with safe_open(folder / NEIGHBOURS, "numpy") as file:
+        items = json.loads(file.metadata()["items"])
+    ids, labels = [id for id, _ in items], [names for _, names in items]
+    return StoredNeighbours(ids, labels, **load_file(folder / NEIGHBOURS))
+
+
+def nearest(
+    queries: NDArray[np.float32], gallery: NDArray[np.float32], num_neighbours: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The nearest other items of each item by cosine, nearest first.
+
+    Args:
+        queries: (N, D) unit vectors.
+        gallery: (N, D) unit vectors of the same items, in the same or the other modality.
+        num_neighbours: K, less than N.
+
+    Returns:
+        Rows (N, K) and their cosines (N, K).
+    """
+    rows, similarities = [], []
+    for part, similar in cosines(queries, gallery):
+        similar[np.arange(len(similar)), np.arange(len(queries))[part]] = -np.inf
+        rows.append(np.argsort(-similar, axis=1, kind="stable")[:, :num_neighbours])
+        similarities.append(np.take_along_axis(similar, rows[-1], axis=1))
+    return np.concatenate(rows), np.concatenate(similarities)
+
+
+def _anchors(config: Neighbours, corpus: PreparedCorpus, pairs: Pairs) -> NDArray[np.int64]:
+    """Rows of the anchors: those named, or drawn so that no two share a label."""
+    ids = [corpus.manifest.items[p].id for p in pairs.positions]
+    if config.anchors:
+        if unknown := [name for name in config.anchors if name not in ids]:
+            raise ValueError(
+                f"no test item with video and sound is called {unknown[0]!r}; there are"
+                f" {len(ids)}: {', '.join(ids[:MAX_NAMED])}, ..."
+            )
+        return np.array([ids.index(name) for name in config.anchors])
+    chosen: list[int] = []
+    seen: set[str] = set()
+    generator = np.random.default_rng(derive_seed(config.seed, "anchors", config.fold))
+    for row in generator.permutation(len(ids)).tolist():
+        if len(chosen) < config.num_anchors and not pairs.labels[row] & seen:
+            chosen.append(row)
+            seen |= pairs.labels[row]
+    if len(chosen) < config.num_anchors:
+        raise ValueError(
+            f"num_anchors {config.num_anchors} exceeds the {len(chosen)} test items of different"
+            " classes that were found"
+        )
+    return np.array(chosen)
+
+
+def _views_of(
+    corpus: PreparedCorpus, positions: list[int], clip: Clip, execution: Execution
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Frames and log-mel of the items' middle clips, see :class:`StoredNeighbours`."""
+    loader = make_loader(
+        corpus,
+        positions,
+        clip,
+        views=["video", "audio"],
+        sampling="uniform",
+        batch_size=BATCH_SIZE,
+        num_workers=execution.num_workers,
+    )
+    times = np.linspace(0, clip.num_frames - 1, NUM_FRAMES).round().astype(int)
+    frames, spectrograms = [], []
+    for batch in loader:
+        views = make_views(batch, clip, torch.device("cpu"))
+        rgb = views["video"][:, :, times].permute(0, 2, 3, 4, 1) * STD + MEAN
+        frames.append((rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy())
+        spectrograms.append(views["audio"].squeeze(1).to(torch.float16).numpy())
+    return np.concatenate(frames), np.concatenate(spectrograms)
