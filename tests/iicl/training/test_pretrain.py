@@ -114,6 +114,21 @@ def test_the_co_training_starts_from_the_initialisation(settings, corpora, stage
     assert not torch.equal(load_weights(tmp_path / "fresh")[head], before[head])
 
 
+@pytest.mark.parametrize("start", ["cluster", "instance"])
+def test_l_clu_alone_trains_in_two_phases_too(settings, corpora, tmp_path, start):
+    settings["method"] |= {"objective": "cluster", "cluster_start": start}
+    first, second = pretrain_phases(LENGTH, keep_optimiser=True, **settings)
+    begun = run(first, corpora, tmp_path / "first")
+    ended = run(second, corpora, tmp_path / "second", previous=tmp_path / "first")
+    parts = {"cluster_video", "cluster_audio", "negative_entropy", "total"}
+    assert set(ended["losses"]) == parts
+    assert (set(begun["losses"]) == parts) == (start == "cluster")
+    steps = {name: float(kept["step"]) for name, kept in moments(tmp_path / "second").items()}
+    assert {name.split(".")[0]: n for name, n in steps.items()} == {
+        "video_encoder": 12, "audio_encoder": 12, "cluster_head": 12 if start == "cluster" else 6
+    }  # fmt: skip
+
+
 def test_a_co_training_needs_its_initialisation_and_no_other_phase_has_one(
     settings, corpora, tmp_path
 ):
@@ -352,8 +367,8 @@ def test_seeds_and_phases_start_from_other_weights(settings, corpora, tmp_path, 
     starts = []
     for seed in (5, 6):
         settings["seed"] = seed
-        for objective in ("both", "cluster"):
-            settings["method"]["objective"] = objective
+        for method in ("iicl", "supervised"):
+            settings["method"] = {"name": method}
             (phase, *_) = pretrain_phases(LENGTH, **settings)
             training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
             starts.append(training.method.video_encoder.stem[0].weight.flatten()[0].item())
