@@ -285,7 +285,7 @@ def _conclude(launch: Launch, current: Plan) -> int:
     from benchmarks import collect, compose, render
 
     code = FINE
-    others = find_tables(launch.folder / "tables", ["all"])
+    others = {t.name: t for t in find_tables(launch.folder / "tables", ["all"])}
     for table in launch.tables:
         frame = collect.records(current, table, launch.home)
         judged = collect.judge(frame, table, current.compares)

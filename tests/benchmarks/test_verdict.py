@@ -155,13 +155,3 @@ def test_order_is_strict_between_all_values_of_neighbours() -> None:
     assert verdict.in_order([[1.0], [2.0, 3.0], [4.0]])
     assert not verdict.in_order([[1.0], [2.0, 5.0], [4.0]])
     assert not verdict.in_order([[2.0], [2.0]])
-
-
-def test_the_paper_is_checked_against_itself() -> None:
-    assert any("(400) is the best value" in line for line in verdict.paper_check(TABLE))
-    assert not any("contradict the claim" in line for line in verdict.paper_check(TABLE))
-    data = TABLE.model_dump()
-    data["rows"]["c800"]["reported"]["fc_only"] = 74.0
-    wrong = verdict.paper_check(Table.model_validate(data))
-    assert "fc-only: bold is 400, but the best value is that of 800." in wrong
-    assert any("contradict the claim" in line for line in wrong)
