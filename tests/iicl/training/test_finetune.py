@@ -106,7 +106,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert [group["weight_decay"] for group in groups] == [0.3, 0.3]
     assert optimiser == "adam" or [group["momentum"] for group in groups] == [0.9, 0.9]
     assert sum(len(g["params"]) for g in groups) == len(list(training.method.parameters()))
-    epoch = 48 * 2 // 10
+    epoch = 2 * (48 // 10)
     assert training.num_steps == 4 * epoch
     rates = [training.rate(round(epochs * epoch)) for epochs in (0, 1, 2, 3)]
     assert rates == pytest.approx([1 / 8, (1 / 8 + 1) / 2, 1, 0.1])
