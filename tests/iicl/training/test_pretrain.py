@@ -304,7 +304,7 @@ def prepared(phase, corpora, folder, monkeypatch):
     """What ``run`` asks the training loop for."""
     asked = []
     monkeypatch.setattr(
-        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 1)
+        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1)
     )
     run(phase, corpora, folder)
     (training,) = asked
