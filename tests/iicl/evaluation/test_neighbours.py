@@ -120,11 +120,15 @@ def test_what_is_stored_is_what_the_encoders_see_of_the_anchors_and_their_neighb
 
 
 def test_anchors_are_drawn_from_different_classes_by_the_seed(place, settings, tmp_path):
-    where, _, _ = place
-    drawn = [run(where, tmp_path, settings["clip"], num_anchors=3)["anchors"] for _ in range(2)]
+    where, corpus, _ = place
+    both = corpus.select(["video", "audio"], split="test", fold=1)
+    num_classes = len({corpus.manifest.items[p].labels[0] for p in both})
+    assert num_classes < len(both)
+    settings = {"clip": settings["clip"], "num_anchors": num_classes}
+    drawn = [run(where, tmp_path, **settings)["anchors"] for _ in range(2)]
     assert drawn[0] == drawn[1]
     stored = load_neighbours(tmp_path)
-    assert len({stored.labels[row][0] for row in stored.anchors}) == 3
+    assert len({stored.labels[row][0] for row in stored.anchors}) == num_classes
 
 
 @pytest.mark.parametrize(
