@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks import background, collect, document
 from benchmarks.collect import Judged
 from benchmarks.document import Document
-from benchmarks.verdict import paper_check
+from benchmarks.paper_check import paper_check
 from benchmarks.plan import Plan, Run
 from benchmarks.spec import Row, Table
 from benchmarks.store import Home
@@ -22,7 +22,7 @@ CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "ga
 def compose(
     plan: Plan,
     table: Table,
-    others: Sequence[Table],
+    others: Mapping[str, Table],
     frame: pd.DataFrame,
     judged: Judged,
     home: Home,
@@ -32,7 +32,7 @@ def compose(
     Args:
         plan: holds the table's runs.
         table: what is shown.
-        others: all tables of the paper, to check its numbers against each other.
+        others: tables of the paper by name, to check its numbers against each other.
         frame: the table's records.
         judged: what follows from them.
         home: where the runs' results are.

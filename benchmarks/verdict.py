@@ -1,4 +1,4 @@
-"""What follows from the numbers: verdicts on cells, claims and controls, and the paper by itself.
+"""What follows from the numbers: verdicts on cells, claims and controls.
 
 All values are percentages. An interval is a two-sided t interval over seeds; one seed has none.
 """
@@ -198,39 +198,3 @@ def spread(summary: Summary) -> str:
 def in_order(steps: Sequence[Sequence[float]]) -> bool:
     """Whether every value of a step lies above all values of the step before."""
     return all(max(low) < min(high) for low, high in itertools.pairwise(steps))
-
-
-def paper_check(table: Table) -> list[str]:
-    """What the reported numbers say about themselves, from the table's file alone."""
-    found = []
-    for name, column in table.columns.items():
-        reported = {r: row.reported[name] for r, row in table.rows.items() if name in row.reported}
-        if not reported:
-            continue
-        top, bottom = max(reported.values()), min(reported.values())
-        best = [r for r, value in reported.items() if value == top]
-        bold = [r for r, row in table.rows.items() if name in row.bold]
-        labels = " and ".join(table.rows[r].label for r in bold) or "nothing"
-        if bold == best:
-            found.append(f"{column.label}: the bold mark ({labels}) is the best value.")
-        else:
-            right = " and ".join(table.rows[r].label for r in best)
-            found.append(
-                f"{column.label}: bold is {labels}, but the best value is that of {right}."
-            )
-        error = 100 * math.sqrt(top / 100 * (1 - top / 100) / column.num_test) * 1.96
-        found.append(
-            f"{column.label}: all rows lie within {top - bottom:.1f} points; drawing another"
-            f" {column.num_test:,} test videos would alone move one accuracy by ± {error:.1f}"
-            " points (95 %). The paper gives no number of runs."
-        )
-    for claim in table.claims:
-        if claim.best is not None and claim.column is not None:
-            values = {
-                r: row.reported[claim.column]
-                for r, row in table.rows.items()
-                if claim.column in row.reported
-            }
-            if values and max(values, key=lambda r: values[r]) != claim.best:
-                found.append(f'Its own numbers contradict the claim "{claim.says}".')
-    return found + [note.strip() for note in table.paper.notes]

@@ -8,8 +8,10 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from iicl import config
+from iicl.data.synthetic.world import CorpusName
 from iicl.interpretations import INTERPRETATIONS
 
 
@@ -89,7 +91,7 @@ def _printable(text: str) -> str:
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", choices=["audioset", "ucf101"])
+    parser.add_argument("corpus", choices=get_args(CorpusName))
     parser.add_argument("out", type=Path, help="root to write the official layout to")
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

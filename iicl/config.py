@@ -6,7 +6,8 @@ Where the paper is silent or contradicts itself, the comment ``[n]`` beside a fi
 the entry in :mod:`iicl.interpretations` that argues the default and names the alternatives.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Set
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +15,7 @@ Precision = Literal["float32", "bf16"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Phase = Literal["initialisation", "co_training", "training"]
 
 
 class Config(BaseModel):
@@ -103,6 +105,18 @@ class IICL(Config):
     heads: Literal["shared", "separate"] = "shared"  # [12]
     head_input: Literal["h", "f"] = "h"  # [13]
 
+    def losses(self, phase: Phase) -> frozenset[Literal["instance", "cluster"]]:
+        """The losses that a phase descends; before L_clu alone, ``cluster_start`` says which."""
+        if phase == "initialisation":
+            return frozenset([self.cluster_start if self.objective == "cluster" else "instance"])
+        return frozenset(["instance", "cluster"] if self.objective == "both" else [self.objective])
+
+    def attends(self, phase: Phase) -> bool:
+        """Whether the losses of a phase see co-attended features [8] [13]."""
+        if self.co_attention == "none" or self.head_input == "f":
+            return False
+        return phase != "initialisation" or self.co_attention_in_initialisation
+
 
 class Supervised(Config):
     """Cross-entropy on the corpus's own labels, one classifier for all views: the upper control."""
@@ -135,9 +149,6 @@ class Optimisation(Config):
     learning_rate: Positive = 5e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # coupled L2, as torch.optim.Adam
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
-
-
-Phase = Literal["initialisation", "co_training", "training"]
 
 
 class Pretrain(Config):
@@ -192,57 +203,84 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
     different rows are equal configurations: the initialisation knows neither C nor lambda.
 
     Args:
-        length: epochs of the two phases.
+        length: epochs of the two phases; a method of one phase trains for their sum, one without
+            an objective not at all.
         settings: fields of :class:`Pretrain` other than ``phase`` and ``epochs``.
 
     Raises:
         pydantic.ValidationError: if a setting is unknown or out of range.
     """
     whole = Pretrain.model_validate({**settings, "phase": "training", "epochs": 0})
-    total = length.initialisation + length.co_training
-    if isinstance(whole.method, RandomInit | MFCC):
-        return [whole]
     method = whole.method
-    if not isinstance(method, IICL) or method.objective == "cluster":  # [20]
-        return [whole.model_copy(update={"epochs": total})]
-    first = whole.model_copy(
-        update={
-            "phase": "initialisation",
-            "epochs": length.initialisation,
-            "method": _initialisation_method(method),
-            "keep_instance_head": True,
-            "keep_optimiser": False,
-        }
+    if isinstance(method, RandomInit | MFCC):
+        kept = {"stage", "method", "corpus", "phase", "epochs", "seed"}  # corpus: its statistics
+        if isinstance(method, RandomInit):
+            kept.add("encoders")
+        return [_reset(whole, Pretrain.model_fields.keys() - kept)]
+    if isinstance(method, Supervised):
+        idle = {"keep_instance_head", "keep_optimiser"}
+        if method.modalities == "video":
+            idle |= {"silent_items", "pairing"}
+        epochs = length.initialisation + length.co_training
+        return [_reset(whole, idle, epochs=epochs)]
+    first = _reset(
+        whole,
+        {"keep_instance_head", "keep_optimiser"},
+        phase="initialisation",
+        epochs=length.initialisation,
+        method=_seen_by("initialisation", method),
     )
-    second = whole.model_copy(update={"phase": "co_training", "epochs": length.co_training})
-    if method.objective == "instance":
-        second = second.model_copy(update={"method": _without_clusters(method)})
+    hands_on_head = method.instance_space == "z" and "instance" in (
+        method.losses("initialisation") & method.losses("co_training")
+    )
+    second = _reset(
+        whole,
+        set() if hands_on_head else {"keep_instance_head"},
+        phase="co_training",
+        epochs=length.co_training,
+        method=_seen_by("co_training", method),
+    )
     return [first, second]
 
 
-_CLUSTER_FIELDS = (
-    "clusters",
-    "cluster_weight",
-    "cluster_temperature",
-    "assignment_norm",
-    "entropy_weight",
-)
+_CLUSTER_FIELDS = {"clusters", "cluster_temperature", "assignment_norm", "entropy_weight"}
+_INSTANCE_FIELDS = {
+    "instance_dim",
+    "instance_temperature",
+    "instance_space",
+    "instance_margin",
+    "detach_keys",
+}
+_CO_ATTENTION_FIELDS = {n for n in IICL.model_fields if n.startswith("co_attention")}
+_Reset = TypeVar("_Reset", bound=Config)
 
 
-def _defaults(*names: str) -> dict[str, object]:
-    return {name: IICL.model_fields[name].default for name in names}
+def _reset(config: _Reset, idle: Set[str], **update: object) -> _Reset:
+    """A configuration with the defaults of its idle fields, and the updated ones."""
+    defaults = {name: type(config).model_fields[name].default for name in idle}
+    return config.model_copy(update={**defaults, **update})
 
 
-def _without_clusters(method: IICL) -> IICL:
-    return method.model_copy(update={**_defaults(*_CLUSTER_FIELDS), "objective": "instance"})
-
-
-def _initialisation_method(method: IICL) -> IICL:
-    """What of a method the initialisation sees: the instance loss, co-attention only if asked."""
-    method = _without_clusters(method)
-    if method.co_attention_in_initialisation:
-        return method
-    attention = [n for n in IICL.model_fields if n.startswith("co_attention")]
-    return method.model_copy(
-        update={**_defaults(*attention), "co_attention": "none", "head_input": "h"}
-    )
+def _seen_by(phase: Phase, method: IICL) -> IICL:
+    """A method with the defaults of whatever cannot change a phase."""
+    losses = method.losses(phase)
+    idle = set() if len(losses) == 2 else {"cluster_weight"}
+    if "cluster" not in losses:
+        idle |= _CLUSTER_FIELDS
+    elif method.entropy_weight == 0:
+        idle.add("assignment_norm")
+    if "instance" not in losses:
+        idle |= _INSTANCE_FIELDS
+    elif method.instance_space == "h":
+        idle.add("instance_dim")
+        if "cluster" not in losses:
+            idle.add("heads")
+    update: dict[str, object] = {"objective": "both" if len(losses) == 2 else next(iter(losses))}
+    if not method.attends(phase):
+        idle |= _CO_ATTENTION_FIELDS | {"head_input"}
+        update["co_attention"] = "none"
+    elif phase == "co_training":
+        idle.add("co_attention_in_initialisation")
+    if phase == "initialisation" or method.objective != "cluster":
+        idle.add("cluster_start")  # else it says what the co-training is handed
+    return _reset(method, idle, **update)

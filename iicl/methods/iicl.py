@@ -27,20 +27,20 @@ class Encoder(Protocol):
 class IICL(Method):
     """L = L_ins + lambda L_clu (eq. 7) on co-attended features.
 
-    Only what the objective trains is built, always under the same state names: ``video_encoder``,
+    Only what the phase trains is built, always under the same state names: ``video_encoder``,
     ``audio_encoder``, ``instance_head``, ``cluster_head``, ``co_attention``. The initialisation
-    has neither clusters nor, unless asked for, co-attention (h = f). ``head_input="f"`` puts the
-    heads on encoder features, which leaves nothing that could train a co-attention.
+    descends one loss, L_ins or before L_clu alone what ``cluster_start`` says, and has no
+    co-attention (h = f) unless asked for. ``head_input="f"`` puts the heads on encoder features,
+    which leaves nothing that could train a co-attention.
 
     Args:
         settings: the method's configuration.
-        phase: "initialisation" for L_ins alone; any other phase for the settings' objective.
+        phase: "initialisation"; any other phase descends the settings' objective.
         video_encoder: E_v, a module with ``tokens`` and ``feature_dim``.
         audio_encoder: E_a, of the same ``feature_dim``.
 
     Raises:
-        ValueError: if the encoders' dimensions differ, or the settings ask for an initialisation
-            of a method without an instance loss.
+        ValueError: if the encoders' dimensions differ.
     """
 
     views = ("video", "audio")
@@ -59,26 +59,19 @@ class IICL(Method):
                 f"both encoders must give features of one dimension, "
                 f"got {dim} (video) and {audio_encoder.feature_dim} (audio)"
             )
-        initialising = phase == "initialisation"
-        if initialising and settings.objective == "cluster":
-            raise ValueError(
-                "objective 'cluster' has no initialisation, which trains the instance loss; "
-                "legal phases: 'co_training', 'training'"
-            )
         self.settings = settings
         self.video_encoder, self.audio_encoder = video_encoder, audio_encoder
-        self.instance = settings.objective != "cluster"
+        losses = settings.losses(phase)
+        self.instance = "instance" in losses
         self.instance_head = self.cluster_head = self.co_attention = None
         if self.instance and settings.instance_space == "z":
             self.instance_head = Heads(
                 lambda: instance_head(dim, settings.instance_dim), settings.heads
             )
-        if settings.objective != "instance" and not initialising:
+        if "cluster" in losses:
             self.cluster_head = Heads(lambda: cluster_head(dim, settings.clusters), settings.heads)
-        attends = settings.head_input == "h" and (
-            not initialising or settings.co_attention_in_initialisation
-        )
-        if attends and settings.co_attention != "none":
+        if settings.attends(phase):
+            assert settings.co_attention != "none"
             self.co_attention = CoAttention(
                 dim,
                 form=settings.co_attention,
@@ -145,9 +138,10 @@ def load_initialisation(
 ) -> None:
     """Start the co-training from what the initialisation trained.
 
-    The encoders must be there whole; so must g_ins where it is kept and the method has one. Of the
-    parts of ``method`` only the cluster head and the co-attention may be missing from ``state``,
-    each wholly; they keep their fresh weights. Everything in ``state`` must have its place.
+    The encoders must be there whole, and so must the head of a loss that both phases descend,
+    except a g_ins that is not kept. What only the co-training has (a cluster head after L_ins, the
+    co-attention) keeps its fresh weights, wholly. One part of ``state`` is dropped: g_ins, where
+    L_ins is the start of L_clu alone. Everything else in ``state`` must have its place.
 
     Args:
         method: the method of the co-training.
@@ -158,14 +152,17 @@ def load_initialisation(
         ValueError: naming the entries that are missing, left over or of another shape; the method
             is then unchanged.
     """
+    before, now = (method.settings.losses(p) for p in ("initialisation", "co_training"))
+    drops_head = not keep_instance_head or "instance" in before - now
     taken = {
         name: value
         for name, value in state.items()
-        if keep_instance_head or _part(name) != "instance_head"
+        if not (drops_head and _part(name) == "instance_head")
     }
     own = method.state_dict()
-    optional = {"cluster_head", "co_attention"} - {_part(name) for name in taken}
-    if not keep_instance_head:
+    optional = {"co_attention"} if "cluster" in before else {"co_attention", "cluster_head"}
+    optional -= {_part(name) for name in taken}
+    if drops_head:
         optional.add("instance_head")
     faults = {
         "missing": [n for n in own if n not in taken and _part(n) not in optional],

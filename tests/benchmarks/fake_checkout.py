@@ -18,8 +18,7 @@ execution: {execution}
 corpora:
   audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
   ucf101: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/test: 480}}}}
-encoder_stages:
-  clip: {{num_frames: 8, fps: 8.0, size: 32}}
+clip: {{num_frames: 8, fps: 8.0, size: 32}}
 stages:
   pretrain: {{length: {{initialisation: 5, co_training: 2}}}}
   features: {{num_clips: 4}}
@@ -35,10 +34,10 @@ paper: {section: IV}
 defaults:
   seeds: [0, 1]
   pretrain: {method: iicl, corpus: audioset, clusters: 400}
+protocols:
+  nearest: {stage: retrieval, corpus: ucf101, fold: 1}
 columns:
-  r1:
-    {label: R@1, stage: retrieval, corpus: ucf101, fold: 1, metric: recall_at_1, tolerance: 1.0,
-     num_test: 3783}
+  r1: {label: R@1, protocol: nearest, metric: recall_at_1, tolerance: 1.0, num_test: 3783}
 rows:
   a: {label: A, reported: {r1: 50.0}}
   b: {label: B, pretrain: {clusters: 100}, reported: {r1: 40.0}}

@@ -194,7 +194,7 @@ def test_a_metric_that_is_no_fraction_never_reaches_a_table(
 ) -> None:
     monkeypatch.setattr(fake_stages, "_value", lambda *_: 50.0)
     assert checkout.run("--yes") == 4
-    assert "metrics.recall_at_1 is 50.0, not between 0 and 1" in capsys.readouterr().err
+    assert "metrics.recall_at_1 is 50.0, not between -1 and 1" in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_runs_that_the_same_command_resumes(

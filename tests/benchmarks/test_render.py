@@ -8,7 +8,7 @@ import pytest
 from fake_checkout import Checkout
 
 from benchmarks import collect
-from benchmarks.spec import find_tables
+from benchmarks.tables import find_tables
 
 GOLDEN = Path(__file__).parent / "golden" / "table1.md"
 
@@ -104,9 +104,9 @@ def test_rows_that_nobody_runs_stand_in_their_place(checkout: Checkout) -> None:
 def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> None:
     import pandas as pd
 
-    (table,) = find_tables(Path(__file__).parents[2] / "tables", "I")
+    (table,) = find_tables(Path(__file__).parents[2] / "tables", ["I"])
     lines = [
-        {"row": "c400", "group": "paper", "column": "r1", "seed": seed, "fold": fold,
+        {"row": "c400", "group": "paper", "block": None, "column": "r1", "seed": seed, "fold": fold,
          "status": "done", "value": 0.1 * fold + 0.01 * seed, "chance": 0.01, "selection": "oracle",
          "num_evaluated": 3783, "num_expected": 3783}
         for seed in (0, 1) for fold in (1, 2, 3)

@@ -6,10 +6,11 @@ import fake_stages
 import pytest
 from fake_checkout import ROOT, SMALL_TABLE, Checkout
 
-from benchmarks import corpora, plan
-from benchmarks.spec import find_tables, load_scale, load_table
+from benchmarks import corpora, planner
+from benchmarks.scale import load_scale
 from benchmarks.store import Home
 from benchmarks.strict_yaml import SpecError, load
+from benchmarks.tables import find_tables, load_table
 
 TABLES = sorted((ROOT / "tables").glob("*.yaml"))
 SCALES = sorted((ROOT / "benchmarks" / "scales").glob("*.yaml"))
@@ -22,7 +23,7 @@ def test_every_table_can_be_planned_at_every_scale(
 ) -> None:
     home = Home(tmp_path)
     loaded_scale, loaded = load_scale(scale), load_table(table)
-    made = plan.make(
+    made = planner.make(
         [loaded],
         loaded_scale,
         seeds=None,
@@ -32,8 +33,10 @@ def test_every_table_can_be_planned_at_every_scale(
         stages=fake_stages,
         code=ROOT,
     )
-    rows = [r for r in loaded.all_rows.values() if not r.cited and r.unavailable is None]
-    assert len(made.cells) == len(rows) * len(loaded.columns) * len(loaded.defaults.seeds)
+    rows = [row for row in loaded.all_rows.values() if row.runs]
+    folds = sum(len(loaded.protocol(column).folds) for column in loaded.columns)
+    assert len(made.cells) == len(rows) * folds * len(loaded.defaults.seeds)
+    assert len(made.of(loaded)) == len(made.runs) <= made.num_unshared(loaded)
     seen: set[str] = set()
     for run in made.runs.values():
         assert seen.issuperset(run.upstream.values()), "a run precedes what it waits for"
@@ -67,8 +70,32 @@ def test_table_1_holds_the_papers_numbers() -> None:
         ("{r1: 40.0}", "{r1: 140.0}", 13, "rows.b.reported.r1 is 140.0"),
         ("{r1: 40.0}", "{r2: 40.0}", 13, "unknown 'r2'; known: r1"),
         ("{r1: 40.0}", "{r1: yes}", 13, "rows.b.reported.r1 is 'yes'"),
-        ("tolerance: 1.0", "tolerance: on", 9, "columns.r1.tolerance is 'on'"),
-        ("stage: retrieval", "stage: guess", 9, "columns.r1.stage is 'guess'"),
+        ("tolerance: 1.0", "tolerance: on", 10, "columns.r1.tolerance is 'on'"),
+        ("stage: retrieval", "stage: guess", 8, "unknown stage 'guess'; known: pretrain"),
+        ("protocol: nearest", "protocol: far", 10, "unknown 'far'; known: nearest"),
+        ("1}\ncol", "1, settings: {rank: 1}}\ncol", 8, "rank is 1: Extra inputs"),
+        ("1}\ncol", "1, features: {num_clips: 0}}\ncol", 8, "num_clips is 0"),
+        ("  b: {label: B,", "  b: {label: B, evaluate: {nearest: {space: q}},", 13, "space is 'q'"),
+        ("  b: {label: B,", "  b: {label: B, evaluate: {far: {}},", 13, "unknown 'far'; known"),
+        ("  b: {label: B,", "  b: {label: B, corpus: hmdb51,", 13, "no corpus 'hmdb51' at"),
+        ("tolerance: 1.0, ", "", 10, "a column with reported values needs a tolerance"),
+        ("tolerance: 1.0, ", "tolerance: 1.0, reading_of: r2, ", 10, "unknown 'r2'; known: r1"),
+        ("tolerance: 1.0, ", "tolerance: 1.0, reading_of: r1, ", 10, "it has no own numbers"),
+        (
+            "columns:",
+            "  far: {stage: linear, corpus: ucf101, fold: 1}\ncolumns:",
+            9,
+            "no column uses",
+        ),
+        ("rows:", "order: [chance, rows, nobody]\nrows:", 11, "unknown 'nobody'; known: chance"),
+        ("rows:", "figure: {row: c, protocol: nearest}\nrows:", 11, "unknown 'c'; known: a, b"),
+        (
+            "{section: IV}",
+            "{section: IV, repeats: [{row: a, column: r2, table: 1, with_row: c,"
+            " with_column: r1, says: x}]}",
+            3,
+            "'a' has no reported 'r2'",
+        ),
         ("clusters: 100}", "clusters: 400}", 13, "clusters: 400 overrides nothing"),
         (
             "clusters: 100}",
@@ -85,16 +112,16 @@ def test_table_1_holds_the_papers_numbers() -> None:
         ("seeds: [0, 1]", "seeds: [0, -1]", 5, "defaults.seeds.1 is -1"),
         ("B, pretrain", "B, bold: [r1], cited: [], pretrain", 13, "rows.b.cited is []"),
         ("rows:", "rows: [", 13, "expected"),
-        ("title: Two", "title: \0Two", 1, "not readable as text: special characters"),
+        ("title: Two", "title: \0Two", 1, "not readable as text: control characters"),
         ("seeds: [0, 1]", "seeds: [0, 1, 0]", 5, "seeds [0, 1, 0]: a seed repeats"),
-        ("fold: 1", "fold: [1, 1]", 9, "fold [1, 1]: a fold repeats"),
+        ("fold: 1", "fold: [1, 1]", 8, "fold [1, 1]: a fold repeats"),
         (
             "metric: recall_at_1",
             "metric: recall_at_2",
-            9,
+            10,
             "retrieval has no metric 'recall_at_2'; it has: recall_at_1, recall_at_5",
         ),
-        ("metric: recall_at_1", "metric: top1", 9, "retrieval has no metric 'top1'"),
+        ("metric: recall_at_1", "metric: top1", 10, "retrieval has no metric 'top1'"),
         ("corpus: audioset", "corpus: [audioset]", 6, "corpus is ['audioset']: a name"),
         ("clusters: 100}", "clusters: [100]}", 13, "clusters: [100] has no value at scale smoke"),
         ("rows:", "axis: {setting: colour, label: c}\nrows:", 11, "no row has the setting"),
@@ -123,13 +150,13 @@ def test_an_error_names_file_line_and_value(
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("num_frames: 8", "num_frame: 8", 9, "clip.num_frame is 8: Extra inputs"),
-        ("num_clips: 4}\n  fine", "num_clips: -4}\n  fine", 12, "num_clips is -4"),
-        ("features: {", "feature: {", 12, "stages.feature"),
+        ("num_frames: 8", "num_frame: 8", 8, "clip.num_frame is 8: Extra inputs"),
+        ("num_clips: 4}\n  fine", "num_clips: -4}\n  fine", 11, "num_clips is -4"),
+        ("features: {", "feature: {", 11, "unknown stage 'feature'; known: pretrain"),
         ("unit: CPU core", "unit: abacus", 3, "device.unit is 'abacus'"),
         ("scale: smoke", "scale: other", 1, "scale is 'other', but the file is smoke.yaml"),
         ("1/test: 480}}", "1/test: 480}, same_as: audioset}", 7, "not both"),
-        ("initialisation: 5", "initialization: 5", 11, "initialization is 5: Extra inputs"),
+        ("initialisation: 5", "initialization: 5", 10, "initialization is 5: Extra inputs"),
         ("1/test: 480}}", "1/best: 480}}", 7, "a table needs 1/test, not counted here"),
         ("  ucf101: {generate: {seed: 0}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
     ],
@@ -194,8 +221,15 @@ def test_yaml_is_read_as_it_looks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wanted", ["I", "1", "i"])
 def test_a_table_is_found_by_its_number(wanted: str) -> None:
-    (table,) = find_tables(ROOT / "tables", wanted)
-    assert table.numeral == "I"
+    (table,) = find_tables(ROOT / "tables", [wanted])
+    assert table.heading == "Table I"
+
+
+def test_all_are_the_papers_six_and_none_comes_twice() -> None:
+    found = find_tables(ROOT / "tables", ["all", "figure3"])
+    assert [table.table for table in found] == [1, 2, 3, 4, 5, 6, "figure3"]
+    with pytest.raises(SpecError, match="'II' is asked for twice"):
+        find_tables(ROOT / "tables", ["all", "II"])
 
 
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:

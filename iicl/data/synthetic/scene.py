@@ -189,9 +189,7 @@ def _draw_hearing(world: World, shared: np.random.Generator, own: np.random.Gene
     extra = None
     if own.random() < world.overlap:
         sound = SOUNDS[int(own.integers(len(SOUNDS)))]
-        look = Look("disc", 0.0, float(own.uniform(*world.size)))
-        octave = float(own.uniform(-0.5, 0.5)) * world.pitch_shift
-        extra = _make_event(world, "bounce", sound, look, ANY, octave, own)
+        extra = draw_unseen(world, sound, own)
     return Hearing(
         extra=extra,
         extra_db=float(own.uniform(*world.overlap_db)),
@@ -201,6 +199,13 @@ def _draw_hearing(world: World, shared: np.random.Generator, own: np.random.Gene
         tone_level=0.3 * float(shared.random() < 0.3),
         gain_db=float(own.uniform(-8.0, 8.0)),
     )
+
+
+def draw_unseen(world: World, sound: str, rng: np.random.Generator) -> Event:
+    """Draw an event that is only heard, of any rate and pitch."""
+    look = Look("disc", 0.0, float(rng.uniform(*world.size)))
+    octave = float(rng.uniform(-0.5, 0.5)) * world.pitch_shift
+    return _make_event(world, "bounce", sound, look, ANY, octave, rng)
 
 
 def _draw_event(

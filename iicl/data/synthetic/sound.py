@@ -5,7 +5,7 @@ import numpy as np
 from iicl.data.synthetic.scene import Event, Scene
 from iicl.data.synthetic.world import World
 
-_LEVEL = 0.05  # root mean square of an event's sound at a gain of 0 dB; full scale is 1
+LEVEL = 0.05  # root mean square of an event's sound at a gain of 0 dB; full scale is 1
 
 
 def render_sound(world: World, scene: Scene, rng: np.random.Generator) -> np.ndarray | None:
@@ -27,11 +27,11 @@ def render_sound(world: World, scene: Scene, rng: np.random.Generator) -> np.nda
     for event in scene.events:
         mix += event_sound(event, time, rng)
     if hearing.extra is not None:
-        mix += _ratio(hearing.extra_db) * event_sound(hearing.extra, time, rng)
-    mix += _ratio(-hearing.snr_db) * _coloured_noise(time.size, hearing.noise_slope, rng)
+        mix += ratio(hearing.extra_db) * event_sound(hearing.extra, time, rng)
+    mix += ratio(-hearing.snr_db) * coloured_noise(time.size, hearing.noise_slope, rng)
     if hearing.tone_level:
         mix += hearing.tone_level * np.sqrt(2) * np.sin(2 * np.pi * hearing.tone_hz * time)
-    scaled = 32768.0 * _LEVEL * _ratio(hearing.gain_db) * mix
+    scaled = 32768.0 * LEVEL * ratio(hearing.gain_db) * mix
     return np.rint(np.clip(scaled, -32767.0, 32767.0)).astype(np.int16)
 
 
@@ -84,11 +84,12 @@ def event_sound(event: Event, time: np.ndarray, rng: np.random.Generator) -> np.
     return wave / (np.sqrt(np.mean(wave * wave)) or 1.0)
 
 
-def _ratio(decibels: float) -> float:
+def ratio(decibels: float) -> float:
+    """Amplitude ratio of a level difference."""
     return float(10.0 ** (decibels / 20.0))
 
 
-def _coloured_noise(num_samples: int, slope: float, rng: np.random.Generator) -> np.ndarray:
+def coloured_noise(num_samples: int, slope: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian noise with power 1/f^slope above 50 Hz at 16 kHz, root mean square 1."""
     spectrum = np.fft.rfft(rng.standard_normal(num_samples))
     bins = np.arange(spectrum.size, dtype=np.float64)

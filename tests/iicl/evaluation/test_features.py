@@ -27,7 +27,9 @@ def run(stage, corpora, folder, out):
 
 @pytest.fixture
 def stage(settings) -> Features:
-    return Features(corpus="ucf101", num_clips=3, clip=settings["clip"], precision="float32", seed=5)
+    return Features(
+        corpus="ucf101", num_clips=3, clip=settings["clip"], precision="float32", seed=5
+    )
 
 
 @pytest.mark.parametrize("items", ["all", "test"])

@@ -79,7 +79,18 @@ def test_initialisation_is_the_instance_loss_on_encoder_features() -> None:
     [
         ("co_training", {}, {"instance_head", "cluster_head", "co_attention"}),
         ("co_training", {"objective": "instance"}, {"instance_head", "co_attention"}),
-        ("training", {"objective": "cluster"}, {"cluster_head", "co_attention"}),
+        ("co_training", {"objective": "cluster"}, {"cluster_head", "co_attention"}),
+        ("initialisation", {"objective": "cluster"}, {"cluster_head"}),
+        (
+            "initialisation",
+            {"objective": "cluster", "co_attention_in_initialisation": True},
+            {"cluster_head", "co_attention"},
+        ),
+        (
+            "initialisation",
+            {"objective": "cluster", "cluster_start": "instance"},
+            {"instance_head"},
+        ),
         ("co_training", {"co_attention": "none"}, {"instance_head", "cluster_head"}),
         ("co_training", {"head_input": "f"}, {"instance_head", "cluster_head"}),
         ("co_training", {"instance_space": "h"}, {"cluster_head", "co_attention"}),
@@ -100,10 +111,13 @@ def test_only_what_is_trained_is_built(
         assert parameter.grad is not None, name
 
 
-def test_cluster_objective_is_the_cluster_loss_without_lambda() -> None:
-    method = make("training", objective="cluster", cluster_weight=0.3)
-    total, parts = method.loss(method.encode(views()))
-    torch.testing.assert_close(total, sum(parts.values()))
+@pytest.mark.parametrize("phase", ["initialisation", "co_training"])
+def test_cluster_objective_is_the_cluster_loss_without_lambda(phase: config.Phase) -> None:
+    method = make(phase, objective="cluster", cluster_weight=0.3, co_attention="none")
+    features = method.encode(views())
+    y = [method.cluster_head["shared"](features[view]) for view in ("video", "audio")]
+    total, parts = method.loss(features)
+    torch.testing.assert_close(total, sum(cluster_loss(*y, temperature=0.5).values()))
     assert set(parts) == {"cluster_video", "cluster_audio", "negative_entropy"}
 
 
@@ -146,6 +160,50 @@ def test_every_setting_reaches_the_loss(setting: str, value: object) -> None:
     assert losses[0] != pytest.approx(losses[1], abs=1e-6)
 
 
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"objective": "instance"},
+        {"objective": "instance", "instance_space": "h"},
+        {"objective": "cluster", "cluster_start": "cluster"},
+        {"objective": "cluster"},
+        {"co_attention": "none"},
+        {"head_input": "f", "co_attention_projections": True},
+        {"entropy_weight": 0.0, "assignment_norm": "induced"},
+        {"co_attention_in_initialisation": True},
+    ],
+)
+def test_a_phase_is_built_alike_from_all_settings_and_from_its_own(
+    row: dict[str, object], index: int
+) -> None:
+    """What is reset in a phase because it is idle there does not change its state or its loss."""
+    other = {
+        "clusters": 5,
+        "cluster_weight": 0.1,
+        "cluster_temperature": 0.3,
+        "instance_dim": 3,
+        "instance_temperature": 0.1,
+        "instance_margin": 0.1,
+        "co_attention_norm": "layer",
+        "heads": "separate",
+        "detach_keys": True,
+        "cluster_start": "instance",
+    }
+    given = config.IICL.model_validate({**other, **row})
+    phase = config.pretrain_phases(
+        config.PretrainLength(), method=given.model_dump(), corpus="a", seed=0
+    )[index]
+    assert isinstance(phase.method, config.IICL)
+    assert phase.method != given
+    whole, own = (make(phase.phase, **m.model_dump()) for m in (given, phase.method))
+    assert whole.state_dict().keys() == own.state_dict().keys()
+    assert all(torch.equal(v, own.state_dict()[n]) for n, v in whole.state_dict().items())
+    losses = [m.loss(m.encode(views())) for m in (whole, own)]
+    assert losses[0] == losses[1]
+
+
 def test_token_co_attention_takes_token_maps() -> None:
     features = make(co_attention="token").encode(views())
     assert features["video"].shape == (8, 3, 6)
@@ -167,8 +225,6 @@ def test_detached_keys_train_each_encoder_by_its_own_direction() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"6 \(video\) and 4 \(audio\)"):
         IICL(config.IICL(), "training", Tokens(6), Tokens(4))
-    with pytest.raises(ValueError, match="no initialisation"):
-        make("initialisation", objective="cluster")
 
 
 @pytest.mark.parametrize("heads", ["shared", "separate"])
@@ -197,6 +253,35 @@ def test_instance_head_can_start_afresh() -> None:
     load_initialisation(second, first.state_dict(), keep_instance_head=False)
     assert torch.equal(second.instance_head["shared"][0].weight, fresh)
     assert torch.equal(second.video_encoder.map.weight, first.video_encoder.map.weight)
+
+
+def test_l_clu_alone_takes_the_encoders_from_l_ins_and_drops_its_head() -> None:
+    first = make("initialisation", objective="instance")
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(1)
+    settings = {"objective": "cluster", "cluster_start": "instance"}
+    second = make(**settings)
+    fresh = second.cluster_head["shared"][0].weight.clone()
+    load_initialisation(second, first.state_dict(), keep_instance_head=True)
+    state = second.state_dict()
+    for name, value in first.state_dict().items():
+        assert name.startswith("instance_head.") or torch.equal(state[name], value)
+    assert torch.equal(second.cluster_head["shared"][0].weight, fresh)
+
+
+def test_l_clu_alone_goes_on_with_its_own_head_and_takes_no_other_start() -> None:
+    first = make("initialisation", objective="cluster")
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(1)
+    second = make(objective="cluster")
+    load_initialisation(second, first.state_dict(), keep_instance_head=True)
+    state = second.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in first.state_dict().items())
+    other = make("initialisation", objective="instance").state_dict()
+    with pytest.raises(ValueError, match=r"missing: cluster_head.*left over: instance_head"):
+        load_initialisation(second, other, keep_instance_head=True)
 
 
 @pytest.mark.parametrize(

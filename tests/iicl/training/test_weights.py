@@ -58,7 +58,9 @@ def test_a_method_comes_back_from_its_file_alone(tmp_path, settings, phase):
 def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
     wide = SMALL.model_copy(update={"video_depth": 2})
     save_weights(
-        methods.build(config.RandomInit(), "training", wide), tmp_path, pretrain(config.RandomInit())
+        methods.build(config.RandomInit(), "training", wide),
+        tmp_path,
+        pretrain(config.RandomInit()),
     )
     with pytest.raises(RuntimeError, match=r"layer1\.1"):
         load_method(tmp_path)

@@ -11,9 +11,11 @@ import av
 import numpy as np
 import pytest
 
-from iicl.data.synthetic.layout import held_out_groups, plan
+from iicl.data.synthetic.layouts import plan
+from iicl.data.synthetic.layouts.ucf101 import held_out_groups
 from iicl.data.synthetic.world import CLASSES, World
-from iicl.data.synthetic.write import MARKER, decode, generate
+from iicl.data.synthetic.media import decode
+from iicl.data.synthetic.write import MARKER, generate
 
 # Sums over the decoded content of two items. A change means that other clips are generated: raise
 # VERSION with it, so that no corpus of the old kind passes for one of the new.
@@ -28,7 +30,8 @@ SMALL = World(num_frames=4)
 def digest_of_two(corpus: str, root: Path) -> str:
     total = hashlib.sha256()
     for item in plan(corpus, NUM_ITEMS[corpus], 0, World())[:2]:
-        planes, samples = decode(root / item.path)
+        media = decode(root / item.path)
+        planes, samples = media.planes, media.samples
         total.update(planes.tobytes())
         total.update(samples.tobytes())
     return total.hexdigest()
@@ -75,7 +78,8 @@ def test_another_seed_gives_other_items():
 def test_every_file_is_as_the_world_says(corpus, roots):
     world, classes = World(), CLASSES[corpus]
     for item in plan(corpus, NUM_ITEMS[corpus], 0, world):
-        planes, samples = decode(roots[corpus] / item.path)
+        media = decode(roots[corpus] / item.path)
+        planes, samples = media.planes, media.samples
         assert planes.shape == (world.num_frames, world.height * 3 // 2, world.width)
         with av.open(str(roots[corpus] / item.path)) as container:
             video = container.streams.video[0]

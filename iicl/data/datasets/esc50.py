@@ -1,0 +1,91 @@
+"""ESC-50: 2,000 environmental recordings of 50 classes, 5 s, mono, 44.1 kHz; or its part ESC-10.
+
+Source: Piczak, ACM Multimedia 2015, https://github.com/karolpiczak/ESC-50, CC BY-NC 3.0; ESC-10
+(10 classes, 400 recordings) is CC BY 3.0. Layout, one of two. The present one: ``meta/esc50.csv``
+with the columns ``filename, fold, category, src_file`` (others are not read) and ``audio/``. The
+older one, in which ESC-10 still comes: class folders ``<number> - <class>/`` of files
+``<fold>-<Freesound id>-<take>.ogg`` (other files and folders are no part of it). Class names differ
+between the two. Five folds: k is "test" of fold k and "train" of the others. Groups are Freesound
+ids, the recordings that clips were cut from; by the author's word a group lies within one fold.
+Known losses: none; there is no picture.
+"""
+
+import csv
+import re
+from pathlib import Path
+
+from iicl.data.manifest import Listing, SourceItem
+
+_FOLDS = ("1", "2", "3", "4", "5")
+NUM_OFFICIAL = {
+    f"{fold}/{split}": count for fold in _FOLDS for split, count in (("train", 1600), ("test", 400))
+}
+MARKERS = ("meta/esc50.csv", "001 - Dog bark")
+
+_COLUMNS = ("filename", "fold", "category", "src_file")
+_CLASS_FOLDER = re.compile(r"\d{3} - (?P<label>.+)")
+_NAME = re.compile(r"(?P<fold>[1-5])-(?P<recording>\d+)-[A-Z]\.ogg")
+
+
+def discover(root: Path) -> Listing:
+    """Lists the recordings of either layout.
+
+    Args:
+        root: folder that holds ``meta`` and ``audio``, or the class folders.
+
+    Raises:
+        ValueError: if it is neither layout, a row or a name cannot be read, or a row comes twice.
+    """
+    table = root / "meta" / "esc50.csv"
+    items = _read_table(root, table) if table.is_file() else _read_folders(root)
+    if not items:
+        raise ValueError(f"ESC-50 needs {table} with rows or class folders '001 - Dog bark' there")
+    test_folds = [fold for item in items for fold in _FOLDS if item.splits[fold] == "test"]
+    num_official = {}
+    for fold in _FOLDS:
+        num_official[f"{fold}/test"] = test_folds.count(fold)
+        num_official[f"{fold}/train"] = len(items) - test_folds.count(fold)
+    return Listing(sorted(items, key=lambda item: item.id), num_official)
+
+
+def _read_table(root: Path, path: Path) -> list[SourceItem]:
+    audio = root / "audio"
+    present = {file.name for file in audio.iterdir()} if audio.is_dir() else set()
+    items: dict[str, SourceItem] = {}
+    with open(path, encoding="utf-8", newline="") as stream:
+        table = csv.DictReader(stream)
+        if not set(_COLUMNS) <= set(table.fieldnames or ()):
+            raise ValueError(f"{path} needs the columns {', '.join(_COLUMNS)}")
+        for row in table:
+            name, fold, label, recording = (row[column] for column in _COLUMNS)
+            if not (name and label and recording) or fold not in _FOLDS:
+                raise ValueError(
+                    f"{path}:{table.line_num}: {list(row.values())} is not a clip of fold 1-5"
+                )
+            if name in items:
+                raise ValueError(f"{path}:{table.line_num}: {name} is listed twice")
+            file = audio / name if name in present else None
+            items[name] = _item(name, file, label, fold, recording)
+    return list(items.values())
+
+
+def _read_folders(root: Path) -> list[SourceItem]:
+    items = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        match = _CLASS_FOLDER.fullmatch(folder.name)
+        if match is None or not folder.is_dir():
+            continue
+        for file in folder.iterdir():
+            if file.suffix.lower() != ".ogg":
+                continue
+            name = _NAME.fullmatch(file.name)
+            if name is None:
+                raise ValueError(f"{file} is not named '<fold>-<Freesound id>-<take>.ogg'")
+            key = f"{folder.name}/{file.name}"
+            items.append(_item(key, file, match["label"], name["fold"], name["recording"]))
+    return items
+
+
+def _item(name: str, path: Path | None, label: str, fold: str, recording: str) -> SourceItem:
+    splits = {other: "test" if other == fold else "train" for other in _FOLDS}
+    return SourceItem(id=name, path=path, labels=(label,), splits=splits, group=recording)

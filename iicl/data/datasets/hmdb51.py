@@ -1,0 +1,101 @@
+"""HMDB51: 6,766 clips of 51 human actions, mostly from films.
+
+Source: Kuehne et al., ICCV 2011,
+https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database; CC BY 4.0, the films
+belong to their makers. Layout:
+``testTrainMulti_7030_splits/<class>_test_split<k>.txt`` for k = 1, 2, 3 (other files there are not
+read), lines ``<name>.avi <code> `` with code 1 train, 2 test, 0 unused in this fold; videos in
+``hmdb51_org/<class>/`` if that folder is there, else in ``<class>/`` of the root. Three folds of 70
+train and 30 test clips a class. Names hold ``[ ] ; # ! & (`` and are matched verbatim. Files on no
+list are not part of the corpus.
+
+Groups are films within a class: what stands before ``_<class>_`` in a name. Such a group never
+straddles a split of the official lists. A film as a whole does: one in ten has train clips of one
+class and test clips of another in the same fold. Known losses: none; whether clips have sound is
+found by ``prepare``.
+"""
+
+import re
+from pathlib import Path
+
+from iicl.data.manifest import Listing, SourceItem
+
+NUM_OFFICIAL = {
+    f"{fold}/{split}": count for fold in "123" for split, count in (("train", 3570), ("test", 1530))
+}
+MARKERS = ("testTrainMulti_7030_splits", "hmdb51_org")
+
+_LISTS, _VIDEOS = MARKERS
+_LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<fold>[123])\.txt")
+_LINE = re.compile(r"(?P<name>\S.*\.avi) (?P<code>[012]) ?")
+_SPLITS = {"1": "train", "2": "test"}
+
+
+def discover(root: Path) -> Listing:
+    """Lists the clips of all official lists.
+
+    Args:
+        root: folder that holds ``testTrainMulti_7030_splits``.
+
+    Raises:
+        ValueError: if there are no lists, a class lacks one of its three, or a line cannot be read
+            or comes twice.
+    """
+    lists = _find_lists(root / _LISTS)
+    videos = root / _VIDEOS if (root / _VIDEOS).is_dir() else root
+    num_official = dict.fromkeys(NUM_OFFICIAL, 0)
+    items = []
+    for label in sorted({label for label, _ in lists}):
+        splits: dict[str, dict[str, str]] = {}
+        for fold in "123":
+            if (label, fold) not in lists:
+                raise ValueError(f"{root / _LISTS} lacks {label}_test_split{fold}.txt")
+            for name, code in _read_list(lists[label, fold], label).items():
+                folds = splits.setdefault(name, {})
+                if code in _SPLITS:
+                    folds[fold] = _SPLITS[code]
+                    num_official[f"{fold}/{_SPLITS[code]}"] += 1
+        folder = videos / label
+        present = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        items += [
+            SourceItem(
+                id=f"{label}/{name}",
+                path=folder / name if name in present else None,
+                labels=(label,),
+                splits=folds,
+                group=f"{label}/{_film(name, label)}",
+            )
+            for name, folds in splits.items()
+        ]
+    return Listing(sorted(items, key=lambda item: item.id), num_official)
+
+
+def _find_lists(folder: Path) -> dict[tuple[str, str], Path]:
+    """(class, fold) -> list file."""
+    if not folder.is_dir():
+        raise ValueError(f"HMDB51 needs the folder {folder}")
+    matches = {file: _LIST_NAME.fullmatch(file.name) for file in folder.iterdir()}
+    lists = {(m["label"], m["fold"]): file for file, m in matches.items() if m}
+    if not lists:
+        raise ValueError(f"HMDB51 needs lists named <class>_test_split<k>.txt in {folder}")
+    return lists
+
+
+def _read_list(path: Path, label: str) -> dict[str, str]:
+    """Name -> code of one list."""
+    entries: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None or not _film(match["name"], label):
+            raise ValueError(f"{path}:{number}: {line!r} is not '<film>_{label}_<rest>.avi <0-2>'")
+        if match["name"] in entries:
+            raise ValueError(f"{path}:{number}: {match['name']} is listed twice")
+        entries[match["name"]] = match["code"]
+    return entries
+
+
+def _film(name: str, label: str) -> str:
+    """What a clip was cut from; empty if the name does not say."""
+    return name.rpartition(f"_{label}_")[0]
