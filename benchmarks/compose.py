@@ -38,7 +38,7 @@ def compose(
         home: where the runs' results are.
     """
     runs = plan.of(table)
-    about = tuple(dict.fromkeys(key for row in table.rows.values() for key in row.about))
+    about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
         heading=table.heading,
@@ -145,23 +145,25 @@ def _rows(
     plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, about: Sequence[str]
 ) -> Iterable[document.Row]:
     """Per block the paper's rows, chance and the block's controls; then those of all blocks."""
-    blocks = table.blocks
-    owner = {
-        name: next((b for b in blocks if b is not None and name.endswith(f"_{b}")), None)
-        for name in table.controls
-    }
-    for block in dict.fromkeys([*blocks, None]):
+    for block in dict.fromkeys([*table.blocks, None]):
         rows = [name for name, row in table.rows.items() if row.block == block]
-        controls = [name for name in table.controls if owner[name] == block]
+        controls = [name for name, row in table.controls.items() if row.block == block]
         for name in rows:
             yield _row(plan, table, frame, judged, name, block, about)
-        measured = [*rows, *controls] if block in blocks else []
+        measured = [*rows, *controls] if block in table.blocks else []
         chance = tuple(_chance(judged, column, measured) for column in table.columns)
         if any(cell.values for cell in chance):
-            none = ("",) * len(about)
-            yield document.Row("chance", "chance", "chance", block, none, None, None, chance)
+            yield document.Row(
+                "chance", "chance", "chance", block, _common(table, rows, about), None, None, chance
+            )
         for name in controls:
             yield _row(plan, table, frame, judged, name, block, about)
+
+
+def _common(table: Table, rows: Sequence[str], about: Sequence[str]) -> tuple[str, ...]:
+    """What describes all rows alike; empty where they differ."""
+    values = [{table.all_rows[row].about.get(key, "") for row in rows} for key in about]
+    return tuple(value.pop() if len(value) == 1 else "" for value in values)
 
 
 def _chance(judged: Judged, column: str, rows: Sequence[str]) -> document.Cell:

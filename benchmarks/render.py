@@ -65,7 +65,7 @@ def main_table(shown: Document) -> str:
     headers += [column.label for column in shown.columns]
     lines = []
     for block in shown.blocks:
-        if len(shown.blocks) > 1:
+        if shown.block_headings:
             lines.append([f"**{block_name(block)}**", *[""] * (len(headers) - 1)])
         for row in shown.rows:
             if row.block == block:
@@ -160,7 +160,7 @@ def legend(shown: Document, cell: str) -> list[str]:
     reported = any(column.reported for column in shown.columns)
     sentences = [
         "Percent.",
-        "A cell holds the paper's value, an arrow, and the one reproduced here:"
+        f"A cell holds {cell}:"
         if reported
         else "",
         f"{'the' if reported else 'The'} mean over {num_seeds} seed{'s' if num_seeds > 1 else ''}"
