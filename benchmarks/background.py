@@ -161,7 +161,8 @@ def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
     rows: dict[str, list[str]] = {}
     for cell in plan.cells:
         if cell.table is table and cell.seed == seed:
-            label = table.all_rows[cell.row].label
+            row = table.all_rows[cell.row]
+            label = ", ".join([row.label, *row.about.values()])
             todo = [cell.run]
             while todo:
                 run = plan.runs[todo.pop()]

@@ -49,22 +49,26 @@ def draw(found: Neighbours) -> bytes:
     same modality first, of the other after. A blue frame and a check mark say that a neighbour
     shares the anchor's class, an orange frame and a cross that it does not.
     """
+    with mpl.rc_context({"font.size": 7}):
+        picture = io.BytesIO()
+        compose(found).savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
+
+
+def compose(found: Neighbours) -> Figure:
+    """The figure that :func:`draw` writes."""
     num_anchors, _, num_neighbours = found.neighbours.shape
     width = SIDE * (3 + 2 * num_neighbours) * 1.12 + 0.9
     height = num_anchors * (2 * SIDE + 1.3) + 0.3
-    with mpl.rc_context({"font.size": 7}):
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        boxes = figure.subfigures(num_anchors, 1, squeeze=False)[:, 0]
-        for number, box in enumerate(boxes):
-            _box(box, found, number)
-        figure.supxlabel(
-            "✓ blue frame: of the anchor's class;  ✗ orange frame: of another class;"
-            "  numbers: cosine similarity",
-            fontsize=7,
-        )
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    for number, box in enumerate(figure.subfigures(num_anchors, 1, squeeze=False)[:, 0]):
+        _box(box, found, number)
+    figure.supxlabel(
+        "✓ blue frame: of the anchor's class;  ✗ orange frame: of another class;"
+        "  numbers: cosine similarity",
+        fontsize=7,
+    )
+    return figure
 
 
 def _box(box: SubFigure, found: Neighbours, number: int) -> None:

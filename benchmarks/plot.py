@@ -41,7 +41,11 @@ def draw(shown: Document) -> bytes:
 def _dots(shown: Document) -> Figure:
     rows = [row for row in shown.rows if any(cell.values for cell in row.cells)]
     lines = [row for row in rows if row.kind != "chance"]
-    columns = len(shown.columns)
+    # A column without any value here has no panel; the table says why.
+    drawn = [
+        i for i in range(len(shown.columns)) if any(row.cells[i].mean is not None for row in lines)
+    ]
+    columns = max(1, len(drawn))
     deep = math.ceil(columns / PANELS_PER_LINE)
     wide = math.ceil(columns / deep)
     blocks = list(dict.fromkeys(row.block for row in lines))
@@ -49,8 +53,8 @@ def _dots(shown: Document) -> Figure:
     figure = Figure(figsize=(2.1 * wide + 1.8, height * deep + 0.5), layout="constrained")
     grid = figure.subplots(deep, wide, squeeze=False, sharey=True)
     for i, axes in enumerate(grid.flat):
-        if i < columns:
-            _panel(axes, shown, i, rows, lines)
+        if i < len(drawn):
+            _panel(axes, shown, drawn[i], rows, lines)
         else:
             axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -96,14 +100,14 @@ def _panel(
     for block in blocks[1:]:
         first = min(place[id(row)] for row in lines if row.block == block)
         axes.axhline(first - 1, color="0.8", linewidth=0.8)
-    axes.set_yticks(list(place.values()), [_name(row, lines) for row in lines])
+    axes.set_yticks(list(place.values()), [name(row, lines) for row in lines])
     axes.set_title(shown.columns[index].label)
     axes.set_xlabel("%")
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)
 
 
-def _name(row: Row, lines: Sequence[Row]) -> str:
+def name(row: Row, lines: Sequence[Row]) -> str:
     """The row's label, with as much more as tells it from the others."""
     alike = [line for line in lines if line.label == row.label and line.block == row.block]
     label = row.label if len(alike) == 1 else row.full_label

@@ -1,13 +1,16 @@
 """The rendered table of recorded results, byte for byte, and what a deviation does to it."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_checkout import Checkout
+from sample_documents import sample
 
-from benchmarks import collect
+from benchmarks import collect, render
+from benchmarks.document import Cell
 from benchmarks.tables import find_tables
 
 GOLDEN = Path(__file__).parent / "golden" / "table1.md"
@@ -60,7 +63,7 @@ def test_other_clips_in_a_corpus_s_place_are_not_compared(
     given = ["--data", f"ucf101={copy}", "--scale", "paper"]
     assert paper_scale.run("--yes", *given) == 0
     text = (paper_scale.folder / "out" / "table2.md").read_text()
-    assert "not compared**: other clips stood in for ucf101" in text
+    assert "not compared: other clips stood in for ucf101" in text
     assert "above" not in text
     (copy / "official").touch()
     assert paper_scale.run("--yes", *given) == 1
@@ -68,7 +71,9 @@ def test_other_clips_in_a_corpus_s_place_are_not_compared(
 
 
 @pytest.mark.parametrize("cited", ["a", "b"])
-def test_a_claim_needs_two_rows_that_run(checkout: Checkout, cited: str) -> None:
+def test_a_claim_about_a_cited_row_is_untested_at_other_scales(
+    checkout: Checkout, cited: str
+) -> None:
     table = checkout.folder / "tables" / "table2.yaml"
     text = table.read_text().replace(f"  {cited}: {{", f"  {cited}: {{cited: true, ")
     table.write_text(
@@ -78,7 +83,50 @@ def test_a_claim_needs_two_rows_that_run(checkout: Checkout, cited: str) -> None
     assert checkout.run("--yes") == 0
     text = (checkout.folder / "out" / "table2.md").read_text()
     assert text.count("| untested") == 2
-    assert text.count("nobody here runs two rows") == (1 if cited == "a" else 2)
+    assert text.count("rivals that nobody here runs count at the paper's scale only") == 2
+
+
+def test_blocks_readings_and_gaps_are_all_shown() -> None:
+    """Every cell of a document with everything that a table can have."""
+    lines = render.main_table(sample()).splitlines()
+    cells = [[text.strip() for text in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    assert cells[0] == ["row", "NMI", "NMI, k-means", "AMI"]
+    assert cells[2:] == [
+        ["**hmdb51**", "", "", ""],
+        ["both", "**52.3** → 52.0 ± 2.5", "(52.3) → 50.0 ± 2.5", "9.0 ± 2.5"],
+        ["alone", "46.0 → – (incomplete)", "(46.0) → not applicable", "– (failed)"],
+        ["*chance*", "4.0 to 6.5", "4.0 to 6.5", "4.0 to 6.5"],
+        ["**ucf101**", "", "", ""],
+        ["other system", "70.0 cited", "–", "–"],
+        ["gone", "–", "–", "–"],
+        ["*random init*", "20.0 ± 2.5", "20.0 ± 2.5", "20.0 ± 2.5"],
+    ]
+    text = render.markdown(sample())
+    assert "# Table II: Losses <alone> & together (scale: desk)" in text
+    assert "| both \\| together are best" in text
+    assert "- gone: the data is not public" in text
+    assert "5 runs needed, 9 without sharing equal ones." in text
+    assert "- NMI (hmdb51): chance 4.0 to 6.5 < rows 46.0 to 52.0: in order." in text
+    assert "- NMI (ucf101): chance 4.0 < rows –: incomplete." in text
+    assert "[two of every class](ucf101.png)" in text
+    assert "- `linear-iicl-x` was made by other code." in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (Cell("match", 50.0, mean=51.0, half_width=0.5, delta=1.0), "+1.0, match"),
+        (
+            Cell("open", 50.0, mean=51.0, delta=1.0, seeds_needed=7),
+            "+1.0, open, 7 seeds would settle",
+        ),
+        (Cell("stale", 50.0, mean=51.0), "stale"),
+        (Cell("not compared", None, mean=51.0), ""),
+    ],
+)
+def test_what_is_said_beside_a_compared_value(cell: Cell, shown: str) -> None:
+    assert render.remark(cell, compares=True) == shown
+    assert render.remark(cell, compares=False) == (shown if shown == "stale" else "")
 
 
 def test_rows_that_nobody_runs_stand_in_their_place(checkout: Checkout) -> None:
@@ -93,11 +141,11 @@ def test_rows_that_nobody_runs_stand_in_their_place(checkout: Checkout) -> None:
     )
     assert checkout.run("--yes") == 0
     text = (checkout.folder / "out" / "table2.md").read_text()
-    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")]
-    cells = {row[0].strip(): (row[1].strip(), row[2].strip()) for row in rows}
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| ")]
+    cells = {row[0].strip(): row[1].strip() for row in rows}
     assert list(cells)[1:5] == ["A", "C", "D", "B"]
-    assert cells["C"] == ("**70.0**", "cited")
-    assert cells["D"] == ("60.0", "cannot run")
+    assert cells["C"] == "**70.0** cited"
+    assert cells["D"] == "60.0 cannot run"
     assert "D: the data is not public" in text
 
 

@@ -1,0 +1,85 @@
+"""Plots and Figure 3: the same bytes for the same numbers, and the right marks."""
+
+import dataclasses
+
+import fake_stages
+import pytest
+from fake_checkout import Checkout
+from matplotlib.axes import Axes
+from sample_documents import over_an_axis, sample
+
+from benchmarks import document, figure, plot
+
+PNG = b"\x89PNG"
+
+
+@pytest.mark.parametrize("shown", [sample(), over_an_axis()], ids=["blocks", "axis"])
+def test_a_plot_depends_on_the_document_alone(shown: document.Document) -> None:
+    picture = plot.draw(shown)
+    assert picture.startswith(PNG)
+    assert plot.draw(document.from_json(document.to_json(shown))) == picture
+    first = shown.rows[0]
+    moved = dataclasses.replace(first.cells[0], mean=60.0)
+    rows = (dataclasses.replace(first, cells=(moved, *first.cells[1:])), *shown.rows[1:])
+    assert plot.draw(dataclasses.replace(shown, rows=rows)) != picture
+
+
+@pytest.mark.parametrize("shown", [sample(), over_an_axis()], ids=["blocks", "axis"])
+def test_a_table_without_any_value_has_a_plot(shown: document.Document) -> None:
+    empty = document.Cell("incomplete")
+    rows = tuple(
+        dataclasses.replace(row, cells=(empty,) * 3) for row in shown.rows if row.kind == "paper"
+    )
+    assert plot.draw(dataclasses.replace(shown, rows=rows)).startswith(PNG)
+
+
+def test_rows_of_one_name_are_told_apart() -> None:
+    row = sample().rows[0]
+    alike = [dataclasses.replace(row, about=(corpus,)) for corpus in ("AudioSet", "IG65M")]
+    assert [plot.name(line, alike) for line in alike] == [
+        "both, AudioSet (hmdb51)",
+        "both, IG65M (hmdb51)",
+    ]
+    assert plot.name(row, [row]) == "both (hmdb51)"
+
+
+def test_a_training_curve_is_an_svg_of_fixed_bytes() -> None:
+    (curve,) = sample().curves
+    picture = plot.training(curve)
+    assert b"<svg" in picture
+    assert plot.training(curve) == picture
+
+
+def test_neighbours_are_marked_as_hits_and_misses(tmp_path) -> None:
+    (tmp_path / "data.json").write_text("{}")
+    found = fake_stages.neighbours(tmp_path)
+    drawn = figure.compose(found)
+    labels = [axes.get_xlabel() for axes in drawn.findobj(Axes) if axes.get_xlabel()]
+    # Item 2 has the anchor's class, item 1 does not: video first, then sound, nearest first.
+    hit, miss = "✓ 0.50\nHop, beep", "✗ 0.50\nSpin, a sound w…"
+    assert labels == [hit, miss, miss, hit, hit, miss, miss, hit]
+    spines = [
+        axes.spines["left"].get_edgecolor()[:3]
+        for axes in drawn.findobj(Axes)
+        if axes.get_xlabel() == hit
+    ]
+    assert len(set(spines)) == 1
+    picture = figure.draw(found)
+    assert picture.startswith(PNG)
+    assert figure.draw(found) == picture
+
+
+def test_a_table_s_figure_is_drawn_and_named(checkout: Checkout) -> None:
+    table = checkout.folder / "tables" / "table2.yaml"
+    text = table.read_text().replace(
+        "protocols:\n", "protocols:\n  near: {stage: neighbours, corpus: ucf101, fold: 1}\n"
+    )
+    text = text.replace(
+        "columns:\n", "columns:\n  v2v: {label: precision, protocol: near, metric: v2v_precision}\n"
+    )
+    table.write_text(text + "figure: {row: a, protocol: near}\n")
+    assert checkout.run("--collect") == 3
+    assert not (checkout.folder / "out" / "table2_neighbours.png").exists()
+    assert checkout.run("--yes") == 0
+    assert (checkout.folder / "out" / "table2_neighbours.png").read_bytes().startswith(PNG)
+    assert "(table2_neighbours.png)" in (checkout.folder / "out" / "table2.md").read_text()
