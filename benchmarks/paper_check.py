@@ -130,7 +130,9 @@ def _repeats(table: Table, others: Mapping[str, Table]) -> list[str]:
             continue
         theirs = other.rows[repeat.with_row].reported[repeat.with_column]
         row = _name(other, repeat.with_row)
-        there = f"{theirs:.1f} of row {row} in {other.columns[repeat.with_column].label} of {heading}"
+        there = (
+            f"{theirs:.1f} of row {row} in {other.columns[repeat.with_column].label} of {heading}"
+        )
         word = "is equal to" if ours == theirs else f"is {abs(ours - theirs):.1f} points from"
         found.append(f"{here}, which {word} the {there}: {repeat.says.strip()}.")
     return found
