@@ -282,20 +282,22 @@ def _call(launch: Launch, run: Run) -> dict[str, object]:
 
 def _conclude(launch: Launch, current: Plan) -> int:
     """Collect, judge, write and show every table; the exit code."""
-    from benchmarks import collect, render
+    from benchmarks import collect, compose, render
 
     code = FINE
+    others = {t.name: t for t in find_tables(launch.folder / "tables", ["all"])}
     for table in launch.tables:
         frame = collect.records(current, table, launch.home)
         judged = collect.judge(frame, table, current.compares)
         complete = bool(frame["status"].isin(["done", "accepted"]).all())
-        out = launch.out(complete)
-        files = render.write(current, table, frame, judged, launch.home, out)
+        shown = compose.compose(current, table, others, frame, judged, launch.home)
+        pictures = compose.pictures(shown, current, table, launch.home, launch.stages)
+        files = render.write(shown, frame, pictures, launch.out(complete))
         _show(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
-        _show(render.main_table(current, table, judged) + "\n")
-        if judged.claims:
-            _show(render.claims(judged, table) + "\n")
-        _show("\n".join(render.order(judged, table)))
+        _show(render.main_table(shown) + "\n")
+        if shown.claims:
+            _show(render.claims(shown) + "\n")
+        _show("\n".join(render.order(shown)))
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)

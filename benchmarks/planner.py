@@ -3,7 +3,7 @@
 Equal runs are one run, whoever needs them: rows share what does not differ between them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,7 @@ from benchmarks.plan import Cell, Plan, Run, RunState
 from benchmarks.scale import Scale
 from benchmarks.spec import PRETRAIN_KEYS, Settings, Table
 from benchmarks.store import Home
+from benchmarks.strict_yaml import SpecError
 
 CODE = Path(__file__).parents[1]
 ENCODER_STAGES = ("pretrain", "features", "finetune")
@@ -116,12 +117,16 @@ class _Builder:
 
     def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         protocol, ours = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
+        section = "rows" if row in table.rows else "controls"
+        ours = self._replaced(
+            ours,
+            lambda key, message: table.error((section, row, "evaluate", name, key), message),
+        )
         common = {"corpus": table.corpus(row, name), "seed": seed}
         settings = {**protocol.settings, **ours, **common, "fold": fold}
         try:
             resolved = self._resolve(protocol.stage, settings)
         except ValueError as problem:
-            section = "rows" if row in table.rows else "controls"
             raise blame(
                 problem,
                 table,
@@ -174,15 +179,7 @@ class _Builder:
     def _pretrain_settings(self, table: Table, row: str, flat: Settings) -> Settings:
         """The nested settings of the stage: the table's flat ones over those of the scale."""
         scale = self._plan.scale
-        for name, values in scale.replace.items():
-            if name in flat:
-                if not isinstance(flat[name], int) or flat[name] not in values:
-                    known = ", ".join(str(v) for v in values)
-                    message = (
-                        f"{name}: {flat[name]!r} has no value at scale {scale.scale} ({known})"
-                    )
-                    raise table.setting_error(row, name, message)
-                flat[name] = values[flat[name]]
+        flat = self._replaced(flat, lambda name, message: table.setting_error(row, name, message))
         method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
         others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
         return {
@@ -192,6 +189,19 @@ class _Builder:
             "corpus": self._plan.corpora[flat["corpus"]].name,
             "method": {"name": flat["method"], **method},
         }
+
+    def _replaced(self, settings: Settings, error: Callable[[str, str], SpecError]) -> Settings:
+        """Settings with the scale's values in place of the paper's."""
+        found, scale = dict(settings), self._plan.scale
+        for name, values in scale.replace.items():
+            if (value := found.get(name)) is None:
+                continue
+            if not isinstance(value, int) or value not in values:
+                known = ", ".join(map(str, values))
+                message = f"{name}: {value!r} has no value at scale {scale.scale} ({known})"
+                raise error(name, message)
+            found[name] = values[value]
+        return found
 
     def _shared(self, stage: str) -> Settings:
         """What the scale and the precision say of a stage."""

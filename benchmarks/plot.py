@@ -1,81 +1,175 @@
-"""The plot of a table whose rows vary one setting: reproduced above, the paper's curve below."""
+"""The plot of a table: values with intervals and single seeds, from its document alone."""
 
+import io
 import math
-from pathlib import Path
+from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from benchmarks.collect import Judged
-from benchmarks.plan import Plan
-from benchmarks.spec import Table
+from benchmarks.document import Cell, Curve, Document, Row
 
-COLOURS = {"chance": "0.6", "random_init": "tab:orange", "supervised": "tab:green"}
+# Okabe and Ito's palette: told apart by people who see colours differently, and in print.
+OURS, CONTROL, CHANCE, PAPER = "#0072B2", "#D55E00", "0.45", "0.2"
+LEVELS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
+STYLE = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "iicl-bench",
+}
+PANELS_PER_LINE = 4
+DPI = 120
 
 
-def save(plan: Plan, table: Table, judged: Judged, path: Path) -> None:
-    """Draw every column over the axis setting; the paper's values have an axis of their own.
+def draw(shown: Document) -> bytes:
+    """The plot as a PNG; equal documents give equal bytes.
 
-    Args:
-        plan: says which value stands for the paper's at this scale.
-        table: a table with an ``axis``.
-        judged: the reproduced values, in percent.
-        path: the PNG to write; its bytes depend on nothing but the other arguments.
+    A table with an axis is drawn over it, with the paper's curve below on an axis of its own.
+    Any other table is a panel per column with a line per row, in the table's order.
     """
-    assert table.axis is not None
-    setting = table.axis.setting
-    rows = [r for r in table.rows if setting in table.pretrain(r)]
-    paper = [int(table.pretrain(r)[setting]) for r in rows]
-    values = plan.scale.replace.get(setting, {})
-    here = [values.get(x, x) for x in paper]
-    with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(3.0 * len(table.columns) + 0.6, 4.8), layout="constrained")
-        grid = figure.subplots(2, len(table.columns), squeeze=False)
-        for i, (name, column) in enumerate(table.columns.items()):
-            _draw_here(grid[0][i], table, judged, name, rows, here)
-            grid[0][i].set_title(column.label)
-            known = [
-                (x, r) for x, r in zip(paper, rows, strict=True) if name in table.rows[r].reported
-            ]
-            grid[1][i].plot(
-                [x for x, _ in known],
-                [table.rows[r].reported[name] for _, r in known],
-                "o--",
-                color="0.3",
-            )
-            for axes, ticks in ((grid[0][i], here), (grid[1][i], paper)):
-                axes.set_xscale("log")
-                axes.set_xticks(ticks, [str(x) for x in ticks])
-                axes.minorticks_off()
-            grid[1][i].set_xlabel(table.axis.label)
-        grid[0][0].set_ylabel(f"reproduced, scale {plan.scale.scale} (%)")
-        grid[1][0].set_ylabel("reported by the paper (%)")
-        handles, labels = grid[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}")
-        figure.savefig(part, format="png", dpi=120, metadata={"Software": None})
-        part.replace(path)
+    with mpl.rc_context(STYLE):
+        figure = _curves(shown) if shown.axis is not None else _dots(shown)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    return picture.getvalue()
 
 
-def _draw_here(
-    axes: Axes, table: Table, judged: Judged, column: str, rows: list[str], here: list[int]
+def _dots(shown: Document) -> Figure:
+    rows = [row for row in shown.rows if any(cell.values for cell in row.cells)]
+    lines = [row for row in rows if row.kind != "chance"]
+    columns = len(shown.columns)
+    wide = min(PANELS_PER_LINE, columns)
+    deep = math.ceil(columns / wide)
+    blocks = list(dict.fromkeys(row.block for row in lines))
+    height = 0.6 + 0.24 * (len(lines) + len(blocks))
+    figure = Figure(figsize=(2.1 * wide + 1.8, height * deep + 0.5), layout="constrained")
+    grid = figure.subplots(deep, wide, squeeze=False, sharey=True)
+    for i, axes in enumerate(grid.flat):
+        if i < columns:
+            _panel(axes, shown, i, rows, lines)
+        else:
+            axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylim(len(lines) + len(blocks) - 1.4, -0.6)
+    figure.legend(handles=_legend(shown), loc="outside lower center", ncols=5, frameon=False)
+    return figure
+
+
+def _legend(shown: Document) -> list[Line2D]:
+    kinds = {row.kind for row in shown.rows}
+    handles = [Line2D([], [], color=OURS, marker="o", label="mean and 95 % interval")]
+    if "control" in kinds:
+        handles.append(Line2D([], [], color=CONTROL, marker="o", label="control"))
+    handles.append(Line2D([], [], color="0.5", marker=".", linestyle="", label="single seed"))
+    if "chance" in kinds:
+        handles.append(Line2D([], [], color=CHANCE, linestyle=":", label="chance"))
+    if shown.compares:
+        handles.append(Line2D([], [], color=PAPER, marker="D", linestyle="", label="the paper"))
+    return handles
+
+
+def _panel(
+    axes: Axes, shown: Document, index: int, rows: Sequence[Row], lines: Sequence[Row]
 ) -> None:
-    points = []
-    for x, row in zip(here, rows, strict=True):
-        cell = judged.cells.get((row, column))
-        if cell is not None and cell.summary is not None:
-            half = cell.summary.half_width
-            points.append((x, cell.summary.mean, 0.0 if math.isnan(half) else half))
+    blocks = list(dict.fromkeys(row.block for row in lines))
+    place = {id(row): n + blocks.index(row.block) for n, row in enumerate(lines)}
+    for row in lines:
+        cell, y = row.cells[index], place[id(row)]
+        if cell.mean is None:
+            continue
+        colour = CONTROL if row.kind == "control" else OURS
+        axes.errorbar([cell.mean], [y], xerr=[_half(cell)], fmt="o", color=colour, capsize=3)
+        axes.plot(cell.values, [y + 0.25] * len(cell.values), ".", color="0.5", markersize=4)
+        if shown.compares and cell.paper is not None:
+            axes.plot([cell.paper], [y], "D", color=PAPER, markersize=4, zorder=3)
+    for row in rows:
+        values = row.cells[index].values
+        within = [place[id(line)] for line in lines if line.block == row.block]
+        if row.kind == "chance" and values and within:
+            ends = (min(within) - 0.4, max(within) + 0.4)
+            axes.fill_betweenx(ends, *values, color=CHANCE, alpha=0.3, linewidth=0)
+            axes.plot([sum(values) / 2] * 2, ends, ":", color=CHANCE)
+    for block in blocks[1:]:
+        first = min(place[id(row)] for row in lines if row.block == block)
+        axes.axhline(first - 1, color="0.8", linewidth=0.8)
+    axes.set_yticks(list(place.values()), [_name(row, lines) for row in lines])
+    axes.set_title(shown.columns[index].label)
+    axes.set_xlabel("%")
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
+
+
+def _name(row: Row, lines: Sequence[Row]) -> str:
+    """The row's label, with as much more as tells it from the others."""
+    alike = [line for line in lines if line.label == row.label and line.block == row.block]
+    label = row.label if len(alike) == 1 else row.full_label
+    return label if row.block is None else f"{label} ({row.block.replace('_', ' ')})"
+
+
+def _curves(shown: Document) -> Figure:
+    rows = [row for row in shown.rows if row.at is not None]
+    figure = Figure(figsize=(3.0 * len(shown.columns) + 0.6, 4.8), layout="constrained")
+    grid = figure.subplots(2, len(shown.columns), squeeze=False)
+    for i, column in enumerate(shown.columns):
+        above, below = grid[0][i], grid[1][i]
+        _draw_here(above, shown, i, rows)
+        above.set_title(column.label)
+        known = [(row.at[0], p) for row in rows if row.at and (p := row.cells[i].paper) is not None]
+        below.plot([x for x, _ in known], [p for _, p in known], "o--", color=PAPER)
+        for axes, which in ((above, 1), (below, 0)):
+            ticks = [row.at[which] for row in rows if row.at is not None]
+            axes.set_xscale("log")
+            axes.set_xticks(ticks, [str(x) for x in ticks])
+            axes.minorticks_off()
+        below.set_xlabel(shown.axis)
+    grid[0][0].set_ylabel(f"reproduced, scale {shown.scale} (%)")
+    grid[1][0].set_ylabel("reported by the paper (%)")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _draw_here(axes: Axes, shown: Document, index: int, rows: Sequence[Row]) -> None:
+    points = [(row.at[1], row.cells[index]) for row in rows if row.at is not None]
+    points = [(x, cell) for x, cell in points if cell.mean is not None]
     if points:
-        xs, means, halves = zip(*points, strict=True)
-        axes.errorbar(xs, means, halves, fmt="o-", capsize=3, label="IICL, 95 % interval")
-    levels = {"chance": judged.chance.get(column)}
-    for name in table.controls:
-        cell = judged.cells.get((name, column))
-        levels[name] = cell.summary.mean if cell is not None and cell.summary else None
-    for name, level in levels.items():
-        if level is not None:
-            label = name.replace("_", " ")
-            axes.axhline(level, color=COLOURS.get(name, "0.4"), linewidth=1, label=label)
+        xs = [x for x, _ in points]
+        means = [cell.mean for _, cell in points]
+        halves = [_half(cell) for _, cell in points]
+        axes.errorbar(xs, means, halves, fmt="o-", color=OURS, capsize=3,
+                      label="mean and 95 % interval")  # fmt: skip
+        for x, cell in points:
+            axes.plot([x] * len(cell.values), cell.values, ".", color="0.5", zorder=3, markersize=4)
+    colours = iter(LEVELS * len(shown.rows))
+    for row in shown.rows:
+        cell = row.cells[index]
+        if row.kind == "chance" and cell.values:
+            level = sum(cell.values) / 2
+            axes.axhline(level, color=CHANCE, linestyle=":", label=row.label)
+        elif row.kind == "control" and cell.mean is not None:
+            axes.axhline(cell.mean, color=next(colours), linewidth=1, label=row.label)
+
+
+def _half(cell: Cell) -> float:
+    return cell.half_width or 0.0
+
+
+def training(curve: Curve) -> bytes:
+    """One training curve as an SVG; equal curves give equal bytes."""
+    with mpl.rc_context({**STYLE, "font.size": 7}):
+        figure = Figure(figsize=(3.2, 2.2), layout="constrained")
+        axes = figure.subplots()
+        for name, values in curve.terms.items():
+            width = 1.6 if name == "total" else 0.9
+            colour = "black" if name == "total" else None
+            axes.plot(curve.steps, values, linewidth=width, color=colour,
+                      label=name.replace("_", " "))  # fmt: skip
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.legend(frameon=False, fontsize=6)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
+    return picture.getvalue()

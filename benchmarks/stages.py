@@ -209,3 +209,10 @@ def run(
         report=report,
     )
     return result
+
+
+def neighbours(folder: Path) -> Any:
+    """What a finished ``neighbours`` run wrote in ``folder``."""
+    from iicl.evaluation.neighbours import load_neighbours
+
+    return load_neighbours(folder)

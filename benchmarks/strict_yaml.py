@@ -21,16 +21,8 @@ class SpecError(ValueError):
     """A mistake in a file that a person wrote; the message begins with ``file:line``."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own class attribute)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
-        if getattr(event, "anchor", None) is not None:
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not allowed", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
 
 
 for _tag, _pattern, _first in (
@@ -109,7 +101,12 @@ def load(path: Path) -> Document:
     """
     lines: dict[KeyPath, int] = {(): 1}
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if getattr(event, "anchor", None) is not None:
+                line = event.start_mark.line + 1
+                raise SpecError(f"{path}:{line}: anchors and aliases are not allowed")
+        loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SpecError(f"{path}:1: a mapping is expected")

@@ -28,10 +28,11 @@ def load_table(path: Path) -> Table:
         if _repeats(protocol.folds):
             message = f"fold {protocol.folds}: a fold repeats"
             raise document.error(("protocols", name, "fold"), message)
-        if name not in {column.protocol for column in table.columns.values()}:
-            raise document.error(("protocols", name), f"no column uses protocol {name!r}")
     for name, column in table.columns.items():
         _check_column(table, document, name, column)
+    for name in table.protocols:
+        if name not in {column.protocol for column in table.columns.values()}:
+            raise document.error(("protocols", name), f"no column uses protocol {name!r}")
     for i, claim in enumerate(table.claims):
         if claim.column is not None and claim.column not in table.columns:
             raise unknown(document, ("claims", i, "column"), claim.column, table.columns)

@@ -19,11 +19,12 @@ from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import (
     Draw,
+    Pairing,
     Sample,
     Sampling,
     draw_random,
     draw_uniform,
-    epoch_samples,
+    epoch_passes,
     first_sound_sample,
     frame_numbers,
     num_steps,
@@ -86,11 +87,13 @@ def make_loader(
     num_workers: int = 0,
     start_step: int = 0,
     silent: Literal["error", "zero"] = "error",
+    pairing: Pairing = "own",
 ) -> DataLoader:
     """Batches of all epochs in turn, so that workers start once.
 
     With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own
-    random order, one clip each at a random time. With "uniform" the items come in the order given,
+    random order, one clip each at a random time; each pass is cut into batches by itself, so that
+    no batch holds an item twice. With "uniform" the items come in the order given,
     each with ``num_clips`` clips evenly spaced from its start to its end (one clip: its middle).
 
     Frames are the nearest of the item's own grid. A clip longer than its item loops over it. The
@@ -111,25 +114,33 @@ def make_loader(
             is the central square.
         seed: of the run.
         epochs: numbers of the epochs to go through.
-        drop_last: leave out an epoch's last, smaller batch.
+        drop_last: leave out each pass's last, smaller batch.
         num_workers: decoding processes; 0 decodes in the caller.
         start_step: batches to leave out at the beginning: those that an earlier run has seen.
         silent: what to do when sound is asked of an item without: an error, or zeros.
+        pairing: "shuffled" gives each item, for an epoch at a time, the sound of another one, with
+            the time and gain that this other item has as the sound of its own video.
 
     Returns:
         An iterable of :class:`RawBatch` whose ``len`` is the number of batches still to come.
 
     Raises:
         ValueError: if an item lacks a view, the corpus has another sample rate, there is nothing to
-            read, or evaluation is to be augmented; while iterating, if a shard is found damaged.
+            read, or evaluation is to be augmented or shuffled, or a lone item to be shuffled; while
+            iterating, if a shard is found damaged.
     """
     _check(corpus, positions, clip, views, silent)
     if sampling == "uniform" and augmentation != NO_AUGMENTATION:
         raise ValueError(f"uniform sampling takes no augmentation, got {augmentation}")
+    if pairing == "shuffled" and (sampling == "uniform" or len(positions) < 2):
+        raise ValueError(
+            f"shuffled pairs need random sampling of 2 items or more,"
+            f" got {sampling} sampling of {len(positions)}"
+        )
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops must be 1 or 3, got {num_crops}")
     batches = _Batches(
-        positions, sampling, num_clips, batch_size, seed, epochs, drop_last, start_step
+        positions, sampling, pairing, num_clips, batch_size, seed, epochs, drop_last, start_step
     )
     dataset = _Clips(corpus, clip, tuple(views), sampling, num_clips, num_crops, augmentation, seed)
     return DataLoader(
@@ -151,6 +162,7 @@ class _Batches(Sampler[list[Sample]]):
         self,
         positions: Sequence[int],
         sampling: Sampling,
+        pairing: Pairing,
         num_clips: int,
         batch_size: int,
         seed: int,
@@ -160,11 +172,16 @@ class _Batches(Sampler[list[Sample]]):
     ) -> None:
         self.positions = list(positions)
         self.sampling: Sampling = sampling
+        self.pairing: Pairing = pairing
         self.num_clips = num_clips
         self.batch_size = batch_size
         self.seed = seed
         self.epochs = epochs
-        self.per_epoch = num_steps(len(self.positions), num_clips, batch_size, drop_last)
+        num_items, num_passes = len(self.positions), num_clips
+        if sampling == "uniform":
+            num_items, num_passes = num_items * num_clips, 1
+        self.per_pass = num_steps(num_items, 1, batch_size, drop_last)
+        self.per_epoch = num_steps(num_items, num_passes, batch_size, drop_last)
         self.start_step = start_step
         if not self.per_epoch:
             raise ValueError(f"{len(self.positions)} items do not fill a batch of {batch_size}")
@@ -175,9 +192,13 @@ class _Batches(Sampler[list[Sample]]):
     def __iter__(self) -> Iterator[list[Sample]]:
         skipped_epochs, step = divmod(self.start_step, self.per_epoch)
         for epoch in self.epochs[skipped_epochs:]:
-            samples = epoch_samples(self.positions, self.sampling, self.num_clips, self.seed, epoch)
+            passes = epoch_passes(
+                self.positions, self.sampling, self.num_clips, self.seed, epoch, self.pairing
+            )
             for number in range(step, self.per_epoch):
-                yield samples[number * self.batch_size : (number + 1) * self.batch_size]
+                of_pass, first = divmod(number, self.per_pass)
+                first *= self.batch_size
+                yield passes[of_pass][first : first + self.batch_size]
             step = 0
 
 
@@ -203,17 +224,17 @@ class _Clips(Dataset):
             if sample.clip_index == 0 and (sample.position + sample.epoch) % period == 0:
                 self.corpus.verify(sample.position)
         items = [self.corpus.manifest.items[sample.position] for sample in samples]
-        draws = [
-            draw_uniform(item, sample.clip_index, self.num_clips, self.num_crops, self.clip)
-            if self.sampling == "uniform"
-            else draw_random(item, sample, self.seed, self.num_crops, self.augmentation, self.clip)
-            for sample, item in zip(samples, items, strict=True)
+        draws = [self._draw(sample, item) for sample, item in zip(samples, items, strict=True)]
+        heard = [self.corpus.manifest.items[sample.sound_position] for sample in samples]
+        sounds = [
+            draw if sample.sound_position == sample.position else self._draw(sample, item)
+            for draw, sample, item in zip(draws, samples, heard, strict=True)
         ]
         views = {}
         if "video" in self.views:
             views["video"] = self._video(samples, items, draws)
         if "audio" in self.views:
-            views["audio"] = self._audio(samples, items, draws)
+            views["audio"] = self._audio(samples, heard, sounds)
         if "label" in self.views:
             views["label"] = self._label(items)
         return RawBatch(
@@ -224,7 +245,16 @@ class _Clips(Dataset):
             boxes=torch.from_numpy(np.stack([draw.boxes for draw in draws])),
             flips=torch.tensor([draw.flip for draw in draws]),
             jitter=torch.from_numpy(np.stack([draw.jitter for draw in draws])).float(),
-            gain=torch.tensor([draw.gain for draw in draws]),
+            gain=torch.tensor([sound.gain for sound in sounds]),
+        )
+
+    def _draw(self, sample: Sample, item: ManifestItem) -> Draw:
+        """Of the sample's video with its own item, of its sound with the item that is heard."""
+        number = sample.clip_index
+        if self.sampling == "uniform":
+            return draw_uniform(item, number, self.num_clips, self.num_crops, self.clip)
+        return draw_random(
+            item, sample.epoch, number, self.seed, self.num_crops, self.augmentation, self.clip
         )
 
     def _video(
@@ -247,7 +277,7 @@ class _Clips(Dataset):
         audio = np.empty((len(items), length), np.int16)
         for out, sample, item, draw in zip(audio, samples, items, draws, strict=True):
             first = first_sound_sample(item, draw.start_seconds, self.clip)
-            out[:] = self.corpus.read_audio(sample.position, first, length)
+            out[:] = self.corpus.read_audio(sample.sound_position, first, length)
         return torch.from_numpy(audio)
 
     def _label(self, items: list[ManifestItem]) -> torch.Tensor:

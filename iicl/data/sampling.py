@@ -1,8 +1,8 @@
 """Which samples an epoch holds, and where a sample lies in its item. Pure functions, no torch.
 
-Which samples form a batch depends on (seed, epoch) alone; the start of a clip and its augmentation
-on (seed, epoch, item, clip number) alone. So neither the number of workers nor a resume changes a
-sample.
+Which samples form a batch, and whose sound goes with which video, depends on (seed, epoch) alone;
+the start of a clip and its augmentation on (seed, epoch, item, clip number) alone. So neither the
+number of workers nor a resume changes a sample.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,23 @@ from iicl.data.manifest import ManifestItem
 from iicl.seeding import derive_seed
 
 Sampling = Literal["random", "uniform"]
+Pairing = Literal["own", "shuffled"]
 
 
 class Sample(NamedTuple):
-    """What a worker is asked for."""
+    """What a worker is asked for.
+
+    Attributes:
+        epoch: its number.
+        position: of the item in the manifest.
+        clip_index: number of the clip among those of its item.
+        sound_position: of the item whose sound is heard; ``position`` but for shuffled pairs.
+    """
 
     epoch: int
     position: int
     clip_index: int
+    sound_position: int
 
 
 class Draw(NamedTuple):
@@ -43,33 +52,59 @@ class Draw(NamedTuple):
     gain: float
 
 
-def num_steps(num_items: int, num_clips: int, batch_size: int, drop_last: bool) -> int:
-    """Batches per epoch."""
-    total = num_items * num_clips
-    return total // batch_size if drop_last else -(-total // batch_size)
+def num_steps(num_items: int, num_passes: int, batch_size: int, drop_last: bool) -> int:
+    """Batches per epoch; every pass is cut into batches by itself.
+
+    So no batch reaches from one pass into the next, where an item could meet itself and be its own
+    false negative.
+    """
+    per_pass = num_items // batch_size if drop_last else -(-num_items // batch_size)
+    return num_passes * per_pass
 
 
-def epoch_samples(
-    positions: Sequence[int], sampling: Sampling, num_clips: int, seed: int, epoch: int
-) -> list[Sample]:
-    """All samples of an epoch in order.
+def epoch_passes(
+    positions: Sequence[int],
+    sampling: Sampling,
+    num_clips: int,
+    seed: int,
+    epoch: int,
+    pairing: Pairing = "own",
+) -> list[list[Sample]]:
+    """All samples of an epoch in order, by passes.
 
     Args:
         positions: of the items in the manifest.
         sampling: "random": ``num_clips`` passes over the items, each in its own random order;
-            "uniform": the items in the order given, each with its clips from first to last.
+            "uniform": one pass in the order given, each item with its clips from first to last.
         num_clips: clips per item.
         seed: of the run.
         epoch: its number.
+        pairing: "shuffled" gives each item the sound of another, as :func:`sounds_of_others`.
     """
     if sampling == "uniform":
-        return [Sample(epoch, position, k) for position in positions for k in range(num_clips)]
+        return [[Sample(epoch, p, k, p) for p in positions for k in range(num_clips)]]
+    numbers = range(len(positions))
+    sounds = numbers if pairing == "own" else sounds_of_others(len(positions), seed, epoch)
     generator = np.random.default_rng(derive_seed(seed, "order", epoch))
     return [
-        Sample(epoch, positions[number], k)
+        [
+            Sample(epoch, positions[number], k, positions[sounds[number]])
+            for number in generator.permutation(len(positions))
+        ]
         for k in range(num_clips)
-        for number in generator.permutation(len(positions))
     ]
+
+
+def sounds_of_others(num_items: int, seed: int, epoch: int) -> np.ndarray:
+    """Whose sound each item is given in an epoch: one random cycle through all items.
+
+    Returns:
+        (num_items,) int64, every number once and, from two items on, none in its own place.
+    """
+    cycle = np.random.default_rng(derive_seed(seed, "pairing", epoch)).permutation(num_items)
+    sounds = np.empty_like(cycle)
+    sounds[cycle] = np.roll(cycle, -1)
+    return sounds
 
 
 def draw_uniform(
@@ -83,16 +118,16 @@ def draw_uniform(
 
 def draw_random(
     item: ManifestItem,
-    sample: Sample,
+    epoch: int,
+    clip_index: int,
     seed: int,
     num_crops: int,
     augmentation: Augmentation,
     clip: Clip,
 ) -> Draw:
     """A random time and random augmentation; several crops stand at fixed places."""
-    draw = np.random.default_rng(
-        derive_seed(seed, "sample", sample.epoch, item.id, sample.clip_index)
-    ).random(10)  # always all of them: no setting shifts what another one draws
+    generator = np.random.default_rng(derive_seed(seed, "sample", epoch, item.id, clip_index))
+    draw = generator.random(10)  # always all of them: no setting shifts what another one draws
     jittered = draw[5] < augmentation.colour_jitter_probability
     if num_crops == 1:
         boxes = _random_box(item, augmentation.crop_fraction, draw[1:4])

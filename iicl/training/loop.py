@@ -72,14 +72,11 @@ class Trained:
         seconds: time spent in the steps that led to the end, over all attempts; steps lost between
             a checkpoint and an interruption are not in it.
         num_items: items that went through the encoders in these steps.
-        attempts: how often the training was started or resumed; an attempt that was interrupted
-            before it saved anything is not counted.
     """
 
     last_losses: dict[str, float]
     seconds: float
     num_items: int
-    attempts: int
 
 
 def train(training: Training, folder: Path, execution: Execution, report: Report) -> Trained:
@@ -98,19 +95,12 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
     """
     method, optimiser = training.method, training.optimiser
     base_rates = [group["lr"] for group in optimiser.param_groups]
-    state: dict[str, Any] = {
-        "curve": [],
-        "losses": {},
-        "seconds": 0.0,
-        "num_items": 0,
-        "attempts": 0,
-    }
+    state: dict[str, Any] = {"curve": [], "losses": {}, "seconds": 0.0, "num_items": 0}
     first_step = 0
     if (latest := checkpoint.load_latest(folder / "checkpoints")) is not None:
         first_step, state = latest
         method.load_state_dict(state["method"])
         optimiser.load_state_dict(state["optimiser"])
-    state["attempts"] += 1
 
     def save(step: int) -> None:
         tensors = {"method": method.state_dict(), "optimiser": optimiser.state_dict()}
@@ -155,7 +145,7 @@ def train(training: Training, folder: Path, execution: Execution, report: Report
         report(done / training.num_steps, f"step {done}/{training.num_steps}")
     if training.num_steps == 0:
         save(0)
-    return Trained(state["losses"], state["seconds"], state["num_items"], state["attempts"])
+    return Trained(state["losses"], state["seconds"], state["num_items"])
 
 
 def _gradient_norm(method: Method) -> Tensor:

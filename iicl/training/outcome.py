@@ -16,9 +16,8 @@ def peak_memory_bytes() -> int:
 
 
 def cost(*, seconds: float, num_clips: int) -> dict[str, Any]:
-    """Seconds on the device, clips per second and peak memory of a stage."""
+    """Clips per second of a stage and its peak memory."""
     return {
-        "device_seconds": seconds,
         "clips_per_second": num_clips / seconds if seconds else None,
         "peak_memory_bytes": peak_memory_bytes(),
     }
@@ -26,5 +25,4 @@ def cost(*, seconds: float, num_clips: int) -> dict[str, Any]:
 
 def training_cost(trained: Trained) -> dict[str, Any]:
     """The cost of the steps that :class:`iicl.training.loop.Trained` counts."""
-    spent = cost(seconds=trained.seconds, num_clips=trained.num_items)
-    return {**spent, "attempts": trained.attempts}
+    return cost(seconds=trained.seconds, num_clips=trained.num_items)

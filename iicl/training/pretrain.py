@@ -9,6 +9,7 @@ import torch
 
 from iicl import methods
 from iicl.config import Execution, Optimisation, Pretrain
+from iicl.data import sampling
 from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
@@ -68,13 +69,12 @@ def run(
         load_initialisation(method, state, keep_instance_head=config.keep_instance_head)
     method.to(device)
 
-    num_clips = len(positions) * config.clips_per_item
-    steps_per_epoch = num_clips // config.optimisation.batch_size
+    batch_size = config.optimisation.batch_size
+    steps_per_epoch = sampling.num_steps(len(positions), config.clips_per_item, batch_size, True)
     if config.epochs and not steps_per_epoch:
         raise ValueError(
-            f"corpus {config.corpus} has {len(positions)} usable train items of"
-            f" {config.clips_per_item} clips, fewer than one batch of"
-            f" {config.optimisation.batch_size}"
+            f"corpus {config.corpus} has {len(positions)} usable train items,"
+            f" fewer than one batch of {batch_size}"
         )
     num_steps = config.epochs * steps_per_epoch
     optimiser = torch.optim.Adam(
@@ -99,8 +99,9 @@ def run(
                     sampling="random",
                     num_clips=config.clips_per_item,
                     augmentation=config.augmentation,
-                    batch_size=config.optimisation.batch_size,
+                    batch_size=batch_size,
                     drop_last=True,
+                    pairing=config.pairing,
                     silent="zero" if config.silent_items == "zero" else "error",
                     seed=seed,
                     epochs=range(config.epochs),
@@ -125,7 +126,8 @@ def run(
         "num_evaluated": len(positions),
         "num_expected": corpus.manifest.num_official.get("1/train", len(positions)),
         "num_steps": num_steps,
-        "num_left_out_per_epoch": num_clips - steps_per_epoch * config.optimisation.batch_size,
+        "num_left_out_per_epoch": len(positions) * config.clips_per_item
+        - steps_per_epoch * batch_size,
         "selection": "last",
         **training_cost(trained),
     }

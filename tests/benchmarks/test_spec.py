@@ -112,7 +112,7 @@ def test_table_1_holds_the_papers_numbers() -> None:
         ("seeds: [0, 1]", "seeds: [0, -1]", 5, "defaults.seeds.1 is -1"),
         ("B, pretrain", "B, bold: [r1], cited: [], pretrain", 13, "rows.b.cited is []"),
         ("rows:", "rows: [", 13, "expected"),
-        ("title: Two", "title: \0Two", 1, "not readable as text: special characters"),
+        ("title: Two", "title: \0Two", 1, "not readable as text: control characters"),
         ("seeds: [0, 1]", "seeds: [0, 1, 0]", 5, "seeds [0, 1, 0]: a seed repeats"),
         ("fold: 1", "fold: [1, 1]", 8, "fold [1, 1]: a fold repeats"),
         (

@@ -243,5 +243,5 @@ def test_unknown_settings_and_values_are_named(settings, message):
 
 
 def test_settings_import_no_torch():
-    code = "import sys, iicl.config, iicl.interpretations; assert 'torch' not in sys.modules"
+    code = "import sys, iicl.protocols, iicl.interpretations; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,15 +10,22 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter
 
-from iicl import config
+from iicl import config, protocols
 from iicl.interpretations import INTERPRETATIONS
 
 SETTINGS = [(entry.number, setting) for entry in INTERPRETATIONS for setting in entry.settings]
 
 
-def comments() -> dict[str, set[int]]:
-    """Numbers cited as ``[n]`` on the line of each field, or in the docstring of its class."""
-    source = inspect.getsource(config)
+def model(name: str) -> type[config.Config]:
+    return getattr(protocols, name, None) or getattr(config, name)
+
+
+def comments(source: str) -> dict[str, set[int]]:
+    """Numbers cited as ``[n]`` on the line of each field, or in the docstring of its class.
+
+    Entries that name no setting are cited where they explain a class, and belong to no field.
+    """
+    of_fields = {str(number) for number, _ in SETTINGS}
     lines = source.splitlines()
     found: dict[str, set[int]] = {}
     for node in ast.parse(source).body:
@@ -28,14 +35,14 @@ def comments() -> dict[str, set[int]]:
         for field in node.body:
             if isinstance(field, ast.AnnAssign):
                 _, _, comment = lines[field.end_lineno - 1].partition("#")
-                cited = whole_class | set(re.findall(r"\[(\d+)\]", comment))
+                cited = whole_class & of_fields | set(re.findall(r"\[(\d+)\]", comment))
                 if cited:
                     found[f"{node.name}.{field.target.id}"] = {int(n) for n in cited}
     return found
 
 
 def test_numbers_are_complete() -> None:
-    assert [entry.number for entry in INTERPRETATIONS] == list(range(1, 31))
+    assert [entry.number for entry in INTERPRETATIONS] == list(range(1, 33))
 
 
 def test_every_entry_says_something() -> None:
@@ -49,7 +56,7 @@ def test_every_entry_says_something() -> None:
 @pytest.mark.parametrize(("number", "setting"), SETTINGS, ids=[s.field for _, s in SETTINGS])
 def test_setting_exists_with_the_stated_default(number: int, setting) -> None:
     owner, name = setting.field.split(".")
-    field = getattr(config, owner).model_fields[name]
+    field = model(owner).model_fields[name]
     assert field.default == setting.default
     assert type(field.default) is type(setting.default)
     values: TypeAdapter = TypeAdapter(Annotated[field.annotation, field])
@@ -63,7 +70,7 @@ def test_named_choices_are_all_listed() -> None:
     """A value added to a Literal setting must be argued too."""
     for number, setting in SETTINGS:
         owner, name = setting.field.split(".")
-        schema = getattr(config, owner).model_json_schema()["properties"][name]
+        schema = model(owner).model_json_schema()["properties"][name]
         if "enum" in schema:
             assert {setting.default, *setting.alternatives} == set(schema["enum"]), number
 
@@ -72,11 +79,16 @@ def test_settings_and_comments_cite_each_other() -> None:
     cited: dict[str, set[int]] = {}
     for number, setting in SETTINGS:
         cited.setdefault(setting.field, set()).add(number)
-    assert cited == comments()
+    assert cited == {
+        field: numbers
+        for module in (config, protocols)
+        for field, numbers in comments(inspect.getsource(module)).items()
+    }
 
 
-def test_every_citation_in_config_exists() -> None:
-    numbers = {int(n) for n in re.findall(r"\[(\d+)\]", inspect.getsource(config))}
+@pytest.mark.parametrize("module", [config, protocols])
+def test_every_citation_exists(module) -> None:
+    numbers = {int(n) for n in re.findall(r"\[(\d+)\]", inspect.getsource(module))}
     assert numbers
     assert numbers <= {entry.number for entry in INTERPRETATIONS}
 

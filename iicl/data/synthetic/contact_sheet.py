@@ -29,7 +29,8 @@ _GAP = 10
 _LABEL_WIDTH = 230
 _HEADER_HEIGHT = 110
 _DPI = 100
-_NUM_COLOURS = 64
+_NUM_LEVELS = 16  # of a spectrogram
+_NUM_COLOURS = 128
 
 
 def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
@@ -47,7 +48,7 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
         ValueError: if a root holds no complete generated corpus.
     """
     blocks = [_read(root) for root in corpora]
-    width = _LABEL_WIDTH + max(block.picture.shape[1] for block in blocks)
+    width = _LABEL_WIDTH + _GAP + max(block.picture.shape[1] for block in blocks)
     height = sum(_HEADER_HEIGHT + block.picture.shape[0] for block in blocks)
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
@@ -58,7 +59,7 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
     canvas.draw()
     # Few colours, or the noise of the pictures would make the file ten times as large.
     sheet = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    sheet = sheet.quantize(_NUM_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    sheet = sheet.quantize(_NUM_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     file = io.BytesIO()
     sheet.save(file, format="png", optimize=True)
     write_atomically(out, file.getbuffer())
@@ -102,8 +103,8 @@ def _note(world: World, path: str) -> str:
         )
     return (
         f"Two items of each class. Above: {_NUM_FRAMES} consecutive frames of "
-        f"{world.width} x {world.height} pixels at {world.fps} per second. "
-        "Below: log-mel spectrogram of the same time, 0-8 kHz upwards; grey has no sound.\n"
+        f"{world.width} x {world.height} pixels, {world.fps} a second. "
+        "Below: log-mel spectrogram of the same time, 0-8 kHz upwards; grey: no sound.\n"
         "Nuisances on purpose: hue, shape, size, background, noise, and in part of the items a "
         "steady tone or a second sound that nothing in the picture makes."
     )
@@ -154,7 +155,7 @@ def _spectrogram(samples: np.ndarray, rate: int, shape: tuple[int, int]) -> np.n
     columns = np.arange(shape[1]) * level.shape[1] // shape[1]
     low, high = np.quantile(level, [0.05, 0.998])
     scaled = np.clip((level - low) / max(high - low, 1e-6), 0.0, 1.0)[rows][:, columns]
-    return (255 * colormaps["magma"](scaled)[..., :3]).astype(np.uint8)
+    return (255 * colormaps["magma"].resampled(_NUM_LEVELS)(scaled)[..., :3]).astype(np.uint8)
 
 
 def _blank(like: np.ndarray, width: int) -> np.ndarray:
@@ -168,7 +169,7 @@ def _draw(figure: Figure, block: _Block, top: int, width: int, height: int) -> N
         figure.text(x / width, 1 - y / height, text, fontsize=size, va="center", **style)
 
     write(12, top + 28, block.title, 20, weight="bold")
-    write(12, top + 76, block.note, 13, color="#444444", linespacing=1.3)
+    write(12, top + 76, block.note, 12, color="#444444", linespacing=1.3)
     top += _HEADER_HEIGHT
     figure.figimage(block.picture, xo=_LABEL_WIDTH, yo=height - top - rows, origin="upper")
     step = rows / len(block.classes)

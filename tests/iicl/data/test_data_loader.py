@@ -9,7 +9,7 @@ import torch
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.loader import VERIFY_EPOCHS, RawBatch, make_loader
-from iicl.data.sampling import frame_numbers, uniform_boxes
+from iicl.data.sampling import frame_numbers, sounds_of_others, uniform_boxes
 from iicl.data.store import PreparedCorpus
 
 CLIP = Clip(num_frames=8, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=50)
@@ -46,14 +46,14 @@ def test_the_number_of_workers_changes_nothing(corpus: PreparedCorpus, num_worke
     assert_equal(load(corpus), load(corpus, num_workers=num_workers))
 
 
-@pytest.mark.parametrize("start_step", [1, 3, 4, 6])
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("pairing", ["own", "shuffled"])
+@pytest.mark.parametrize(("start_step", "num_workers"), [(1, 2), (2, 0), (3, 0), (4, 2), (8, 0)])
 def test_a_resume_goes_on_with_the_same_batches(
-    corpus: PreparedCorpus, start_step: int, num_workers: int
+    corpus: PreparedCorpus, start_step: int, num_workers: int, pairing: str
 ) -> None:
-    options = {"num_clips": 2, "epochs": range(2)}
+    options = {"num_clips": 2, "epochs": range(2), "pairing": pairing}
     whole = load(corpus, **options)
-    assert len(whole) == 6
+    assert len(whole) == 8
     rest = load(corpus, start_step=start_step, num_workers=num_workers, **options)
     assert_equal(whole[start_step:], rest)
 
@@ -85,6 +85,40 @@ def test_every_pass_of_an_epoch_sees_every_item_once(corpus: PreparedCorpus) -> 
     assert first != second
     orders = {tuple(p for p, _ in seen[7 * k : 7 * k + 7]) for k in range(6)}
     assert len(orders) > 3
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_no_batch_holds_an_item_twice(corpus: PreparedCorpus, drop_last: bool) -> None:
+    batches = load(corpus, views=["audio"], num_clips=3, epochs=range(8), drop_last=drop_last)
+    for batch in batches:
+        assert len(batch.positions.unique()) == len(batch)
+    whole = [4] if drop_last else [4, 2]
+    assert [len(batch) for batch in batches] == whole * 3 * 8
+
+
+def test_shuffled_pairs_are_videos_with_the_sounds_of_other_videos(corpus: PreparedCorpus) -> None:
+    positions = corpus.select(["video", "audio"])
+    options = {"num_clips": 2, "epochs": range(3)}
+    own, shuffled = (load(corpus, pairing=p, **options) for p in ("own", "shuffled"))
+    for a, b in zip(own, shuffled, strict=True):
+        for view in ("video", "label"):
+            assert torch.equal(a.views[view], b.views[view])
+        for name in ("positions", "clip_index", "sizes", "boxes", "flips", "jitter"):
+            assert torch.equal(getattr(a, name), getattr(b, name)), name
+    heard = {  # of each epoch, item and clip
+        (step // 4, int(p), int(k)): (audio, gain)
+        for step, b in enumerate(own)
+        for p, k, audio, gain in zip(
+            b.positions, b.clip_index, b.views["audio"], b.gain, strict=True
+        )
+    }
+    for step, b in enumerate(shuffled):
+        others = sounds_of_others(len(positions), 3, step // 4)
+        for row, (p, k) in enumerate(zip(b.positions, b.clip_index, strict=True)):
+            other = positions[others[positions.index(int(p))]]
+            audio, gain = heard[step // 4, other, int(k)]
+            assert torch.equal(b.views["audio"][row], audio)
+            assert b.gain[row] == gain
 
 
 def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
@@ -241,6 +275,12 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             load(corpus, **options)
+    for options, given in (
+        ({"sampling": "uniform"}, "uniform sampling of 6"),
+        ({"positions": [0]}, "random sampling of 1"),
+    ):
+        with pytest.raises(ValueError, match=f"random sampling of 2 items or more, got {given}"):
+            load(corpus, pairing="shuffled", **options)
     with pytest.raises(ValueError, match="takes no augmentation"):
         make_loader(
             corpus,

@@ -5,10 +5,11 @@ from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import (
     draw_uniform,
-    epoch_samples,
+    epoch_passes,
     first_sound_sample,
     frame_numbers,
     num_steps,
+    sounds_of_others,
     uniform_boxes,
 )
 
@@ -45,22 +46,52 @@ def test_the_number_of_steps() -> None:
     assert num_steps(6, 1, 4, False) == 2
     assert num_steps(6, 1, 4, True) == 1
     assert num_steps(4, 2, 4, False) == num_steps(4, 2, 4, True) == 2
+    assert num_steps(6, 2, 4, True) == 2  # not 3: twelve clips, but of two passes
+    assert num_steps(6, 2, 4, False) == 4
+
+
+@pytest.mark.parametrize("num_items", [2, 3, 7, 40])
+def test_every_sound_is_used_once_an_epoch_and_never_with_its_own_item(num_items: int) -> None:
+    for epoch in range(50):
+        sounds = sounds_of_others(num_items, seed=1, epoch=epoch)
+        assert sorted(sounds) == list(range(num_items))
+        assert (sounds != np.arange(num_items)).all()
+        np.testing.assert_array_equal(sounds, sounds_of_others(num_items, seed=1, epoch=epoch))
+
+
+def test_the_sounds_are_drawn_anew_in_each_epoch_and_of_each_seed() -> None:
+    drawn = {tuple(sounds_of_others(40, seed, epoch)) for seed in (1, 2) for epoch in range(5)}
+    assert len(drawn) == 10
+    given = {sounds_of_others(40, 1, epoch)[0] for epoch in range(50)}
+    assert len(given) > 20
 
 
 def test_an_epoch_is_passes_in_random_order_or_the_order_given() -> None:
     given = [7, 3, 9, 5]
-    uniform = epoch_samples(given, "uniform", 2, seed=1, epoch=4)
-    assert [(s.epoch, s.position, s.clip_index) for s in uniform] == [
-        (4, position, k) for position in given for k in (0, 1)
+    (uniform,) = epoch_passes(given, "uniform", 2, seed=1, epoch=4)
+    assert [tuple(s) for s in uniform] == [
+        (4, position, k, position) for position in given for k in (0, 1)
     ]
-    drawn = epoch_samples(given, "random", 2, seed=1, epoch=4)
-    for k in (0, 1):
-        one_pass = drawn[4 * k : 4 * k + 4]
+    drawn = epoch_passes(given, "random", 2, seed=1, epoch=4)
+    for k, one_pass in enumerate(drawn):
+        assert {(s.epoch, s.sound_position - s.position) for s in one_pass} == {(4, 0)}
         assert sorted(sample.position for sample in one_pass) == sorted(given)
         assert {sample.clip_index for sample in one_pass} == {k}
-    assert drawn == epoch_samples(given, "random", 2, seed=1, epoch=4)
-    others = [epoch_samples(given, "random", 2, seed, 4) for seed in range(2, 6)]
+    assert len(drawn) == 2
+    assert drawn == epoch_passes(given, "random", 2, seed=1, epoch=4)
+    others = [epoch_passes(given, "random", 2, seed, 4) for seed in range(2, 6)]
     assert any(other != drawn for other in others)
+
+
+def test_shuffled_pairs_keep_the_order_and_change_the_sounds() -> None:
+    given = [7, 3, 9, 5]
+    own = epoch_passes(given, "random", 2, seed=1, epoch=4)
+    shuffled = epoch_passes(given, "random", 2, seed=1, epoch=4, pairing="shuffled")
+    sounds = sounds_of_others(4, seed=1, epoch=4)
+    for own_pass, shuffled_pass in zip(own, shuffled, strict=True):
+        for one, other in zip(own_pass, shuffled_pass, strict=True):
+            expected = given[sounds[given.index(one.position)]]
+            assert other == one._replace(sound_position=expected)
 
 
 def test_an_item_without_video_is_sampled_by_its_sound() -> None:

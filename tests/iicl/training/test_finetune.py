@@ -69,7 +69,7 @@ def test_training_starts_from_the_encoder_and_an_orthogonal_classifier_on_train_
         seen = [p for batch in training.batches(0) for p in batch.positions.tolist()]
         assert len(seen) == training.num_steps * recipe.batch_size
         assert {items[p].splits["1"] for p in seen} == {"train"}
-        return loop.Trained({}, 1.0, 1, 1)
+        return loop.Trained({}, 1.0, 1)
 
     monkeypatch.setattr(finetune, "train", note)
     run(recipe, corpora, encoder, tmp_path / "tuned")
@@ -88,7 +88,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(
 ):
     asked = []
     monkeypatch.setattr(
-        finetune, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 1)
+        finetune, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1)
     )
     update = {
         "optimiser": optimiser,
@@ -106,7 +106,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert [group["weight_decay"] for group in groups] == [0.3, 0.3]
     assert optimiser == "adam" or [group["momentum"] for group in groups] == [0.9, 0.9]
     assert sum(len(g["params"]) for g in groups) == len(list(training.method.parameters()))
-    epoch = 48 * 2 // 10
+    epoch = 2 * (48 // 10)
     assert training.num_steps == 4 * epoch
     rates = [training.rate(round(epochs * epoch)) for epochs in (0, 1, 2, 3)]
     assert rates == pytest.approx([1 / 8, (1 / 8 + 1) / 2, 1, 0.1])
@@ -179,7 +179,7 @@ def test_an_item_is_right_if_its_own_class_scores_highest(
         assert {corpus.manifest.items[i].splits["1"] for i in items} == {"test"}
         return one_hot((torch.tensor(labels) + shift) % len(classes), len(classes)).float()
 
-    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1, 1))
+    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1))
     monkeypatch.setattr(finetune, "_test_scores", know)
     result = run(recipe, corpora, encoder, tmp_path / "tuned")
     assert result["metrics"] == {"top1": expected}

@@ -10,8 +10,9 @@ import torch
 from iicl import config, methods, protocols
 from iicl.config import PretrainLength, pretrain_phases
 from iicl.data.store import PreparedCorpus
+from iicl.evaluation import features, linear, retrieval
 from iicl.methods.iicl import IICL
-from iicl.training import checkpoint, loop, pretrain
+from iicl.training import checkpoint, finetune, loop, pretrain
 from iicl.training.weights import load_weights
 
 LENGTH = PretrainLength(initialisation=2, co_training=2)
@@ -264,9 +265,6 @@ def test_the_controls_train_by_the_same_stage(
 
 
 def test_evaluation_counts_every_item_once(settings, corpora, stages, tmp_path):
-    from iicl.evaluation import features, linear, retrieval
-    from iicl.training import finetune
-
     _, folders = stages
     common = {name: settings[name] for name in ("clip", "precision", "seed")}
     place = {"corpora": corpora, "execution": config.Execution(), "report": silent}
@@ -306,7 +304,7 @@ def prepared(phase, corpora, folder, monkeypatch):
     """What ``run`` asks the training loop for."""
     asked = []
     monkeypatch.setattr(
-        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 1)
+        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1)
     )
     run(phase, corpora, folder)
     (training,) = asked
@@ -325,8 +323,8 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
     assert len(group["params"]) == len(list(training.method.parameters()))
     assert (training.chunk_size, training.precision) == (6, "bf16")
-    assert training.num_steps == 2 * (36 * 2 // 10)
-    assert [training.rate(step) for step in (0, 7, 14)] == pytest.approx([1, 0.5, 0])
+    assert training.num_steps == 2 * 2 * (36 // 10)
+    assert [training.rate(step) for step in (0, 6, 12)] == pytest.approx([1, 0.5, 0])
     manifest = PreparedCorpus.open(corpora["audioset"]).manifest
     encoder = training.method.audio_encoder
     assert encoder.input_mean.item() == pytest.approx(manifest.log_mel_mean)
@@ -361,6 +359,16 @@ def test_only_train_items_are_trained_on_and_silent_ones_only_if_asked(
     seen = [items[p] for batch in training.batches(0) for p in batch.positions.tolist()]
     assert {item.splits["1"] for item in seen} == {"train"}
     assert any("audio" not in item.views for item in seen) == has_silent
+
+
+def test_shuffled_pairs_reach_the_training(settings, corpora, tmp_path, monkeypatch):
+    batches = {}
+    for pairing in ("own", "shuffled"):
+        (phase, _) = pretrain_phases(LENGTH, pairing=pairing, **settings)
+        training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
+        batches[pairing] = next(training.batches(0)).views
+    assert torch.equal(batches["own"]["video"], batches["shuffled"]["video"])
+    assert not torch.equal(batches["own"]["audio"], batches["shuffled"]["audio"])
 
 
 def test_seeds_and_phases_start_from_other_weights(settings, corpora, tmp_path, monkeypatch):

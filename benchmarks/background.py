@@ -1,0 +1,124 @@
+"""What stands behind a table's numbers: data, cost, provenance, training curves."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import document
+from benchmarks.plan import Plan, Run
+from benchmarks.spec import Table
+from benchmarks.store import Home
+
+MAX_CURVE_POINTS = 200
+CURVE_DIGITS = 4
+
+
+def data(runs: Iterable[Run]) -> Iterable[document.Data]:
+    """The corpora that runs read, each once."""
+    for corpus in {run.corpus.path: run.corpus for run in runs}.values():
+        short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
+        sheet = f"{corpus.name}.png" if corpus.sheet.exists() else None
+        yield document.Data(f"{corpus.summary}{short}", sheet)
+
+
+def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
+    """What finished runs cost, by stage."""
+    for stage in dict.fromkeys(run.stage for run in runs):
+        ours = [run for run in runs if run.stage == stage]
+        results = [result for run in ours if (result := home.result(run.id))]
+        rates = [r["clips_per_second"] for r in results if r.get("clips_per_second")]
+        peak = max((r.get("peak_memory_bytes", 0) for r in results), default=0)
+        yield document.Cost(
+            stage,
+            len(results),
+            len(ours),
+            sum(len(home.attempts(run.id)) for run in ours),
+            sum(result["seconds"] for result in results) / 3600,
+            statistics.median_high(rates) if rates else None,
+            peak / 2**30 if peak else None,
+        )
+
+
+def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
+    """What made the shown numbers; several values mean that runs differ."""
+    shown = [run.id for run in runs if home.result(run.id)]
+    shown += sorted(set(frame[frame["status"] == "stale"]["run"]))
+    last = [attempts[-1] for i in shown if (attempts := home.attempts(i))]
+    if not last:
+        yield "no run has finished"
+        return
+
+    def every(key: str) -> str:
+        return ", ".join(sorted({str(attempt[key]) for attempt in last}))
+
+    commit = every("commit")
+    packages = sorted({f"{k} {v}" for a in last for k, v in a["packages"].items()})
+    yield f"commit {commit}" + (" (+: with uncommitted changes)" if "+" in commit else "")
+    yield (
+        f"processor {every('processor')}, {every('cores')} cores, {every('threads')} thread(s) per"
+        f" run; GPU {every('gpu')}"
+    )
+    yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
+    seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
+    yield f"seeds {seeds}; every line of the CSV names its run"
+
+
+def other_code(frame: pd.DataFrame) -> Iterable[document.OtherCode]:
+    """Shown results that the present code did not make."""
+    for status, text in (
+        (
+            "stale",
+            "was made by other code than this checkout's and stands in until it is run again",
+        ),
+        ("accepted", "was made by other code than this checkout's; a person accepted it by name"),
+    ):
+        for run in sorted(set(frame[frame["status"] == status]["run"])):
+            yield document.OtherCode(run, text)
+
+
+def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
+    """The losses of the pretrainings with the first seed; rows that share one share its curve."""
+    seed = plan.seeds[table.name][0]
+    rows: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        if cell.table is table and cell.seed == seed:
+            label = table.all_rows[cell.row].label
+            todo = [cell.run]
+            while todo:
+                run = plan.runs[todo.pop()]
+                todo += run.upstream.values()
+                if run.stage == "pretrain" and label not in rows.setdefault(run.id, []):
+                    rows[run.id].append(label)
+    for run_id in (run.id for run in plan.of(table) if run.id in rows):
+        path = home.files(run_id) / "metrics.jsonl"
+        if home.result(run_id) is None or not path.exists():
+            continue
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        if records:
+            phase = str(plan.runs[run_id].resolved["phase"])
+            yield curve(rows[run_id], phase, seed, records)
+
+
+def curve(
+    rows: Sequence[str], phase: str, seed: int, records: Sequence[Mapping[str, Any]]
+) -> document.Curve:
+    """A training curve thinned to ``MAX_CURVE_POINTS``, the first and last record among them.
+
+    Args:
+        rows: labels of the rows that rest on the run.
+        phase: of the pretraining.
+        seed: of the run.
+        records: one per recorded step; learning rates are left out.
+    """
+    last, points = len(records) - 1, MAX_CURVE_POINTS - 1
+    chosen = sorted({round(i * last / points) for i in range(points + 1)})
+    names = [key for key in records[0] if key != "step" and not key.startswith("rate_")]
+    terms = {
+        name: tuple(float(f"{records[i][name]:.{CURVE_DIGITS}g}") for i in chosen) for name in names
+    }
+    return document.Curve(
+        tuple(rows), phase, seed, tuple(int(records[i]["step"]) for i in chosen), terms
+    )

@@ -1,0 +1,298 @@
+"""From a judged table and its runs to the document that a reader is shown."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import background, collect, document
+from benchmarks.collect import Judged
+from benchmarks.document import Document
+from benchmarks.paper_check import paper_check
+from benchmarks.plan import Plan, Run
+from benchmarks.spec import Row, Table
+from benchmarks.store import Home
+
+CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
+"""Settings of a protocol that a reader needs to know what was measured."""
+
+
+def compose(
+    plan: Plan,
+    table: Table,
+    others: Mapping[str, Table],
+    frame: pd.DataFrame,
+    judged: Judged,
+    home: Home,
+) -> Document:
+    """Everything that a reader is shown of a table.
+
+    Args:
+        plan: holds the table's runs.
+        table: what is shown.
+        others: tables of the paper by name, to check its numbers against each other.
+        frame: the table's records.
+        judged: what follows from them.
+        home: where the runs' results are.
+    """
+    runs = plan.of(table)
+    about = tuple(dict.fromkeys(key for row in table.rows.values() for key in row.about))
+    return Document(
+        name=table.name,
+        heading=table.heading,
+        title=table.title,
+        section=table.paper.section,
+        scale=plan.scale.scale,
+        compares=plan.compares,
+        compared=_compared(plan, table),
+        changes=tuple(plan.scale.says),
+        seeds=tuple(plan.seeds[table.name]),
+        about=about,
+        axis=table.axis.label if table.axis is not None else None,
+        columns=tuple(_column(table, name) for name in table.columns),
+        rows=tuple(_rows(plan, table, frame, judged, about)),
+        claims=tuple(
+            document.Claim(
+                item.claim.says,
+                item.claim.where,
+                table.columns[item.claim.column].label if item.claim.column else None,
+                item.verdict,
+                item.why,
+                item.seeds_needed,
+            )
+            for item in judged.claims
+        ),
+        order=tuple(_order(table, check) for check in judged.order),
+        measured=tuple(_measured(plan, table, frame)),
+        paper_check=tuple(paper_check(table, others)),
+        data=tuple(background.data(runs)),
+        costs=tuple(background.costs(runs, home)),
+        cost_unit=plan.scale.device.unit,
+        num_runs=len(runs),
+        num_unshared=plan.num_unshared(table),
+        provenance=tuple(background.provenance(plan, runs, frame, home)),
+        other_code=tuple(background.other_code(frame)),
+        curves=tuple(background.curves(plan, table, home)),
+        plot=f"{table.name}.png",
+        figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
+    )
+
+
+def pictures(
+    shown: Document, plan: Plan, table: Table, home: Home, stages: ModuleType
+) -> dict[str, bytes]:
+    """The pictures that a document names and that are made from a home's files, by file name.
+
+    Args:
+        shown: the document.
+        plan: that it was composed from.
+        table: that it shows.
+        home: holds what the runs wrote.
+        stages: reads what a ``neighbours`` run wrote.
+    """
+    sheets = {f"{run.corpus.name}.png": run.corpus.sheet for run in plan.of(table)}
+    named = [data.sheet for data in shown.data if data.sheet is not None]
+    found = {name: sheets[name].read_bytes() for name in named}
+    run = _figure_run(plan, table)
+    if shown.figure is not None and run is not None:
+        from benchmarks import figure
+
+        found[shown.figure] = figure.draw(stages.neighbours(home.files(run)))
+    return found
+
+
+def _figure_run(plan: Plan, table: Table) -> str | None:
+    """The finished run with the first seed that the table's figure is drawn from."""
+    if table.figure is None:
+        return None
+    for cell in plan.cells:
+        if cell.table is table and cell.row == table.figure.row:
+            protocol = table.columns[cell.column].protocol
+            if protocol == table.figure.protocol and plan.runs[cell.run].state == "done":
+                return cell.run
+    return None
+
+
+def _compared(plan: Plan, table: Table) -> str:
+    rest = "What can be compared are the claims and the controls."
+    if plan.compares:
+        bands = [f"{c.label} {c.tolerance:g}" for c in table.columns.values() if c.tolerance]
+        if not bands:
+            return "The paper gives no numbers to compare with."
+        return (
+            "A verdict compares the interval with the paper's number ± its tolerance"
+            f" ({', '.join(bands)} points)."
+        )
+    if plan.scale.compares:
+        strangers = " and ".join(c.name for c in plan.used_corpora() if c.stands_in)
+        return f"Absolute numbers are not compared: other clips stood in for {strangers}. {rest}"
+    return (
+        "Absolute numbers are not compared at this scale: data, networks and training are smaller"
+        f" than the paper's. {rest}"
+    )
+
+
+def _column(table: Table, name: str) -> document.Column:
+    column = table.columns[name]
+    reads = table.columns[column.reading_of].label if column.reading_of is not None else None
+    reported = reads is not None or any(name in row.reported for row in table.rows.values())
+    return document.Column(name, column.label, reads, column.tolerance, reported)
+
+
+def _rows(
+    plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, about: Sequence[str]
+) -> Iterable[document.Row]:
+    """Per block the paper's rows, chance and the block's controls; then those of all blocks."""
+    blocks = table.blocks
+    owner = {
+        name: next((b for b in blocks if b is not None and name.endswith(f"_{b}")), None)
+        for name in table.controls
+    }
+    for block in dict.fromkeys([*blocks, None]):
+        rows = [name for name, row in table.rows.items() if row.block == block]
+        controls = [name for name in table.controls if owner[name] == block]
+        for name in rows:
+            yield _row(plan, table, frame, judged, name, block, about)
+        measured = [*rows, *controls] if block in blocks else []
+        chance = tuple(_chance(judged, column, measured) for column in table.columns)
+        if any(cell.values for cell in chance):
+            none = ("",) * len(about)
+            yield document.Row("chance", "chance", "chance", block, none, None, None, chance)
+        for name in controls:
+            yield _row(plan, table, frame, judged, name, block, about)
+
+
+def _chance(judged: Judged, column: str, rows: Sequence[str]) -> document.Cell:
+    known = [judged.chance[row, column] for row in rows if (row, column) in judged.chance]
+    return document.Cell("chance", values=(min(known), max(known)) if known else ())
+
+
+def _row(
+    plan: Plan,
+    table: Table,
+    frame: pd.DataFrame,
+    judged: Judged,
+    name: str,
+    block: str | None,
+    about: Sequence[str],
+) -> document.Row:
+    row = table.all_rows[name]
+    cells = tuple(_cell(table, frame, judged, name, row, column) for column in table.columns)
+    return document.Row(
+        name,
+        row.label,
+        "control" if name in table.controls else "paper",
+        block,
+        tuple(row.about.get(key, "") for key in about),
+        _at(plan, table, name),
+        row.unavailable,
+        cells,
+    )
+
+
+def _at(plan: Plan, table: Table, row: str) -> tuple[int, int] | None:
+    """The axis setting of a row in the paper and at this scale."""
+    if table.axis is None or row not in table.rows:
+        return None
+    value = table.pretrain(row).get(table.axis.setting)
+    if not isinstance(value, int):
+        return None
+    return value, plan.scale.replace.get(table.axis.setting, {}).get(value, value)
+
+
+def _cell(
+    table: Table, frame: pd.DataFrame, judged: Judged, name: str, row: Row, column: str
+) -> document.Cell:
+    read = table.columns[column].reading_of
+    paper, bold = row.reported.get(read or column), column in row.bold
+    judgement = judged.cells.get((name, column))
+    if judgement is None:
+        verdict = "cited" if row.cited else "cannot run" if row.unavailable else "not applicable"
+        return document.Cell(verdict, paper, bold)
+    summary = judgement.summary
+    return document.Cell(
+        judgement.verdict,
+        paper,
+        bold,
+        tuple(collect.per_seed(frame, name, column).values()) if summary is not None else (),
+        summary.mean if summary is not None else None,
+        None if summary is None or math.isnan(summary.half_width) else summary.half_width,
+        judgement.delta,
+        judgement.seeds_needed,
+    )
+
+
+def _order(table: Table, check: collect.OrderCheck) -> document.Order:
+    steps = []
+    for name, values in check.steps.items():
+        label = "the paper's rows" if name == "rows" else name.replace("_", " ")
+        low, high = (min(values), max(values)) if values else (None, None)
+        steps.append(document.Step(label, low, high))
+    return document.Order(table.columns[check.column].label, check.block, tuple(steps), check.holds)
+
+
+def _measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document.Measured]:
+    for name, protocol in table.protocols.items():
+        columns = {key: c for key, c in table.columns.items() if c.protocol == name}
+        cells = [c for c in plan.cells if c.table is table and c.column in columns]
+        if not cells:
+            continue
+        runs = list({cell.run: plan.runs[cell.run] for cell in cells}.values())
+        metrics = ", ".join(dict.fromkeys(column.metric for column in columns.values()))
+        corpora = " and ".join(dict.fromkeys(str(run.resolved["corpus"]) for run in runs))
+        folds = ", ".join(str(fold) for fold in protocol.folds)
+        clips = " or ".join(dict.fromkeys(_clips(plan, run) for run in runs))
+        part = frame[frame["column"].isin(columns)]
+        choices = _choices(runs[0].resolved)
+        says = (
+            f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{choices};"
+            f" {clips}; {_evaluated(part)}; {_selection(part)}"
+        )
+        yield document.Measured(tuple(c.label for c in columns.values()), says)
+
+
+def _choices(resolved: Mapping[str, Any]) -> str:
+    words = []
+    for key in CHOICES:
+        value = resolved.get(key)
+        if value is not None:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            words.append(f"{key.replace('num_', 'number of ')} {text}")
+    return f"; {'; '.join(words)}" if words else ""
+
+
+def _clips(plan: Plan, run: Run) -> str:
+    """The clips that an item's value rests on: the run's own, or those of its features."""
+    sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
+    return " and ".join(_views(source.resolved) for source in sources or [run])
+
+
+def _views(resolved: Mapping[str, Any]) -> str:
+    clip, view = resolved["clip"], resolved.get("view", "video")
+    text = f"mean over {resolved['num_clips']} evenly spaced clips"
+    if view == "audio":
+        return (
+            f"{text} of {clip['audio_seconds']:g} s of sound, {clip['mel_bins']} x"
+            f" {clip['spectrogram_frames']} log-mel"
+        )
+    crops = resolved.get("num_crops", 1)
+    return (
+        f"{text} x {crops} {'crop' if crops == 1 else 'crops'} of {clip['num_frames']} frames,"
+        f" {clip['size']} x {clip['size']}, {clip['fps']:g} fps"
+    )
+
+
+def _evaluated(part: pd.DataFrame) -> str:
+    known = part.dropna(subset=["num_evaluated"])
+    pairs = sorted(set(zip(known["num_evaluated"], known["num_expected"], strict=True)))
+    text = " or ".join(f"{int(a):,} of {int(b):,}" for a, b in pairs)
+    return f"{text} items evaluated" if text else "not evaluated yet"
+
+
+def _selection(part: pd.DataFrame) -> str:
+    rules = sorted(set(part["selection"].dropna()))
+    if rules == ["last"]:
+        return "the last state is the one reported"
+    return f"selection: {', '.join(rules)}" if rules else "no selection yet"
