@@ -11,7 +11,8 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 HIT, MISS = "#0072B2", "#D55E00"  # of Okabe and Ito's palette; a symbol says the same
-WAYS = ("v2v", "v2a", "a2a", "a2v")
+WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery, in the order that the stage stores them
+PLACES = (("v2v", "v2a"), ("a2a", "a2v"))  # in a box
 NAMES = {"v": "video", "a": "sound"}
 SIDE = 0.72  # inches of one picture
 LABEL_LENGTH = 16  # characters
@@ -24,9 +25,8 @@ class Neighbours(Protocol):
     Attributes:
         ids: of the M items that appear.
         labels: their class names.
-        ways: names of the queries' and galleries' modalities, ``v2a`` for sounds near a video.
         anchors: (A,) rows of the anchors among the M items.
-        neighbours: (A, 4, K) rows of the nearest items by way, nearest first.
+        neighbours: (A, 4, K) rows of the nearest items in the order of ``WAYS``, nearest first.
         similarities: (A, 4, K) their cosines with the anchor.
         frames: (M, 3, H, W, 3) uint8 RGB.
         spectrograms: (M, F, S) log-mel.
@@ -34,7 +34,6 @@ class Neighbours(Protocol):
 
     ids: list[str]
     labels: list[list[str]]
-    ways: Sequence[str]
     anchors: NDArray[np.int64]
     neighbours: NDArray[np.int64]
     similarities: NDArray[np.float32]
@@ -52,7 +51,7 @@ def draw(found: Neighbours) -> bytes:
     """
     num_anchors, _, num_neighbours = found.neighbours.shape
     width = SIDE * (3 + 2 * num_neighbours) * 1.12 + 0.9
-    height = num_anchors * (2 * SIDE + 1.1) + 0.3
+    height = num_anchors * (2 * SIDE + 1.3) + 0.3
     with mpl.rc_context({"font.size": 7}):
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         boxes = figure.subfigures(num_anchors, 1, squeeze=False)[:, 0]
@@ -79,21 +78,29 @@ def _box(box: SubFigure, found: Neighbours, number: int) -> None:
         part.patch.set(alpha=0)
     above, below = left.subplots(2, 1)
     _show(above, np.concatenate(list(found.frames[anchor]), axis=1))
-    _sound(below, found, anchor)
+    _sound(below, found, anchor, box_aspect=1 / 3)
     above.set_title("anchor", fontsize=7)
-    grid = right.subplots(2, 2 * num_neighbours)
-    for place, way in enumerate(WAYS):
-        index = list(found.ways).index(way)
-        line = grid[place // 2, (place % 2) * num_neighbours :][:num_neighbours]
-        for rank, axes in enumerate(line):
-            item = int(found.neighbours[number, index, rank])
-            if way[2] == "v":
-                _show(axes, found.frames[item][1])
-            else:
-                _sound(axes, found, item)
-            _mark(axes, found, anchor, item, float(found.similarities[number, index, rank]))
-        words = f"{NAMES[way[0]]} → {NAMES[way[2]]}"
-        line[0].set_title(words, fontsize=7, loc="left")
+    ratios = (*[1.0] * num_neighbours, 0.2, *[1.0] * num_neighbours)
+    grid = right.subplots(2, 2 * num_neighbours + 1, width_ratios=ratios)
+    for line, ways in zip(grid, PLACES, strict=True):
+        line[num_neighbours].set_visible(False)
+        for way, places in zip(
+            ways, (line[:num_neighbours], line[num_neighbours + 1 :]), strict=True
+        ):
+            _neighbours(places, found, number, way)
+
+
+def _neighbours(places: Sequence[Axes], found: Neighbours, number: int, way: str) -> None:
+    index = WAYS.index(way)
+    for rank, axes in enumerate(places):
+        item = int(found.neighbours[number, index, rank])
+        if way[2] == "v":
+            _show(axes, found.frames[item][1])
+        else:
+            _sound(axes, found, item, box_aspect=1)
+        similarity = float(found.similarities[number, index, rank])
+        _mark(axes, found, int(found.anchors[number]), item, similarity)
+    places[0].set_title(f"{NAMES[way[0]]} → {NAMES[way[2]]}", fontsize=7, loc="left")
 
 
 def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
@@ -101,12 +108,12 @@ def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _sound(axes: Axes, found: Neighbours, item: int) -> None:
+def _sound(axes: Axes, found: Neighbours, item: int, box_aspect: float) -> None:
     """A spectrogram, low frequencies below, on one scale for the whole figure."""
     spectrogram = found.spectrograms[item].astype(np.float32)
-    low, high = (float(end) for end in np.percentile(found.spectrograms.astype(np.float32), (1, 99)))
+    low, high = np.percentile(found.spectrograms.astype(np.float32), (1, 99)).tolist()
     axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
-    axes.set(xticks=[], yticks=[], box_aspect=spectrogram.shape[0] / spectrogram.shape[0])
+    axes.set(xticks=[], yticks=[], box_aspect=box_aspect)
 
 
 def _mark(axes: Axes, found: Neighbours, anchor: int, item: int, similarity: float) -> None:

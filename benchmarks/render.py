@@ -13,6 +13,7 @@ from benchmarks.store import write_bytes, write_text
 
 NONE = "–"
 ARROW = " → "
+CELL = "the paper's value, an arrow, and the one reproduced here"
 
 
 def percent(value: float | None) -> str:
@@ -153,8 +154,8 @@ def sharing(shown: Document) -> str:
     return f"{shown.num_runs:,} runs needed, {shown.num_unshared:,} without sharing equal ones."
 
 
-def legend(shown: Document) -> list[str]:
-    """How to read the table, in plain sentences."""
+def legend(shown: Document, cell: str) -> list[str]:
+    """How to read the table, in plain sentences; ``cell`` says what a cell holds."""
     num_seeds = len(shown.seeds)
     reported = any(column.reported for column in shown.columns)
     sentences = [
@@ -196,7 +197,7 @@ def markdown(shown: Document) -> str:
     figure = f"![Neighbours of some items in both modalities]({shown.figure})"
     parts = [
         f"# {shown.heading}: {shown.title} (scale: {shown.scale})",
-        f"Section {shown.section} of the paper. {' '.join(legend(shown))} **{shown.compared}**",
+        f"Section {shown.section} of the paper. {' '.join(legend(shown, CELL))} **{shown.compared}**",
         main_table(shown),
         *([_list(unavailable)] if unavailable else []),
         f"![Every column of {shown.heading}]({shown.plot})",
