@@ -40,3 +40,10 @@ def table1(session: nox.Session) -> None:
     install(session, "suite")
     command = ("python", "benchmarks/run.py", "--table", "I", "--yes", *session.posargs)
     session.run(*command, success_codes=[0, 1])
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write report.html from the tables at desk scale, or as the arguments after ``--`` say."""
+    install(session, "suite")
+    session.run("python", "benchmarks/report.py", *session.posargs)

@@ -1,4 +1,4 @@
-"""What stands behind a table's numbers: data, cost, provenance, training curves."""
+"""What stands behind a table's numbers: protocols, data, cost, provenance, training curves."""
 
 import json
 import statistics
@@ -14,6 +14,82 @@ from benchmarks.store import Home
 
 MAX_CURVE_POINTS = 200
 CURVE_DIGITS = 4
+CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
+"""Settings of a protocol that a reader needs to know what was measured."""
+
+
+def measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document.Measured]:
+    """How the columns are measured, by protocol, and which rows differ in that."""
+    for name, protocol in table.protocols.items():
+        columns = {key: c for key, c in table.columns.items() if c.protocol == name}
+        cells = [c for c in plan.cells if c.table is table and c.column in columns]
+        if not cells:
+            continue
+        runs = list({cell.run: plan.runs[cell.run] for cell in cells}.values())
+        choices: dict[str, dict[str, None]] = {}  # in words -> labels of the rows
+        for cell in cells:
+            words = _choices(plan.runs[cell.run].resolved)
+            choices.setdefault(words, {})[table.all_rows[cell.row].label] = None
+        metrics = ", ".join(dict.fromkeys(column.metric for column in columns.values()))
+        corpora = " and ".join(dict.fromkeys(str(run.resolved["corpus"]) for run in runs))
+        folds = ", ".join(str(fold) for fold in protocol.folds)
+        clips = " or ".join(dict.fromkeys(_clips(plan, run) for run in runs))
+        part = frame[frame["column"].isin(columns)]
+        chosen = "".join(
+            f"; {words}" if len(choices) == 1 else f"; {words} ({', '.join(rows)})"
+            for words, rows in choices.items()
+            if words
+        )
+        says = (
+            f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{chosen};"
+            f" {clips}; {_evaluated(part)}; {_selection(part)}"
+        )
+        yield document.Measured(tuple(c.label for c in columns.values()), says)
+
+
+def _choices(resolved: Mapping[str, Any]) -> str:
+    words = []
+    for key in CHOICES:
+        value = resolved.get(key)
+        if value is not None:
+            text = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+            words.append(f"{key.replace('num_', 'number of ')} {text}")
+    return ", ".join(words)
+
+
+def _clips(plan: Plan, run: Run) -> str:
+    """The clips that an item's value rests on: the run's own, or those of its features."""
+    sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
+    return " and ".join(_views(source.resolved) for source in sources or [run])
+
+
+def _views(resolved: Mapping[str, Any]) -> str:
+    clip, view = resolved["clip"], resolved.get("view", "video")
+    text = f"mean over {resolved['num_clips']} evenly spaced clips"
+    if view == "audio":
+        return (
+            f"{text} of {clip['audio_seconds']:g} s of sound, {clip['mel_bins']} x"
+            f" {clip['spectrogram_frames']} log-mel"
+        )
+    crops = resolved.get("num_crops", 1)
+    return (
+        f"{text} x {crops} {'crop' if crops == 1 else 'crops'} of {clip['num_frames']} frames,"
+        f" {clip['size']} x {clip['size']}, {clip['fps']:g} fps"
+    )
+
+
+def _evaluated(part: pd.DataFrame) -> str:
+    known = part.dropna(subset=["num_evaluated"])
+    pairs = sorted(set(zip(known["num_evaluated"], known["num_expected"], strict=True)))
+    text = " or ".join(f"{int(a):,} of {int(b):,}" for a, b in pairs)
+    return f"{text} items evaluated" if text else "not evaluated yet"
+
+
+def _selection(part: pd.DataFrame) -> str:
+    rules = sorted(set(part["selection"].dropna()))
+    if rules == ["last"]:
+        return "the last state is the one reported"
+    return f"selection: {', '.join(rules)}" if rules else "no selection yet"
 
 
 def data(runs: Iterable[Run]) -> Iterable[document.Data]:

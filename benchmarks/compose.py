@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any
 
 import pandas as pd
 
@@ -11,12 +10,9 @@ from benchmarks import background, collect, document
 from benchmarks.collect import Judged
 from benchmarks.document import Document
 from benchmarks.paper_check import paper_check
-from benchmarks.plan import Plan, Run
+from benchmarks.plan import Plan
 from benchmarks.spec import Row, Table
 from benchmarks.store import Home
-
-CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
-"""Settings of a protocol that a reader needs to know what was measured."""
 
 
 def compose(
@@ -38,7 +34,7 @@ def compose(
         home: where the runs' results are.
     """
     runs = plan.of(table)
-    about = tuple(dict.fromkeys(key for row in table.rows.values() for key in row.about))
+    about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
         heading=table.heading,
@@ -65,7 +61,7 @@ def compose(
             for item in judged.claims
         ),
         order=tuple(_order(table, check) for check in judged.order),
-        measured=tuple(_measured(plan, table, frame)),
+        measured=tuple(background.measured(plan, table, frame)),
         paper_check=tuple(paper_check(table, others)),
         data=tuple(background.data(runs)),
         costs=tuple(background.costs(runs, home)),
@@ -145,23 +141,25 @@ def _rows(
     plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, about: Sequence[str]
 ) -> Iterable[document.Row]:
     """Per block the paper's rows, chance and the block's controls; then those of all blocks."""
-    blocks = table.blocks
-    owner = {
-        name: next((b for b in blocks if b is not None and name.endswith(f"_{b}")), None)
-        for name in table.controls
-    }
-    for block in dict.fromkeys([*blocks, None]):
+    for block in dict.fromkeys([*table.blocks, None]):
         rows = [name for name, row in table.rows.items() if row.block == block]
-        controls = [name for name in table.controls if owner[name] == block]
+        controls = [name for name, row in table.controls.items() if row.block == block]
         for name in rows:
             yield _row(plan, table, frame, judged, name, block, about)
-        measured = [*rows, *controls] if block in blocks else []
+        measured = [*rows, *controls] if block in table.blocks else []
         chance = tuple(_chance(judged, column, measured) for column in table.columns)
         if any(cell.values for cell in chance):
-            none = ("",) * len(about)
-            yield document.Row("chance", "chance", "chance", block, none, None, None, chance)
+            yield document.Row(
+                "chance", "chance", "chance", block, _common(table, rows, about), None, None, chance
+            )
         for name in controls:
             yield _row(plan, table, frame, judged, name, block, about)
+
+
+def _common(table: Table, rows: Sequence[str], about: Sequence[str]) -> tuple[str, ...]:
+    """What describes all rows alike; empty where they differ."""
+    values = [{table.all_rows[row].about.get(key, "") for row in rows} for key in about]
+    return tuple(value.pop() if len(value) == 1 else "" for value in values)
 
 
 def _chance(judged: Judged, column: str, rows: Sequence[str]) -> document.Cell:
@@ -210,7 +208,7 @@ def _cell(
     judgement = judged.cells.get((name, column))
     if judgement is None:
         verdict = "cited" if row.cited else "cannot run" if row.unavailable else "not applicable"
-        return document.Cell(verdict, paper, bold)
+        return document.Cell(verdict, paper if read is None else None, bold)
     summary = judgement.summary
     return document.Cell(
         judgement.verdict,
@@ -231,68 +229,3 @@ def _order(table: Table, check: collect.OrderCheck) -> document.Order:
         low, high = (min(values), max(values)) if values else (None, None)
         steps.append(document.Step(label, low, high))
     return document.Order(table.columns[check.column].label, check.block, tuple(steps), check.holds)
-
-
-def _measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document.Measured]:
-    for name, protocol in table.protocols.items():
-        columns = {key: c for key, c in table.columns.items() if c.protocol == name}
-        cells = [c for c in plan.cells if c.table is table and c.column in columns]
-        if not cells:
-            continue
-        runs = list({cell.run: plan.runs[cell.run] for cell in cells}.values())
-        metrics = ", ".join(dict.fromkeys(column.metric for column in columns.values()))
-        corpora = " and ".join(dict.fromkeys(str(run.resolved["corpus"]) for run in runs))
-        folds = ", ".join(str(fold) for fold in protocol.folds)
-        clips = " or ".join(dict.fromkeys(_clips(plan, run) for run in runs))
-        part = frame[frame["column"].isin(columns)]
-        choices = _choices(runs[0].resolved)
-        says = (
-            f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{choices};"
-            f" {clips}; {_evaluated(part)}; {_selection(part)}"
-        )
-        yield document.Measured(tuple(c.label for c in columns.values()), says)
-
-
-def _choices(resolved: Mapping[str, Any]) -> str:
-    words = []
-    for key in CHOICES:
-        value = resolved.get(key)
-        if value is not None:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            words.append(f"{key.replace('num_', 'number of ')} {text}")
-    return f"; {'; '.join(words)}" if words else ""
-
-
-def _clips(plan: Plan, run: Run) -> str:
-    """The clips that an item's value rests on: the run's own, or those of its features."""
-    sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
-    return " and ".join(_views(source.resolved) for source in sources or [run])
-
-
-def _views(resolved: Mapping[str, Any]) -> str:
-    clip, view = resolved["clip"], resolved.get("view", "video")
-    text = f"mean over {resolved['num_clips']} evenly spaced clips"
-    if view == "audio":
-        return (
-            f"{text} of {clip['audio_seconds']:g} s of sound, {clip['mel_bins']} x"
-            f" {clip['spectrogram_frames']} log-mel"
-        )
-    crops = resolved.get("num_crops", 1)
-    return (
-        f"{text} x {crops} {'crop' if crops == 1 else 'crops'} of {clip['num_frames']} frames,"
-        f" {clip['size']} x {clip['size']}, {clip['fps']:g} fps"
-    )
-
-
-def _evaluated(part: pd.DataFrame) -> str:
-    known = part.dropna(subset=["num_evaluated"])
-    pairs = sorted(set(zip(known["num_evaluated"], known["num_expected"], strict=True)))
-    text = " or ".join(f"{int(a):,} of {int(b):,}" for a, b in pairs)
-    return f"{text} items evaluated" if text else "not evaluated yet"
-
-
-def _selection(part: pd.DataFrame) -> str:
-    rules = sorted(set(part["selection"].dropna()))
-    if rules == ["last"]:
-        return "the last state is the one reported"
-    return f"selection: {', '.join(rules)}" if rules else "no selection yet"

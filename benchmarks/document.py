@@ -251,6 +251,11 @@ class Document:
         """Blocks in the order of their rows."""
         return list(dict.fromkeys(row.block for row in self.rows))
 
+    @property
+    def block_headings(self) -> bool:
+        """Whether blocks need a heading: there are several, and no column tells them apart."""
+        return len(self.blocks) > 1 and not self.about
+
 
 _ADAPTER = TypeAdapter(Document)
 

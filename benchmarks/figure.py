@@ -73,7 +73,8 @@ def _box(box: SubFigure, found: Neighbours, number: int) -> None:
     box.patch.set(facecolor="0.965" if number % 2 == 0 else "white")
     title = f"{', '.join(found.labels[anchor])}   ({found.ids[anchor]})"
     box.suptitle(title, fontsize=8, fontweight="bold", x=0.01, ha="left")
-    left, right = box.subfigures(1, 2, width_ratios=(3.3, 2 * num_neighbours + 0.6))
+    parts = box.subfigures(1, 2, squeeze=False, width_ratios=(3.3, 2 * num_neighbours + 0.6))
+    left, right = parts[0]
     for part in (left, right):
         part.patch.set(alpha=0)
     above, below = left.subplots(2, 1)

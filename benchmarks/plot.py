@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from benchmarks.document import Cell, Curve, Document, Row
 # Okabe and Ito's palette: told apart by people who see colours differently, and in print.
 OURS, CONTROL, CHANCE, PAPER = "#0072B2", "#D55E00", "0.45", "0.2"
 LEVELS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -41,8 +42,8 @@ def _dots(shown: Document) -> Figure:
     rows = [row for row in shown.rows if any(cell.values for cell in row.cells)]
     lines = [row for row in rows if row.kind != "chance"]
     columns = len(shown.columns)
-    wide = min(PANELS_PER_LINE, columns)
-    deep = math.ceil(columns / wide)
+    deep = math.ceil(columns / PANELS_PER_LINE)
+    wide = math.ceil(columns / deep)
     blocks = list(dict.fromkeys(row.block for row in lines))
     height = 0.6 + 0.24 * (len(lines) + len(blocks))
     figure = Figure(figsize=(2.1 * wide + 1.8, height * deep + 0.5), layout="constrained")
@@ -90,7 +91,7 @@ def _panel(
         within = [place[id(line)] for line in lines if line.block == row.block]
         if row.kind == "chance" and values and within:
             ends = (min(within) - 0.4, max(within) + 0.4)
-            axes.fill_betweenx(ends, *values, color=CHANCE, alpha=0.3, linewidth=0)
+            axes.fill_betweenx(ends, values[0], values[1], color=CHANCE, alpha=0.3, linewidth=0)
             axes.plot([sum(values) / 2] * 2, ends, ":", color=CHANCE)
     for block in blocks[1:]:
         first = min(place[id(row)] for row in lines if row.block == block)
@@ -137,7 +138,7 @@ def _draw_here(axes: Axes, shown: Document, index: int, rows: Sequence[Row]) -> 
     points = [(x, cell) for x, cell in points if cell.mean is not None]
     if points:
         xs = [x for x, _ in points]
-        means = [cell.mean for _, cell in points]
+        means = [cell.mean for _, cell in points if cell.mean is not None]
         halves = [_half(cell) for _, cell in points]
         axes.errorbar(xs, means, halves, fmt="o-", color=OURS, capsize=3,
                       label="mean and 95 % interval")  # fmt: skip

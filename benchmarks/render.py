@@ -65,7 +65,7 @@ def main_table(shown: Document) -> str:
     headers += [column.label for column in shown.columns]
     lines = []
     for block in shown.blocks:
-        if len(shown.blocks) > 1:
+        if shown.block_headings:
             lines.append([f"**{block_name(block)}**", *[""] * (len(headers) - 1)])
         for row in shown.rows:
             if row.block == block:
@@ -157,14 +157,14 @@ def sharing(shown: Document) -> str:
 def legend(shown: Document, cell: str) -> list[str]:
     """How to read the table, in plain sentences; ``cell`` says what a cell holds."""
     num_seeds = len(shown.seeds)
+    spread = f"mean over {num_seeds} seeds ± half the 95 % t interval"
+    if num_seeds == 1:
+        spread = "value of the only seed"
     reported = any(column.reported for column in shown.columns)
     sentences = [
         "Percent.",
-        "A cell holds the paper's value, an arrow, and the one reproduced here:"
-        if reported
-        else "",
-        f"{'the' if reported else 'The'} mean over {num_seeds} seed{'s' if num_seeds > 1 else ''}"
-        " ± half the 95 % t interval.",
+        f"A cell holds {cell}:" if reported else "",
+        f"{'the' if reported else 'The'} {spread}.",
         "Bold as in the paper." if reported else "",
         "In parentheses: the paper's value, read in another way."
         if any(column.reads is not None for column in shown.columns)
@@ -179,7 +179,7 @@ def legend(shown: Document, cell: str) -> list[str]:
 
 def markdown(shown: Document) -> str:
     """The whole document."""
-    measured = [f"**{', '.join(m.columns)}**: {m.says}." for m in shown.measured]
+    measured = [f"**{'; '.join(m.columns)}**: {m.says}." for m in shown.measured]
     data = [f"{d.says}; [two of every class]({d.sheet})." if d.sheet else f"{d.says}." for d in
             shown.data]  # fmt: skip
     sections: list[tuple[str, str]] = [
@@ -197,7 +197,8 @@ def markdown(shown: Document) -> str:
     figure = f"![Neighbours of some items in both modalities]({shown.figure})"
     parts = [
         f"# {shown.heading}: {shown.title} (scale: {shown.scale})",
-        f"Section {shown.section} of the paper. {' '.join(legend(shown, CELL))} **{shown.compared}**",
+        f"Section {shown.section} of the paper. {' '.join(legend(shown, CELL))}"
+        f" **{shown.compared}**",
         main_table(shown),
         *([_list(unavailable)] if unavailable else []),
         f"![Every column of {shown.heading}]({shown.plot})",

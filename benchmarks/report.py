@@ -3,6 +3,7 @@
 It is made from the folder's documents and pictures alone: neither torch nor a home is needed, and
 the page needs neither a network nor a script.
 """
+# ruff: noqa: E402 (the project must be on the path first)
 
 import argparse
 import base64

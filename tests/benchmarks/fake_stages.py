@@ -99,6 +99,24 @@ def run(
     }
 
 
+def neighbours(folder: Path) -> Any:
+    import numpy as np
+
+    from iicl.evaluation.neighbours import StoredNeighbours
+
+    assert (folder / "data.json").exists()
+    rng = np.random.default_rng(0)
+    return StoredNeighbours(
+        ids=["a", "b", "c"],
+        labels=[["Hop, beep"], ["Spin, a sound with a long name"], ["Hop, beep"]],
+        anchors=np.array([0]),
+        neighbours=np.array([[[2, 1], [2, 1], [1, 2], [1, 2]]]),
+        similarities=np.full((1, 4, 2), 0.5, np.float32),
+        frames=rng.integers(0, 255, (3, 3, 8, 8, 3), dtype=np.uint8),
+        spectrograms=rng.normal(size=(3, 4, 10)).astype(np.float16),
+    )
+
+
 def _value(name: str, method: Mapping[str, Any], resolved: Mapping[str, Any]) -> float:
     base = {"random_init": 0.30, "mfcc": 0.35, "iicl": 0.50, "supervised": 0.70}[method["name"]]
     described = json.dumps([resolved["stage"], name, method, resolved["seed"]])
