@@ -29,7 +29,7 @@ def roots(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    "corpora", [["kinetics400"], ["audioset", "ucf101"], ["hmdb51", "dcase2013"]], ids="+".join
+    "corpora", [["audioset", "ucf101"], ["kinetics400", "hmdb51", "dcase2013"]], ids="+".join
 )
 def test_a_sheet_holds_a_row_for_every_class_and_grey_for_silence(corpora, roots, tmp_path):
     contact_sheet([roots[corpus] for corpus in corpora], tmp_path / "sheet.png")
@@ -44,7 +44,7 @@ def test_a_sheet_holds_a_row_for_every_class_and_grey_for_silence(corpora, roots
 
 def test_the_bytes_are_always_the_same(roots, tmp_path):
     for name in ("one.png", "two.png"):
-        contact_sheet([roots["dcase2013"]], tmp_path / name)
+        contact_sheet([roots["hmdb51"]], tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 

@@ -13,7 +13,7 @@ from iicl.data.synthetic.world import EventClass, World
 from iicl.data.synthetic.write import generate
 
 WORLD = World(num_frames=8, scene_seconds=2.0, silent=0.2)
-NUM_PER_CLASS = 4
+NUM_PER_CLASS = 3
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)

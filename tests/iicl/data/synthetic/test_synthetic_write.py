@@ -69,10 +69,9 @@ def test_decoded_content_is_golden(corpus, roots):
     assert digest_of_two(corpus, roots[corpus]) == GOLDEN[corpus]
 
 
-@pytest.mark.parametrize("corpus", ["audioset", "dcase2013"])
-def test_workers_change_no_byte(corpus, tmp_path, roots):
-    generate(corpus, tmp_path / "two", num_items=NUM_ITEMS[corpus], num_workers=2, world=WORLD)
-    assert content(tmp_path / "two") == content(roots[corpus])
+def test_workers_change_no_byte(tmp_path, roots):
+    generate("ucf101", tmp_path / "two", num_items=72, num_workers=2, world=WORLD)
+    assert content(tmp_path / "two") == content(roots["ucf101"])
 
 
 @pytest.mark.parametrize("corpus", NUM_ITEMS)
