@@ -33,13 +33,23 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
-def table1(session: nox.Session) -> None:
-    """Reproduce Table I at desk scale, or as the arguments after ``--`` say."""
-    # 1 is a complete table in which a claim of the paper does not hold: a result, no failure.
-    install(session, "suite")
-    command = ("python", "benchmarks/run.py", "--table", "I", "--yes", *session.posargs)
-    session.run(*command, success_codes=[0, 1])
+def reproduce(name: str, words: str, table: str) -> None:
+    """Add a session that reproduces one table."""
+
+    def session_of_table(session: nox.Session) -> None:
+        install(session, "suite")
+        command = ("python", "benchmarks/run.py", "--table", table, "--yes", *session.posargs)
+        # 1 is a complete table in which a claim of the paper does not hold: a result, no failure.
+        session.run(*command, success_codes=[0, 1])
+
+    session_of_table.__doc__ = f"Reproduce {words} at desk scale, or as the arguments after -- say."
+    nox.session(session_of_table, name=name)
+
+
+for number, numeral in enumerate(("I", "II", "III", "IV", "V", "VI"), start=1):
+    reproduce(f"table{number}", f"Table {numeral}", numeral)
+reproduce("figure3", "Figure 3", "figure3")
+reproduce("interpretations", "the table of the paper's open readings", "interpretations")
 
 
 @nox.session

@@ -98,7 +98,7 @@ def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, A
             return Work(0, 0.0)
         items = counts[items_trained_on(resolved)]
         batch = resolved["optimisation"]["batch_size"]
-        steps = items * resolved["clips_per_item"] // batch * resolved["epochs"]
+        steps = items // batch * resolved["clips_per_item"] * resolved["epochs"]
         macs = video_macs(resolved["clip"], resolved["encoders"])
         if resolved["method"].get("modalities") != "video":
             macs += audio_macs(resolved["clip"], resolved["encoders"])

@@ -44,7 +44,7 @@ def run(
 
     Returns:
         The last step's loss terms, items used and on the official train list, cost. The items that
-        fill no whole batch are left out of an epoch, others in each, and counted.
+        fill no whole batch are left out of a pass, others in each, and counted.
 
     Raises:
         ValueError: if the corpus cannot fill one batch, or ``upstream`` does not fit the phase.

@@ -120,4 +120,4 @@ def _value(name: str, method: Mapping[str, Any], resolved: Mapping[str, Any]) ->
     base = {"random_init": 0.30, "mfcc": 0.35, "iicl": 0.50, "supervised": 0.70}[method["name"]]
     described = json.dumps([resolved["stage"], name, method, resolved["seed"]])
     noise = int(hashlib.sha256(described.encode()).hexdigest(), 16)
-    return base + 0.004 * (method.get("clusters", 20) % 7) + (noise % 1000) / 100_000
+    return base + 0.01 * (method.get("clusters", 20) % 7) + (noise % 1000) / 100_000

@@ -1,4 +1,4 @@
-"""Intervals against scipy, verdicts at their edges, claims, and the paper against itself."""
+"""Intervals against scipy, verdicts at their edges, and claims."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from fake_checkout import ROOT
 from scipy import stats
 
 from benchmarks import verdict
-from benchmarks.spec import Claim, Table
+from benchmarks.spec import Claim
 from benchmarks.tables import load_table
 from benchmarks.verdict import (
     judge,

@@ -177,6 +177,6 @@ def _draw(figure: Figure, block: _Block, top: int, width: int, height: int) -> N
         middle = top + (index + 0.5) * step - _GAP / 2
         lines = kind.remarks
         first = middle - 11 * len(lines)
-        write(12, first, kind.name, 14, weight="bold")
+        write(12, first, kind.name, 13, weight="bold")
         for number, line in enumerate(lines, start=1):
             write(12, first + 22 * number, line, 12, color="#444444")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from iicl.data.synthetic.scene import Event, draw_unseen, generator
 from iicl.data.synthetic.sound import LEVEL, coloured_noise, event_sound, ratio
@@ -85,6 +84,8 @@ def render_soundscape(world: World, soundscape: Soundscape, rng: np.random.Gener
     Returns:
         int16 array (num_samples, 2): left and right.
     """
+    from scipy.signal import resample_poly  # here, because it takes long and clips need none
+
     rate = world.sample_rate
     num_samples = round(world.scene_seconds * rate)
     noise = ratio(-soundscape.snr_db)

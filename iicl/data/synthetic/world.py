@@ -73,7 +73,7 @@ class World:
     second_event: float = 0.03
     silent: float = 0.03
     scene_seconds: float = 30.0
-    scene_snr_db: Range = (-6.0, 3.0)
+    scene_snr_db: Range = (-3.0, 6.0)
     scene_overlap: float = 0.5
 
     @property

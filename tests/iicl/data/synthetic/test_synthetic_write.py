@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import wave
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from iicl.data.synthetic.layouts import plan
+from iicl.data.synthetic import media
+from iicl.data.synthetic.layouts import LAYOUTS, kinetics400, plan
 from iicl.data.synthetic.layouts.ucf101 import held_out_groups
-from iicl.data.synthetic.world import CLASSES, World
 from iicl.data.synthetic.media import decode
+from iicl.data.synthetic.world import CLASSES, World
 from iicl.data.synthetic.write import MARKER, generate
 
 # Sums over the decoded content of two items. A change means that other clips are generated: raise
@@ -22,18 +24,27 @@ from iicl.data.synthetic.write import MARKER, generate
 GOLDEN = {
     "audioset": "827645a8b2859a53590bf46a4fb0082d5044ffc7c87bb905d299e3c5e1724751",
     "ucf101": "ae11093cb5acb427690abe1014c820d8a686dd07af86e8a639abc1ed8e1f8a3f",
+    "kinetics400": "c9fc2a7e2b753e2f2ce631d7f801c83b3cf1eb9eb86ccbff42dddcae747213e9",
+    "hmdb51": "812d6000a90eae4e6608bfe84e2ab52c8857e03c2555a08a1d86225f0ecf7b82",
+    "dcase2013": "f645746836fc15e65cc33a42c375de855862c7aff9610fe4209906027ce9baf1",
 }
-NUM_ITEMS = {"audioset": 40, "ucf101": 72}
+NUM_ITEMS = {"audioset": 40, "ucf101": 72, "kinetics400": 40, "hmdb51": 48, "dcase2013": 20}
+CODECS = {
+    "audioset": ("h264", "alac"),
+    "kinetics400": ("h264", "alac"),
+    "ucf101": ("mpeg4", "pcm_s16le"),
+    "hmdb51": ("mpeg4", "pcm_s16le"),
+}
+WORLD = World(scene_seconds=2.0)
 SMALL = World(num_frames=4)
 
 
 def digest_of_two(corpus: str, root: Path) -> str:
     total = hashlib.sha256()
-    for item in plan(corpus, NUM_ITEMS[corpus], 0, World())[:2]:
-        media = decode(root / item.path)
-        planes, samples = media.planes, media.samples
-        total.update(planes.tobytes())
-        total.update(samples.tobytes())
+    for item in plan(corpus, NUM_ITEMS[corpus], 0, WORLD)[:2]:
+        clip = decode(root / item.path)
+        for array in (clip.planes, clip.samples):
+            total.update(array.tobytes() if array is not None else b"")
     return total.hexdigest()
 
 
@@ -49,7 +60,7 @@ def content(root: Path) -> dict[str, bytes]:
 def roots(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("corpora")
     for corpus, num_items in NUM_ITEMS.items():
-        generate(corpus, folder / corpus, num_items=num_items)
+        generate(corpus, folder / corpus, num_items=num_items, world=WORLD)
     return {corpus: folder / corpus for corpus in NUM_ITEMS}
 
 
@@ -58,15 +69,26 @@ def test_decoded_content_is_golden(corpus, roots):
     assert digest_of_two(corpus, roots[corpus]) == GOLDEN[corpus]
 
 
+def test_workers_change_no_byte(tmp_path, roots):
+    generate("ucf101", tmp_path / "two", num_items=72, num_workers=2, world=WORLD)
+    assert content(tmp_path / "two") == content(roots["ucf101"])
+
+
 @pytest.mark.parametrize("corpus", NUM_ITEMS)
-def test_workers_change_no_byte_and_a_smaller_corpus_is_a_prefix(corpus, tmp_path, roots):
-    fewer = NUM_ITEMS[corpus] - 10
-    generate(corpus, tmp_path / "two", num_items=fewer, num_workers=2)
-    larger, smaller = content(roots[corpus]), content(tmp_path / "two")
-    media = {path for path in smaller if path.endswith((".mp4", ".avi"))}
-    assert len(media) == fewer
-    assert all(smaller[path] == larger[path] for path in media)
-    assert len(set(smaller[path] for path in media)) == fewer
+def test_all_files_differ(corpus, roots):
+    files = content(roots[corpus])
+    clips = [files[item.path] for item in plan(corpus, NUM_ITEMS[corpus], 0, WORLD)]
+    assert len(set(clips)) == len(clips)
+
+
+@pytest.mark.parametrize("corpus", NUM_ITEMS)
+def test_a_smaller_corpus_is_a_prefix(corpus, tmp_path, roots):
+    fewer = len(LAYOUTS[corpus].KINDS) * LAYOUTS[corpus].LEAST
+    items = plan(corpus, fewer, 0, WORLD)
+    assert items == plan(corpus, 10 * fewer, 0, WORLD)[:fewer]
+    media.write(tmp_path / Path(items[1].path).name, LAYOUTS[corpus].render(WORLD, 0, items[1]))
+    (alone,) = content(tmp_path).values()
+    assert alone == (roots[corpus] / items[1].path).read_bytes()
 
 
 def test_another_seed_gives_other_items():
@@ -74,29 +96,38 @@ def test_another_seed_gives_other_items():
     assert paths[0].isdisjoint(paths[1])
 
 
-@pytest.mark.parametrize("corpus", NUM_ITEMS)
-def test_every_file_is_as_the_world_says(corpus, roots):
-    world, classes = World(), CLASSES[corpus]
+@pytest.mark.parametrize("corpus", CODECS)
+def test_every_clip_is_as_the_world_says(corpus, roots):
+    world, classes = WORLD, CLASSES[corpus]
     for item in plan(corpus, NUM_ITEMS[corpus], 0, world):
-        media = decode(roots[corpus] / item.path)
-        planes, samples = media.planes, media.samples
-        assert planes.shape == (world.num_frames, world.height * 3 // 2, world.width)
+        clip = decode(roots[corpus] / item.path)
+        assert clip.planes.shape == (world.num_frames, world.height * 3 // 2, world.width)
         with av.open(str(roots[corpus] / item.path)) as container:
             video = container.streams.video[0]
             assert (video.width, video.height) == (world.width, world.height)
             assert video.average_rate == world.fps
-            assert video.codec_context.name == {"audioset": "h264", "ucf101": "mpeg4"}[corpus]
+            assert video.codec_context.name == CODECS[corpus][0]
             silent = classes[item.class_index].sound is None
+            silent |= corpus == "kinetics400" and kinetics400.is_silent(world, 0, item)
             assert len(container.streams.audio) == (0 if silent else 1)
             if silent:
-                assert samples is None
+                assert clip.samples is None
                 continue
             audio = container.streams.audio[0]
-            assert audio.codec_context.name == {"audioset": "alac", "ucf101": "pcm_s16le"}[corpus]
+            assert audio.codec_context.name == CODECS[corpus][1]
             assert (audio.rate, audio.channels) == (16_000, 1)
-        assert samples.dtype == np.int16
-        assert samples.shape == (48_000,)
-        assert np.abs(samples.astype(int)).max() > 500
+        assert clip.samples.dtype == np.int16
+        assert clip.samples.shape == (48_000,)
+        assert np.abs(clip.samples.astype(int)).max() > 500
+
+
+def test_every_recording_is_16_bit_stereo_at_44100_hz(roots):
+    for item in plan("dcase2013", NUM_ITEMS["dcase2013"], 0, WORLD):
+        with wave.open(str(roots["dcase2013"] / item.path)) as file:
+            assert file.getparams()[:4] == (2, 2, 44_100, 88_200)
+        levels = np.abs(decode(roots["dcase2013"] / item.path).samples.astype(float)).mean(0)
+        assert levels.min() > 100
+        assert levels[0] != levels[1]
 
 
 def test_audioset_layout(roots):
@@ -227,9 +258,14 @@ def test_a_generation_that_stopped_half_way_starts_again_cleanly(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"corpus": "hmdb51", "num_items": 60}, "unknown corpus 'hmdb51', known: audioset, ucf101"),
+        (
+            {"corpus": "esc50", "num_items": 60},
+            "unknown corpus 'esc50', known: audioset, kinetics400",
+        ),
         ({"corpus": "audioset", "num_items": 19}, "must be >= 20, got 19"),
         ({"corpus": "ucf101", "num_items": 47}, "must be >= 48, got 47"),
+        ({"corpus": "hmdb51", "num_items": 35}, "must be >= 36, got 35"),
+        ({"corpus": "dcase2013", "num_items": 19}, "must be >= 20, got 19"),
         ({"corpus": "audioset", "num_items": 20, "seed": -1}, "got -1"),
         ({"corpus": "audioset", "num_items": 20, "num_workers": -2}, "-2"),
     ],
