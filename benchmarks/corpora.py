@@ -78,7 +78,7 @@ class UsedCorpus:
             return f"{self.name}: {usable:,} of {listed:,} generated clips usable{code}"
         if self.stands_in:
             return f"{self.name}: {usable:,} of {listed:,} {self.origin} stood in"
-        return f"{self.name}: {usable:,} of {listed:,} listed videos present and usable"
+        return f"{self.name}: {usable:,} of {listed:,} listed items present and usable"
 
 
 def resolve(

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import report
+from benchmarks.status import status
+
 ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    ((?:python|nox|iicl|pip) .*)$", re.MULTILINE)
@@ -81,3 +84,8 @@ def test_links_lead_somewhere():
     for name in READMES:
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
             assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
+
+
+def test_the_status_is_that_of_the_committed_results():
+    expected = status(report.read(ROOT / "tables" / "desk"))
+    assert expected in (ROOT / "README.md").read_text(), expected

@@ -247,7 +247,7 @@ def test_real_data_is_named_with_what_was_there(checkout: Checkout, tmp_path: Pa
     assert checkout.run("--yes", *data) == 0
     text = (checkout.folder / "out" / "table2.md").read_text()
     assert "- audioset: 3 of 3 clips of folder GRID stood in" in text
-    assert "- ucf101: 5 of 13,320 listed videos present and usable" in text
+    assert "- ucf101: 5 of 13,320 listed items present and usable" in text
     assert str(tmp_path) not in text
     before = len(checkout.home.run_ids())
     (tmp_path / "GRID" / "another.mp4").touch()
