@@ -1,10 +1,10 @@
 """The stage ``neighbours``: what lies near an item in both modalities (paper IV-D.3, Fig. 3)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class StoredNeighbours:
     """Anchors, their neighbours, and what all of them look and sound like.
 
     Attributes:
+        ways: names of the four ways, in the order of ``neighbours``.
         ids: of the M items that appear.
         labels: their class names.
         anchors: (A,) rows of the anchors among the M items.
@@ -43,6 +44,7 @@ class StoredNeighbours:
         spectrograms: (M, mel, frames) float16 log-mel as the audio encoder sees them.
     """
 
+    ways: ClassVar[Sequence[str]] = WAYS
     ids: list[str]
     labels: list[list[str]]
     anchors: NDArray[np.int64]
