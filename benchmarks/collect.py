@@ -110,11 +110,16 @@ class Judged:
     order: list[OrderCheck]
     chance: dict[tuple[str, str], float]
 
-    def faults(self) -> bool:
-        """Whether a verdict on a cell or a claim is bad news, or controls are out of order."""
-        verdicts = [*(c.verdict for c in self.cells.values()), *(c.verdict for c in self.claims)]
+    def faults(self, table: Table) -> bool:
+        """Whether a verdict on a cell or a claim is bad news, or controls are out of order.
+
+        Another reading of a column is there to compare and decides nothing.
+        """
+        own = [name for name, column in table.columns.items() if column.reading_of is None]
+        verdicts = [cell.verdict for (_, column), cell in self.cells.items() if column in own]
+        verdicts += [claim.verdict for claim in self.claims]
         bad = {"below", "above", "reversed"}.intersection(verdicts)
-        return bool(bad) or any(check.holds is False for check in self.order)
+        return bool(bad) or any(c.holds is False for c in self.order if c.column in own)
 
 
 def _part(frame: pd.DataFrame, row: str, column: str) -> pd.DataFrame:

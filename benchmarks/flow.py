@@ -301,7 +301,7 @@ def _conclude(launch: Launch, current: Plan) -> int:
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)
-        elif judged.faults():
+        elif judged.faults(table):
             code = max(code, MISMATCH)
     failed = [run.id for run in current.runs.values() if run.state == "failed"]
     _explain(launch.home, failed)

@@ -151,7 +151,7 @@ class Table(Spec):
     columns: Annotated[dict[Name, Column], Field(min_length=1)]
     rows: Annotated[dict[Name, Row], Field(min_length=1)]
     controls: dict[Name, Row] = {}
-    order: list[Name] = []  # ascending: chance, controls, and "rows" for the paper's rows
+    order: list[Name] = []  # ascending: chance, rows or controls by name, or all the paper's "rows"
     claims: list[Claim] = []
     axis: Axis | None = None
     figure: Figure | None = None
@@ -187,12 +187,11 @@ class Table(Spec):
     def step(self, name: str, block: str | None) -> list[str]:
         """The rows that a step of ``order`` means in a block.
 
-        A control holds for every block, unless one is named after the step and the block.
+        A row holds for every block, unless one is named after the step and the block.
         """
         if name == "rows":
             return [r for r, row in self.rows.items() if row.block == block and row.runs]
-        own = f"{name}_{block}"
-        return [own] if own in self.controls else [name] if name in self.controls else []
+        return [known for known in (f"{name}_{block}", name) if known in self.all_rows][:1]
 
     def protocol(self, column: str) -> Protocol:
         """How a column is measured."""

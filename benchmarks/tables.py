@@ -44,7 +44,7 @@ def load_table(path: Path) -> Table:
             message = f"{repeat.row!r} has no reported {repeat.column!r}"
             raise document.error(("paper", "repeats", i), message)
     for i, name in enumerate(table.order):
-        legal = ["chance", "rows", *table.controls]
+        legal = ["chance", "rows", *table.all_rows]
         if name != "chance" and not all(table.step(name, block) for block in table.blocks):
             raise unknown(document, ("order", i), name, dict.fromkeys(legal))
     if table.figure is not None:

@@ -65,14 +65,17 @@ def test_numbers_of_the_paper_are_those_of_the_table(path):
     assert [(c.says, c.where) for c in shown.claims] == [(c.says, c.where) for c in table.claims]
 
 
-CALIBRATED = [
-    pytest.param(check, id=f"{name}-{check.block}-{check.column}")
-    for path, name in zip(RESULTS, NAMES, strict=True)
-    for check in load(path).order
-]
+def calibrated():
+    """The checks of order in columns of their own; another reading of one decides nothing."""
+    for path, name in zip(RESULTS, NAMES, strict=True):
+        shown = load(path)
+        own = {column.label for column in shown.columns if column.reads is None}
+        for check in shown.order:
+            if check.column in own:
+                yield pytest.param(check, id=f"{name}-{check.block}-{check.column}")
 
 
-@pytest.mark.parametrize("check", CALIBRATED)
+@pytest.mark.parametrize("check", calibrated())
 def test_the_desk_world_is_calibrated(check):
     """Each step of a table's order lies above the one before, with room, below the ceiling."""
     assert check.holds
