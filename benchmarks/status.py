@@ -9,18 +9,21 @@ from benchmarks.document import Document
 
 def status(shown: Sequence[Document]) -> str:
     """A Markdown table with one line per statement; its columns' verdicts side by side."""
-    lines = []
+    said: dict[tuple[str, str], dict[str, list[str]]] = {}
     for document in shown:
-        said: dict[str, dict[str, list[str]]] = {}
         for claim in document.claims:
-            verdicts = said.setdefault(claim.says, {}).setdefault(claim.verdict, [])
-            if claim.column is not None:
-                verdicts.append(claim.column)
-        for says, verdicts in said.items():
-            words = [
+            line = said.setdefault((document.heading, claim.says), {})
+            line.setdefault(claim.verdict, []).extend([claim.column] if claim.column else [])
+    lines = [
+        [
+            heading.removeprefix("Table "),
+            says,
+            "; ".join(
                 f"**{verdict}** ({', '.join(columns)})" if columns else verdict
                 for verdict, columns in verdicts.items()
-            ]
-            lines.append([document.heading.removeprefix("Table "), says, "; ".join(words)])
+            ),
+        ]
+        for (heading, says), verdicts in said.items()
+    ]
     headers = ["table", "the paper says", "at desk scale"]
     return tabulate(lines, headers=headers, tablefmt="pipe", disable_numparse=True)

@@ -104,9 +104,9 @@ def load(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             if getattr(event, "anchor", None) is not None:
-                raise yaml.MarkedYAMLError(
-                    problem="anchors and aliases are not allowed", problem_mark=event.start_mark
-                )
+                assert event.start_mark is not None
+                line = event.start_mark.line + 1
+                raise SpecError(f"{path}:{line}: anchors and aliases are not allowed")
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
