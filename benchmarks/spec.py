@@ -144,6 +144,7 @@ class Table(Spec):
     """One table of the paper, or one of this suite's own."""
 
     table: Annotated[int, Field(ge=1, le=len(ROMAN))] | Name
+    label: str | None = None  # what a reader calls a table without a number
     title: str
     paper: Paper
     defaults: Defaults
@@ -157,6 +158,12 @@ class Table(Spec):
     figure: Figure | None = None
     _document: Document = PrivateAttr()
 
+    @model_validator(mode="after")
+    def _called(self) -> "Table":
+        if isinstance(self.table, int) != (self.label is None):
+            raise ValueError("a table without a number needs a label, and no other has one")
+        return self
+
     @property
     def name(self) -> str:
         """The stem of its file."""
@@ -167,7 +174,8 @@ class Table(Spec):
         """What a reader calls it."""
         if isinstance(self.table, int):
             return f"Table {ROMAN[self.table - 1]}"
-        return "Figure 3" if self.table == "figure3" else self.table.capitalize()
+        assert self.label is not None
+        return self.label
 
     @property
     def all_rows(self) -> dict[str, Row]:

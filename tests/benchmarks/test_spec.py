@@ -109,6 +109,7 @@ def test_table_1_holds_the_papers_numbers() -> None:
         ("corpus: audioset", "corpus: hmdb51", 6, "no corpus 'hmdb51' at this scale; known"),
         ("title: Two rows\n", "", 1, "title is missing"),
         ("table: 2", "table: 3", 1, "table is 3, but the file is table2.yaml"),
+        ("table: 2", "table: two", 1, "a table without a number needs a label"),
         ("seeds: [0, 1]", "seeds: [0, -1]", 5, "defaults.seeds.1 is -1"),
         ("B, pretrain", "B, bold: [r1], cited: [], pretrain", 13, "rows.b.cited is []"),
         ("rows:", "rows: [", 13, "expected"),
