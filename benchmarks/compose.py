@@ -225,7 +225,9 @@ def _cell(
 def _order(table: Table, check: collect.OrderCheck) -> document.Order:
     steps = []
     for name, values in check.steps.items():
-        label = "the paper's rows" if name == "rows" else name.replace("_", " ")
+        label = {"rows": "the paper's rows"}.get(name, name)
+        if name not in ("chance", "rows"):
+            label = table.all_rows[table.step(name, check.block)[0]].label
         low, high = (min(values), max(values)) if values else (None, None)
         steps.append(document.Step(label, low, high))
     return document.Order(table.columns[check.column].label, check.block, tuple(steps), check.holds)
