@@ -89,6 +89,8 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Lau
         raise ValueError(f"--seeds {arguments.seeds}: a seed repeats")
     if arguments.seeds is not None and min(arguments.seeds) < 0:
         raise ValueError(f"--seeds {arguments.seeds}: a seed must be 0 or more")
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out}: not a folder")
     scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
     site = launcher.load_site(arguments.cluster)
     if scale.device.unit == "GPU" and site.processes is None:

@@ -18,6 +18,7 @@ from slurm.launcher import Event, Site
 
 STATES = ("done", "running", "resume", "new", "failed", "stale", "blocked")
 WIDTH_WITHOUT_TERMINAL = 132
+MAX_STALE_LINES = 20
 
 
 def console(to_stdout: bool = False) -> Console:
@@ -65,9 +66,11 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     )
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
-    for run in plan.runs.values():
-        for other in run.stale:
-            out.print(f"stale, made by other code: {other}")
+    stale = [other for run in plan.runs.values() for other in run.stale]
+    for other in stale[:MAX_STALE_LINES]:
+        out.print(f"stale, made by other code: {other}")
+    if len(stale) > MAX_STALE_LINES:
+        out.print(f"stale as well: {len(stale) - MAX_STALE_LINES} more")
 
 
 def _by_table(plan: Plan, rates: Rates) -> Table:

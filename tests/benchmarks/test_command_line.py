@@ -129,6 +129,7 @@ def test_nothing_runs_without_yes_and_without_a_terminal(
         (["--data", "hmdb51=."], "--data: unknown corpus 'hmdb51'; known: audioset, ucf101"),
         (["--data", "ucf101=/no/such"], "--data ucf101: there is no folder /no/such"),
         (["--seeds", "0", "0"], "--seeds [0, 0]: a seed repeats"),
+        (["--out", "/dev/null"], "--out /dev/null: not a folder"),
         (["--force", "nonsense"], "--force nonsense: no such run in this plan"),
         (["--accept", "nonsense"], "--accept nonsense: no such stale result in this plan"),
     ],
