@@ -49,6 +49,7 @@ def reproduce(name: str, words: str, table: str) -> None:
 for number, numeral in enumerate(("I", "II", "III", "IV", "V", "VI"), start=1):
     reproduce(f"table{number}", f"Table {numeral}", numeral)
 reproduce("figure3", "Figure 3", "figure3")
+reproduce("esc10", "ESC-10, given as `-- --data esc50=PATH`,", "esc10")
 reproduce("interpretations", "the table of the paper's open readings", "interpretations")
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import document
+from benchmarks.paper_check import wilson
 from benchmarks.plan import Plan, Run
-from benchmarks.spec import Table
+from benchmarks.spec import Column, Table
 from benchmarks.store import Home
 
 MAX_CURVE_POINTS = 200
@@ -42,9 +43,23 @@ def measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document
         )
         says = (
             f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{chosen};"
-            f" {clips}; {_evaluated(part)}; {_selection(part)}"
+            f" {clips}; {_evaluated(part)}; {_selection(part)}{_counting(columns, part)}"
         )
         yield document.Measured(tuple(c.label for c in columns.values()), says)
+
+
+def _counting(columns: Mapping[str, Column], part: pd.DataFrame) -> str:
+    """How far counting over so many items leaves an accuracy open; seeds share the items."""
+    words = []
+    for name, column in columns.items():
+        rows = part[(part["column"] == name) & (part["group"] == "paper")].dropna(subset=["value"])
+        if column.num_test is not None and len(rows):
+            mean, num_items = 100 * rows["value"].mean(), int(rows["num_evaluated"].min())
+            low, high = wilson(mean, num_items)
+            words.append(
+                f"{column.label} {mean:.1f} over {num_items:,} items {low:.1f} to {high:.1f}"
+            )
+    return f"; binomial interval (95 %, Wilson) of {', '.join(words)}" if words else ""
 
 
 def _choices(resolved: Mapping[str, Any]) -> str:

@@ -12,9 +12,6 @@ from benchmarks.spec import Table
 from benchmarks.store import Home
 from benchmarks.verdict import ClaimJudgement, Judgement, Values
 
-MIN_COVERAGE = 0.99
-"""Fraction of the official test list that must be evaluated to compare with the paper's number."""
-
 COLUMNS = [
     "table",
     "row",
@@ -187,7 +184,8 @@ def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bo
         return Judgement(missing, summary)
     if summary is None:
         return Judgement("not applicable")
-    partial = (group["num_evaluated"] < MIN_COVERAGE * group["num_expected"]).any()
+    coverage = table.protocol(column).coverage
+    partial = (group["num_evaluated"] < coverage * group["num_expected"]).any()
     if reported is None or not compares or partial or (group["selection"] == "oracle").any():
         return Judgement("not compared", summary)
     assert spec.tolerance is not None
@@ -199,11 +197,13 @@ def _claim(
 ) -> ClaimJudgement:
     if claim.untested is not None or claim.column is None:
         return ClaimJudgement(claim, "untested", claim.untested or "")
+    if claim.at_chance is not None:
+        return _at_chance(frame, table, claim, claim.at_chance)
     names = verdict.rows_of(claim, table)
     ours = [name for name in names if table.rows[name].runs]
-    cited = [name for name in names if table.rows[name].cited]
+    cited = [name for name in names if not table.rows[name].runs]
     for name in claim.names:
-        if not table.rows[name].runs and name not in cited:
+        if table.rows[name].unavailable is not None:
             return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
     if len(ours) < 2 and not (ours and cited):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
@@ -221,6 +221,18 @@ def _claim(
         reported = table.rows[name].reported[claim.column]
         rows[name] = dict.fromkeys(next(iter(rows.values())), reported)
     return verdict.judge_claim(claim, table, rows)
+
+
+def _at_chance(frame: pd.DataFrame, table: Table, claim: verdict.Claim, row: str) -> ClaimJudgement:
+    assert claim.column is not None
+    group = _part(frame, row, claim.column)
+    missing = _missing(group["status"])
+    if missing:
+        return ClaimJudgement(claim, missing, "not all runs are there")
+    chance = 100 * statistics.fmean(group["chance"])
+    values = per_seed(frame, row, claim.column)
+    label = table.all_rows[row].label
+    return verdict.judge_near(claim, values, dict.fromkeys(values, chance), label, "chance")
 
 
 def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> pd.DataFrame:

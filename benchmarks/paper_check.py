@@ -8,6 +8,9 @@ from benchmarks.spec import ROMAN, Claim, Table
 HALF_UNIT = 0.05 + 1e-9
 """Half of the last printed digit."""
 
+NORMAL_QUANTILE = 1.959964
+"""Of 97.5 %."""
+
 MAX_RUNS = 10
 """Means over up to so many runs are considered, where one run could not give a value."""
 
@@ -118,24 +121,41 @@ def _listed(table: Table, values: Mapping[str, float], rows: Sequence[str]) -> s
 
 
 def _repeats(table: Table, others: Mapping[str, Table]) -> list[str]:
+    """Numbers that the paper prints in two tables, said under both of them."""
     found = []
     for repeat in table.paper.repeats:
-        heading = f"Table {ROMAN[repeat.table - 1]}"
-        ours = table.rows[repeat.row].reported[repeat.column]
-        column = table.columns[repeat.column].label
-        here = f"Row {_name(table, repeat.row)} has {ours:.1f} in {column}"
         other = others.get(f"table{repeat.table}")
         if other is None:
+            here = f"Row {_name(table, repeat.row)} has {_value(table, repeat.row, repeat.column)}"
+            heading = f"Table {ROMAN[repeat.table - 1]}"
             found.append(f"{here}; {heading} is not at hand to compare it with.")
             continue
-        theirs = other.rows[repeat.with_row].reported[repeat.with_column]
-        row = _name(other, repeat.with_row)
-        there = (
-            f"{theirs:.1f} of row {row} in {other.columns[repeat.with_column].label} of {heading}"
-        )
-        word = "is equal to" if ours == theirs else f"is {abs(ours - theirs):.1f} points from"
-        found.append(f"{here}, which {word} the {there}: {repeat.says.strip()}.")
+        ends = (table, repeat.row, repeat.column), (other, repeat.with_row, repeat.with_column)
+        found.append(_both_ends(*ends, repeat.says))
+    for other in others.values():
+        for repeat in other.paper.repeats:
+            if repeat.table == table.table:
+                ends = (
+                    (table, repeat.with_row, repeat.with_column),
+                    (other, repeat.row, repeat.column),
+                )
+                found.append(_both_ends(*ends, repeat.says))
     return found
+
+
+def _both_ends(here: tuple[Table, str, str], there: tuple[Table, str, str], says: str) -> str:
+    apart = abs(
+        here[0].rows[here[1]].reported[here[2]] - there[0].rows[there[1]].reported[there[2]]
+    )
+    word = "is equal to" if apart < HALF_UNIT else f"is {apart:.1f} points from"
+    return (
+        f"Row {_name(here[0], here[1])} has {_value(*here)}, which {word} the {_value(*there)} of"
+        f" {there[0].heading}, row {_name(there[0], there[1])}: {says.strip()}."
+    )
+
+
+def _value(table: Table, row: str, column: str) -> str:
+    return f"{table.rows[row].reported[column]:.1f} in {table.columns[column].label}"
 
 
 def _possible(value: float, num_test: int, num_runs: int) -> bool:
@@ -173,14 +193,27 @@ def _sampling(table: Table) -> list[str]:
         if num_test is None or len(values) < 2:
             continue
         first, second = sorted(values.values(), reverse=True)[:2]
-        error = 100 * math.sqrt(first / 100 * (1 - first / 100) / num_test) * 1.96
+        low, high = wilson(first, num_test)
         spread = first - min(values.values())
         by_size.setdefault(num_test, []).append(
-            f"{label} ± {error:.1f} (the best two are {first - second:.1f} apart, all rows"
-            f" {spread:.1f})"
+            f"{label} {first:.1f} is {low:.1f} to {high:.1f} (the best two are {first - second:.1f}"
+            f" apart, all rows {spread:.1f})"
         )
     return [
-        f"Another draw of {num_test:,} test items would alone move one accuracy by so many points"
-        f" (95 %): {', '.join(parts)}. The paper gives no number of runs."
+        f"The binomial interval (95 %, Wilson) of one accuracy over {num_test:,} test items:"
+        f" {', '.join(parts)}. The paper gives no number of runs."
         for num_test, parts in by_size.items()
     ]
+
+
+def wilson(percent: float, num_items: int) -> tuple[float, float]:
+    """Ends of Wilson's 95 % interval of an accuracy over items, in percent.
+
+    Args:
+        percent: the accuracy, 0-100.
+        num_items: that it was counted over, 1 or more.
+    """
+    p, n, z = percent / 100, num_items, NORMAL_QUANTILE
+    middle = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return 100 * (middle - half) / (1 + z * z / n), 100 * (middle + half) / (1 + z * z / n)

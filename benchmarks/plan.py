@@ -90,11 +90,19 @@ class Plan:
         return [run for run in self.runs.values() if run.id in wanted]
 
     def num_unshared(self, *tables: Table) -> int:
-        """Runs that the cells of tables would take if nothing were shared between them."""
-        length: dict[str, int] = {}
+        """Runs that tables would take if each measurement made all that it rests on anew.
+
+        A measurement gives all columns of its protocol for one row, seed and fold.
+        """
+        rests_on: dict[str, set[str]] = {}
         for run in self.runs.values():
-            length[run.id] = 1 + sum(length[i] for i in run.upstream.values())
-        return sum(length[cell.run] for cell in self.cells if cell.table in tables)
+            rests_on[run.id] = {run.id}.union(*(rests_on[i] for i in run.upstream.values()))
+        measured = {
+            (c.table.name, c.row, c.table.columns[c.column].protocol, c.seed, c.fold): c.run
+            for c in self.cells
+            if c.table in tables
+        }
+        return sum(len(rests_on[run]) for run in measured.values())
 
     def descendants(self, run_id: str) -> list[str]:
         """A run and all runs that depend on it, in order."""

@@ -30,6 +30,8 @@ class Protocol(Spec):
     settings: Settings = {}  # of the stage
     features: Settings = {}  # of the feature runs that it reads
     pretrain: Settings = {}  # in place of the row's
+    # Part of the official test list that must be evaluated to compare with the paper's number.
+    coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
 
     @property
     def folds(self) -> list[int]:
@@ -79,25 +81,26 @@ class Claim(Spec):
     near: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
     within: Annotated[float, Field(gt=0)] | None = None  # points that count as near
     differ: bool = False  # at least two rows of the paper differ
+    at_chance: Name | None = None  # this row, or control, is within so many points of chance
     untested: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Claim":
-        kinds = [self.best, self.above, self.near, self.differ or None, self.untested]
-        if sum(kind is not None for kind in kinds) != 1:
-            raise ValueError("a claim needs exactly one of best, above, near, differ, untested")
+        kinds = [self.best, self.above, self.near, self.differ or None, self.at_chance]
+        if sum(kind is not None for kind in [*kinds, self.untested]) != 1:
+            known = "best, above, near, differ, at_chance, untested"
+            raise ValueError(f"a claim needs exactly one of {known}")
         if (self.column is None) != (self.untested is not None):
             raise ValueError("a claim needs a column, unless it is untested")
-        if (self.within is None) != (self.near is None):
-            raise ValueError(
-                "near needs within, the points that count as near; no other claim does"
-            )
+        if (self.within is None) != (self.near is None and self.at_chance is None):
+            raise ValueError("near and at_chance need within, the points that count as near")
         return self
 
     @property
     def names(self) -> list[str]:
         """The rows that it names."""
-        return [*([self.best] if self.best else []), *(self.above or []), *(self.near or [])]
+        one = [name for name in (self.best, self.at_chance) if name is not None]
+        return [*one, *(self.above or []), *(self.near or [])]
 
 
 class Repeat(Spec):

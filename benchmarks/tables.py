@@ -37,8 +37,9 @@ def load_table(path: Path) -> Table:
         if claim.column is not None and claim.column not in table.columns:
             raise unknown(document, ("claims", i, "column"), claim.column, table.columns)
         for named in claim.names:
-            if named not in table.rows:
-                raise unknown(document, ("claims", i), named, table.rows)
+            known = table.all_rows if named == claim.at_chance else table.rows
+            if named not in known:
+                raise unknown(document, ("claims", i), named, known)
     for i, repeat in enumerate(table.paper.repeats):
         if repeat.row not in table.rows or repeat.column not in table.rows[repeat.row].reported:
             message = f"{repeat.row!r} has no reported {repeat.column!r}"

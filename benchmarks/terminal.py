@@ -110,7 +110,7 @@ def _origin(measured: Sequence[bool], computes: bool) -> str:
         return "measured here"
     if any(measured):
         return f"measured here for {sum(measured)} of {len(measured)}, else assumed"
-    return "assumed rate" if computes else "seconds each, not counted"
+    return "assumed rate" if computes else "not estimated"
 
 
 @contextlib.contextmanager

@@ -156,6 +156,20 @@ def judge_above(first: Values, second: Values) -> tuple[str, Summary, int | None
     return "holds" if difference.mean > 0 else "reversed", difference, None
 
 
+def judge_near(
+    claim: Claim, first: Values, second: Values, first_label: str, second_label: str
+) -> ClaimJudgement:
+    """Does the paired interval of a difference lie within the claim's points around zero?"""
+    assert claim.within is not None
+    apart = {seed: first[seed] - second[seed] for seed in set(first) & set(second)}
+    judged = judge(apart, 0.0, claim.within)
+    words = {"match": "holds", "below": "reversed", "above": "reversed", "open": "open"}
+    why = (
+        f"{first_label} - {second_label} = {spread(paired(first, second))}, within {claim.within:g}"
+    )
+    return ClaimJudgement(claim, words[judged.verdict], why, judged.seeds_needed)
+
+
 def rows_of(claim: Claim, table: Table) -> list[str]:
     """The paper's rows that a claim about a column compares, those without a number left out."""
     assert claim.column is not None
@@ -176,13 +190,8 @@ def judge_claim(claim: Claim, table: Table, rows: Mapping[str, Values]) -> Claim
         a, b = claim.above
         verdict, difference, needed = judge_above(rows[a], rows[b])
     elif claim.near is not None:
-        assert claim.within is not None
         a, b = claim.near
-        difference = paired(rows[a], rows[b])
-        apart = {seed: rows[a][seed] - rows[b][seed] for seed in set(rows[a]) & set(rows[b])}
-        judged = judge(apart, 0.0, claim.within)
-        words = {"match": "holds", "below": "reversed", "above": "reversed", "open": "open"}
-        verdict, needed = words[judged.verdict], judged.seeds_needed
+        return judge_near(claim, rows[a], rows[b], label[a], label[b])
     else:
         verdict, (a, b), difference, needed = judge_differ(rows)
     return ClaimJudgement(claim, verdict, f"{label[a]} - {label[b]} = {spread(difference)}", needed)

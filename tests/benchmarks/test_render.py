@@ -25,7 +25,7 @@ def test_the_document_is_the_recorded_one(
     assert (out / "table1.md").read_text() == GOLDEN.read_text(), out / "table1.md"
     with (out / "table1.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 6 * 3 * 3  # rows and controls x columns x seeds
+    assert len(lines) == 6 * 3 * 5  # rows and controls x columns x seeds
     assert {line["status"] for line in lines} == {"done"}
     assert len({line["run"] for line in lines}) == len(lines)
     first = (out / "table1.png").read_bytes()
@@ -174,3 +174,21 @@ def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> No
     assert set(collect.per_seed(frame, "c400", "r1")) == {1}
     frame["selection"], frame["status"] = "last", "stale"
     assert collect.judge(frame, table, compares=True).cells["c400", "r1"].verdict == "stale"
+
+
+@pytest.mark.parametrize(("within", "verdict"), [(1.0, "reversed"), (30.0, "holds")])
+def test_a_control_that_must_be_at_chance_is_judged(
+    checkout: Checkout, within: float, verdict: str
+) -> None:
+    """The untrained encoders of the fake stages lie some 22 points above chance."""
+    table = checkout.folder / "tables" / "table2.yaml"
+    claim = f"{{says: x, where: control, column: r1, at_chance: r, within: {within}}}"
+    table.write_text(
+        table.read_text()
+        + "controls:\n  r: {label: R, pretrain: {method: random_init}}\n"
+        + f"claims:\n  - {claim}\n"
+    )
+    assert checkout.run("--yes") == (1 if verdict == "reversed" else 0)
+    text = (checkout.folder / "out" / "table2.md").read_text()
+    assert "| R - chance = +2" in text
+    assert f"| {verdict}" in text
