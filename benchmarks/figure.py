@@ -1,6 +1,7 @@
 """Figure 3: anchors and their nearest neighbours in both modalities, as pictures and sounds."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -15,7 +16,8 @@ WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery, in the order that the 
 PLACES = (("v2v", "v2a"), ("a2a", "a2v"))  # in a box
 NAMES = {"v": "video", "a": "sound"}
 SIDE = 0.72  # inches of one picture
-LABEL_LENGTH = 16  # characters
+LABEL_LENGTH = 16  # characters of a line
+LABEL_LINES = 2
 DPI = 120
 
 
@@ -126,7 +128,8 @@ def _mark(axes: Axes, found: Neighbours, anchor: int, item: int, similarity: flo
     colour = HIT if hit else MISS
     for spine in axes.spines.values():
         spine.set(edgecolor=colour, linewidth=2)
-    label = ", ".join(found.labels[item])
-    if len(label) > LABEL_LENGTH:
-        label = f"{label[: LABEL_LENGTH - 1]}…"
+    lines = textwrap.wrap(
+        ", ".join(found.labels[item]), LABEL_LENGTH, max_lines=LABEL_LINES, placeholder="…"
+    )
+    label = "\n".join(lines + [""] * (LABEL_LINES - len(lines)))
     axes.set_xlabel(f"{'✓' if hit else '✗'} {similarity:.2f}\n{label}", color=colour, fontsize=5.5)
