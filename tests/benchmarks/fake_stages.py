@@ -107,7 +107,7 @@ def neighbours(folder: Path) -> Any:
     rng = np.random.default_rng(0)
     return SimpleNamespace(  # as iicl.evaluation.neighbours.StoredNeighbours, without torch
         ids=["a", "b", "c"],
-        labels=[["Hop, beep"], ["Spin, a sound with a long name"], ["Hop, beep"]],
+        labels=[["Hop, beep"], ["Spin, a sound with a very long name"], ["Hop, beep"]],
         anchors=np.array([0]),
         neighbours=np.array([[[2, 1], [2, 1], [1, 2], [1, 2]]]),
         similarities=np.full((1, 4, 2), 0.5, np.float32),

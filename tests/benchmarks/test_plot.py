@@ -57,7 +57,7 @@ def test_neighbours_are_marked_as_hits_and_misses(tmp_path) -> None:
     drawn = figure.compose(found)
     labels = [axes.get_xlabel() for axes in drawn.findobj(Axes) if axes.get_xlabel()]
     # Item 2 has the anchor's class, item 1 does not: video first, then sound, nearest first.
-    hit, miss = "✓ 0.50\nHop, beep", "✗ 0.50\nSpin, a sound w…"
+    hit, miss = "✓ 0.50\nHop, beep\n", "✗ 0.50\nSpin, a sound\nwith a very…"
     assert labels == [hit, miss, miss, hit, hit, miss, miss, hit]
     frames = {
         axes.get_xlabel()[0]: to_hex(axes.spines["left"].get_edgecolor()).upper()
