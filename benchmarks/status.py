@@ -25,5 +25,5 @@ def status(shown: Sequence[Document]) -> str:
         ]
         for (heading, says), verdicts in said.items()
     ]
-    headers = ["table", "the paper says", "at desk scale"]
+    headers = ["table", "statement", "at desk scale"]
     return tabulate(lines, headers=headers, tablefmt="pipe", disable_numparse=True)
