@@ -112,7 +112,7 @@ def test_the_page_holds_everything_of_every_document(page: str, documents: list[
 
 def test_the_status_counts_claims_and_says_what_they_are_no_proof_of(page: str) -> None:
     text = " ".join(Page(page).text.split())
-    assert "Claims of the paper: 8. holds 2, reversed 2, open 2, untested 2." in text
+    assert "Claims: 8. holds 2, reversed 2, open 2, untested 2." in text
     assert text.count("Scale desk is no proof about the paper's numbers.") == 1
     assert "Table II desk 1 1 1 1 1 of 2" in text
 
