@@ -37,17 +37,17 @@ def load_table(path: Path) -> Table:
         if claim.column is not None and claim.column not in table.columns:
             raise unknown(document, ("claims", i, "column"), claim.column, table.columns)
         for named in claim.names:
-            known = table.all_rows if named == claim.at_chance else table.rows
-            if named not in known:
-                raise unknown(document, ("claims", i), named, known)
+            legal = table.all_rows if named == claim.at_chance else table.rows
+            if named not in legal:
+                raise unknown(document, ("claims", i), named, legal)
     for i, repeat in enumerate(table.paper.repeats):
         if repeat.row not in table.rows or repeat.column not in table.rows[repeat.row].reported:
             message = f"{repeat.row!r} has no reported {repeat.column!r}"
             raise document.error(("paper", "repeats", i), message)
     for i, name in enumerate(table.order):
-        legal = ["chance", "rows", *table.all_rows]
+        steps = ["chance", "rows", *table.all_rows]
         if name != "chance" and not all(table.step(name, block) for block in table.blocks):
-            raise unknown(document, ("order", i), name, dict.fromkeys(legal))
+            raise unknown(document, ("order", i), name, steps)
     if table.figure is not None:
         for key, known in (("row", table.rows), ("protocol", table.protocols)):
             if (value := getattr(table.figure, key)) not in known:

@@ -76,7 +76,7 @@ def calibrated():
                 yield pytest.param(check, id=f"{name}-{check.block}-{check.column}")
 
 
-@pytest.mark.parametrize("check", calibrated())
+@pytest.mark.parametrize("check", list(calibrated()))
 def test_the_desk_world_is_calibrated(check):
     """Each step of a table's order lies above the one before, with room, below the ceiling."""
     assert check.holds
