@@ -259,7 +259,7 @@ def _order(
     steps: dict[str, list[float]] = {}
     for name in table.order:
         if name == "chance":
-            rows = [*table.step("rows", block)]
+            rows = table.step("rows", block)
             steps[name] = [chance[row, column] for row in rows if (row, column) in chance]
             continue
         seeds = [per_seed(frame, row, column) for row in table.step(name, block)]

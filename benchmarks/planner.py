@@ -91,8 +91,7 @@ def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Module
             raise table.error(("protocols", name, "corpus"), known % protocol.corpus)
     for name, row in table.all_rows.items():
         if row.corpus is not None and row.corpus not in corpora:
-            section = "rows" if name in table.rows else "controls"
-            raise table.error((section, name, "corpus"), known % row.corpus)
+            raise table.error((table.section(name), name, "corpus"), known % row.corpus)
         if (asked := table.pretrain(name)["corpus"]) not in corpora:
             raise table.setting_error(name, "corpus", known % asked)
 
@@ -117,7 +116,7 @@ class _Builder:
 
     def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         protocol, ours = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
-        section = "rows" if row in table.rows else "controls"
+        section = table.section(row)
         ours = self._replaced(
             ours,
             lambda key, message: table.error((section, row, "evaluate", name, key), message),

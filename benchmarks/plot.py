@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.document import Cell, Curve, Document, Row
+from benchmarks.render import block_name
 
 # Okabe and Ito's palette: told apart by people who see colours differently, and in print.
 OURS, CONTROL, CHANCE, PAPER = "#0072B2", "#D55E00", "0.45", "0.2"
@@ -111,7 +112,7 @@ def name(row: Row, lines: Sequence[Row]) -> str:
     """The row's label, with as much more as tells it from the others."""
     alike = [line for line in lines if line.label == row.label and line.block == row.block]
     label = row.label if len(alike) == 1 else row.full_label
-    return label if row.block is None else f"{label} ({row.block.replace('_', ' ')})"
+    return label if row.block is None else f"{label} ({block_name(row.block)})"
 
 
 def _curves(shown: Document) -> Figure:

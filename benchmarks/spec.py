@@ -185,6 +185,10 @@ class Table(Spec):
         """The paper's rows, then the controls."""
         return {**self.rows, **self.controls}
 
+    def section(self, row: str) -> str:
+        """The part of the file that holds a row."""
+        return "rows" if row in self.rows else "controls"
+
     @property
     def blocks(self) -> list[str | None]:
         """Blocks of the paper's rows, in order."""
@@ -230,7 +234,7 @@ class Table(Spec):
 
     def setting_error(self, row: str, key: str, message: str) -> SpecError:
         """An error about a pretraining setting of a row, at the line that sets it."""
-        section = "rows" if row in self.rows else "controls"
+        section = self.section(row)
         own = key in self.all_rows[row].pretrain
         if own or key in self.defaults.pretrain:
             path = (section, row, "pretrain", key) if own else ("defaults", "pretrain", key)
