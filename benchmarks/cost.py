@@ -4,12 +4,14 @@ The rate is measured where this home has finished runs of the same stage on the 
 encoders; otherwise it is the scale's assumption, and the estimate says so.
 """
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Counts = Mapping[str, int]
+FEATURE_BATCH = 32  # clips that are encoded together, as in iicl.evaluation.features
 BACKWARD = 2  # a backward pass costs about two forward passes
 
 
@@ -119,6 +121,21 @@ def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, A
         test = counts[f"{resolved['fold']}/test"] * resolved["num_clips"] * resolved["num_crops"]
         return Work(train + test, 2.0 * macs * (train * (1 + BACKWARD) + test))
     return Work(0, 0.0)
+
+
+def num_ranks(resolved: Mapping[str, Any], work: Work) -> int:
+    """Ranks that a resolved run can use: they share out the chunks of its batches, or its batches.
+
+    Args:
+        resolved: as ``stages.resolve`` gave it.
+        work: what it computes.
+    """
+    if resolved["stage"] == "pretrain" and work.flops:
+        optimisation = resolved["optimisation"]
+        return math.ceil(optimisation["batch_size"] / optimisation["chunk_size"])
+    if resolved["stage"] == "features" and work.flops:
+        return math.ceil(work.clips / FEATURE_BATCH)
+    return 1
 
 
 def kind(resolved: Mapping[str, Any], work: Work) -> tuple[Any, ...]:

@@ -4,19 +4,20 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import corpora, cost, planner, provenance, terminal
-from benchmarks.plan import Plan, Run
-from benchmarks.scale import Scale, load_scale
-from benchmarks.spec import Table
+from benchmarks import cost, on_cluster, on_this_machine, overview, preparation, terminal
+from benchmarks.plan import Plan
+from benchmarks.request import Launch, read
 from benchmarks.store import Home
 from benchmarks.tables import find_tables
 from slurm import launcher
+from slurm.site import SlurmSite
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
+STATUS_SECONDS = 5.0
 
 
 def real_stages() -> ModuleType:
@@ -26,96 +27,21 @@ def real_stages() -> ModuleType:
     return stages
 
 
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """One command with everything it names found and read."""
-
-    arguments: argparse.Namespace
-    stages: ModuleType
-    folder: Path
-    tables: list[Table]
-    scale: Scale
-    site: launcher.Site
-    home: Home
-    data: Mapping[str, Path]
-    precision: str
-
-    def plan(self) -> Plan:
-        """The plan as the files are now."""
-        return planner.make(
-            self.tables,
-            self.scale,
-            seeds=self.arguments.seeds,
-            precision=self.precision,
-            corpora=corpora.resolve(self.scale, self.data, self.home, self.stages, self.folder),
-            home=self.home,
-            stages=self.stages,
-            code=self.folder,
-        )
-
-    def out(self, complete: bool) -> Path:
-        """Where the tables go: only a complete, undeviating result may replace a published one."""
-        if self.arguments.out:
-            return Path(self.arguments.out)
-        tags = [
-            f"{name}.{path.resolve().name}"
-            for name, path in sorted(self.data.items())
-            if self.scale.corpora[name].generate is not None
-        ]
-        if self.arguments.seeds is not None:
-            tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
-        if self.arguments.precision != "auto":
-            tags.append(self.arguments.precision)
-        if complete and not tags:
-            return self.folder / "tables" / self.scale.scale
-        return self.home.root / "tables" / "-".join([self.scale.scale, *tags])
-
-
-def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Launch:
-    """Find and check everything that the command line names.
-
-    Raises:
-        ValueError: at the first thing that does not exist or is wrong, in one line.
-    """
-    data: dict[str, Path] = {}
-    for text in arguments.data:
-        name, equals, path = text.partition("=")
-        if not equals or not path:
-            raise ValueError(f"--data {text}: NAME=PATH is expected")
-        if name in data:
-            raise ValueError(f"--data {name} is given twice")
-        data[name] = Path(path)
-    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
-        raise ValueError(f"--seeds {arguments.seeds}: a seed repeats")
-    if arguments.seeds is not None and min(arguments.seeds) < 0:
-        raise ValueError(f"--seeds {arguments.seeds}: a seed must be 0 or more")
-    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
-        raise ValueError(f"--out {arguments.out}: not a folder")
-    scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
-    site = launcher.load_site(arguments.cluster)
-    if scale.device.unit == "GPU" and site.processes is None:
-        site = dataclasses.replace(site, processes=1)  # runs side by side would share one GPU
-    home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
-    return Launch(
-        arguments,
-        stages,
-        folder,
-        find_tables(folder / "tables", arguments.table),
-        scale,
-        site,
-        Home(Path(home).resolve()),
-        data,
-        provenance.precision(arguments.precision),
-    )
-
-
 def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> int:
     """Do what the command line asks; the exit code."""
     launch = read(arguments, stages, folder)
     current = _accept(launch, launch.plan())
+    if arguments.status:
+        terminal.show_status(
+            lambda: list(overview.lines(current, launch.home)), refresh_seconds=STATUS_SECONDS
+        )
+        return FINE
     rates = _rates(launch.home)
     if arguments.dry_run:
         terminal.show_plan(current, rates, launch.site, to_stdout=True)
+        if isinstance(launch.site, SlurmSite):
+            previews = on_cluster.preview(launch, current, rates)
+            terminal.show_scripts(previews, launch.scale.device.unit)
         return FINE
     missing = [c.name for c in current.used_corpora() if c.missing and c.header is None]
     if missing:
@@ -131,10 +57,24 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
             current = _move_aside(launch, forced)
         if work or arguments.yes:
             with launch.home.launch():
-                current = _prepare(launch, current)
-                _run(launch, current)
+                over = _launch(launch, current, rates)
+            if not over:
+                return INCOMPLETE
             current = launch.plan()
     return _conclude(launch, current)
+
+
+def _launch(launch: Launch, current: Plan, rates: cost.Rates) -> bool:
+    """Prepare and run what is missing; whether there is nothing more to wait for."""
+    if not isinstance(launch.site, SlurmSite):
+        current = on_this_machine.prepare(launch, current)
+        on_this_machine.run(launch, current)
+        return True
+    wait = not launch.arguments.no_wait
+    prepared = preparation.prepare(launch, current, wait=wait)
+    if prepared is None:
+        return False
+    return on_cluster.run(launch, prepared, rates, wait=wait)
 
 
 def _rates(home: Home) -> cost.Rates:
@@ -191,97 +131,6 @@ def _move_aside(launch: Launch, run_ids: Sequence[str]) -> Plan:
     return launch.plan()
 
 
-def _prepare(launch: Launch, current: Plan) -> Plan:
-    """Prepare what is not prepared; take in what changed in a real copy."""
-    changed = False
-    for corpus in current.used_corpora():
-        if corpus.source is None and not corpus.to_prepare:
-            continue
-        with launch.home.preparing(corpus.path):
-            if corpus.source is None and launch.stages.corpus_header(corpus.path):
-                changed = True
-                continue
-            with terminal.progress(f"preparing {corpus.name}") as advance:
-                header = launch.stages.prepare(
-                    corpus.name,
-                    corpus.source,
-                    corpus.generate,
-                    corpus.preparation,
-                    corpus.path,
-                    len(os.sched_getaffinity(0)),
-                    advance,
-                )
-        changed = changed or corpus.to_prepare or header["hash"] != corpus.hash
-    if changed:
-        current = launch.plan()
-        for corpus in current.used_corpora():
-            print(corpus.summary, file=sys.stderr)
-    return current
-
-
-def _run(launch: Launch, current: Plan) -> None:
-    """Claim what is missing and run it; a run that another live launch has is left to it."""
-    home = launch.home
-    claimed: dict[str, Run] = {}
-    jobs = []
-    try:
-        for run in current.to_do():
-            ready = all(i in claimed or home.state(i) == "done" for i in run.upstream.values())
-            if not ready or not home.claim(run.id, _record(run)):
-                continue
-            claimed[run.id] = run
-            after = tuple(i for i in run.upstream.values() if i in claimed)
-            jobs.append(
-                launcher.Job(
-                    run.id, "benchmarks.worker:run", _call(launch, run), after, home.log(run.id)
-                )
-            )
-        if not jobs:
-            return
-        with terminal.Progress(home, list(claimed)) as display:
-
-            def on_event(event: launcher.Event) -> None:
-                if event.kind == "failed":
-                    home.fail(event.job.id, event.message)
-                if event.kind != "started":
-                    home.release(event.job.id)
-                display.on_event(event)
-
-            launcher.launch(
-                jobs,
-                launch.site,
-                preload=[*launch.stages.PRELOAD, "benchmarks.worker"],
-                on_event=on_event,
-                tick=display.tick,
-            )
-    finally:
-        for run_id in claimed:
-            home.release(run_id)
-
-
-def _record(run: Run) -> dict[str, object]:
-    return {
-        "identity": {"spec": run.spec, "code": run.code},
-        "resolved": dict(run.resolved),
-        "upstream": dict(run.upstream),
-        "corpus": {"name": run.corpus.name, "hash": run.corpus.hash, "is": run.corpus.summary},
-        "clips": run.work.clips,
-        "flops": run.work.flops,
-    }
-
-
-def _call(launch: Launch, run: Run) -> dict[str, object]:
-    return {
-        "run_id": run.id,
-        "stages": launch.stages.__name__,
-        "home": launch.home.root,
-        "resolved": run.resolved,
-        "corpora": {run.corpus.name: run.corpus.path},
-        "upstream": run.upstream,
-        "execution": launch.scale.execution,
-    }
-
-
 def _conclude(launch: Launch, current: Plan) -> int:
     """Collect, judge, write and show every table; the exit code."""
     from benchmarks import collect, compose, render
@@ -307,7 +156,10 @@ def _conclude(launch: Launch, current: Plan) -> int:
             code = max(code, MISMATCH)
     failed = [run.id for run in current.runs.values() if run.state == "failed"]
     _explain(launch.home, failed)
-    waiting = [run.id for run in current.runs.values() if run.state == "running"]
+    blocked = [line for line in overview.lines(current, launch.home) if line.state == "blocked"]
+    for line in blocked:
+        print(f"blocked: {line.run}: {line.words}", file=sys.stderr)
+    waiting = [run.id for run in current.runs.values() if run.state in ("running", "queued")]
     if waiting:
         print(f"{len(waiting)} runs are in the hands of another launch", file=sys.stderr)
     return FAILED if failed else code

@@ -9,7 +9,7 @@ from benchmarks.corpora import UsedCorpus
 from benchmarks.scale import Scale
 from benchmarks.spec import Table
 
-RunState = Literal["done", "running", "resume", "new", "failed", "stale", "blocked"]
+RunState = Literal["done", "running", "queued", "resume", "new", "failed", "stale", "blocked"]
 
 
 @dataclass(frozen=True)

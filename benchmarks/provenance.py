@@ -9,6 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+COMMIT_FILE = "COMMIT"
+"""In a copy of the code, which has no history: what :func:`commit` said of the original."""
+
 PACKAGES = ("torch", "torchvision", "torchaudio", "av", "numpy", "scipy", "scikit-learn")
 
 
@@ -33,6 +36,8 @@ def describe(threads: int) -> dict[str, Any]:
 def commit() -> str:
     """Short hash of the checkout's commit, with ``+`` when tracked files differ from it."""
     root = Path(__file__).parents[1]
+    if (root / COMMIT_FILE).is_file():
+        return (root / COMMIT_FILE).read_text().strip()
 
     def git(*arguments: str) -> str:
         call = ["git", "-C", str(root), *arguments]

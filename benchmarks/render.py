@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from benchmarks import document
 from benchmarks.document import Cell, Document, Row
-from benchmarks.store import write_bytes, write_text
+from benchmarks.files import write_bytes, write_text
 
 NONE = "–"
 ARROW = " → "

@@ -22,7 +22,7 @@ from PIL import Image
 
 from benchmarks import document, plot, render
 from benchmarks.document import Document
-from benchmarks.store import write_text
+from benchmarks.files import write_text
 
 TEMPLATE = "report.html.jinja"
 VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "stale")

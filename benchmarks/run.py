@@ -17,7 +17,7 @@ exit codes:
   2  a mistake in the command, a table, a scale or the data given
   3  incomplete: something has not run yet, or was not allowed to
   4  a run failed; its last log lines are shown
-  130  stopped by Ctrl-C; the same command goes on where it was
+  130  stopped by Ctrl-C; the same command goes on where it was, and submitted jobs go on anyway
 
 Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
 The tables go to tables/SCALE/ if they are complete and nothing deviates from the scale's own data,
@@ -62,7 +62,17 @@ def parser() -> argparse.ArgumentParser:
     what = new.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="show the plan and its cost, and stop")
     what.add_argument("--collect", action="store_true", help="run nothing; render what is there")
+    what.add_argument(
+        "--status",
+        action="store_true",
+        help="run nothing; show every run's state, job, progress and last log line",
+    )
     new.add_argument("--yes", action="store_true", help="do not ask")
+    new.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="on a cluster: submit and return (exit code 3); the same command collects later",
+    )
     new.add_argument(
         "--force",
         action="append",

@@ -211,6 +211,23 @@ def run(
     return result
 
 
+def listen() -> None:
+    """Let the signals by which a scheduler asks a job to stop interrupt the stages that follow."""
+    import signal
+
+    from iicl import interruption
+
+    interruption.listen(signal.SIGUSR2, signal.SIGTERM)
+
+
+def interruption(problem: Exception) -> str | None:
+    """In words why a run that ended in ``problem`` can go on in another attempt; None if not."""
+    from iicl.interruption import Interrupted
+    from iicl.training.distributed import LostRankError
+
+    return str(problem) if isinstance(problem, Interrupted | LostRankError) else None
+
+
 def neighbours(folder: Path) -> Any:
     """What a finished ``neighbours`` run wrote in ``folder``."""
     from iicl.evaluation.neighbours import load_neighbours

@@ -6,6 +6,8 @@
                                           all result.json
     <home>/runs/.aside/                   what --force moved away
     <home>/launches/<host>-<pid>          touched while a launch lives
+    <home>/jobs/, <home>/snapshots/       of clusters: what the scheduler ran, and with what code
+    <home>/preparations/                  a home of the jobs that prepare corpora on a cluster
 
 State is what these files say; nothing is ever deleted but claims.
 """
@@ -16,79 +18,35 @@ import json
 import os
 import socket
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["done", "running", "failed", "resume", "new"]
+from benchmarks.claims import Claim, is_recent
+from benchmarks.files import read_json, write_json
+from slurm.scheduler import Queue
+
+State = Literal["done", "running", "queued", "failed", "resume", "new"]
 HEARTBEAT_SECONDS = 20.0
-DEAD_AFTER_SECONDS = 300.0
 
-
-def write_json(path: Path, data: object) -> None:
-    """Write ``data`` so that a reader sees the old file or the new one, never a part.
-
-    Raises:
-        ValueError: if ``data`` holds a number that is not finite.
-    """
-    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """:func:`write_bytes` of UTF-8 text."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` so that a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as problem:
-        part.unlink(missing_ok=True)
-        raise OSError(problem.errno, problem.strerror, str(path)) from None
-
-
-def _read(path: Path) -> Any:
-    """The content of a JSON file; None if there is none.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as problem:
-        raise ValueError(f"{path} is damaged ({problem}); move it away") from None
-
-
-def _process_start(pid: int) -> str | None:
-    """When a process of this host started, in the kernel's ticks; None if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
-
-
-def _recent(path: Path) -> bool:
-    """Changed within five minutes; a time in the future was written before the clock was set."""
-    return abs(time.time() - path.stat().st_mtime) < DEAD_AFTER_SECONDS
+ClaimRun = Callable[[str, Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True)
 class Home:
-    """Everything a machine or a cluster keeps for the suite, below one folder."""
+    """Everything a machine or a cluster keeps for the suite, below one folder.
+
+    Attributes:
+        root: the folder.
+        queue: asked about the jobs that claims name.
+        token: of the launch that this object serves.
+    """
 
     root: Path
+    queue: Queue = field(default_factory=Queue, compare=False)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @property
     def corpora(self) -> Path:
@@ -100,22 +58,31 @@ class Home:
         """Folder of the run directories."""
         return self.root / "runs"
 
+    @property
+    def jobs(self) -> Path:
+        """Folder of what a cluster's scheduler was given and gave back."""
+        return self.root / "jobs"
+
+    def preparations(self) -> "Home":
+        """The home of the jobs that prepare corpora; the same launch and the same queue."""
+        return replace(self, root=self.root / "preparations")
+
     def files(self, run_id: str) -> Path:
         """The folder that belongs to the stage: checkpoints, weights, features."""
         return self.runs / run_id / "files"
 
-    def log(self, run_id: str) -> Path:
-        """What all attempts at a run printed."""
-        return self.runs / run_id / "log.txt"
+    def log(self, run_id: str, rank: int = 0) -> Path:
+        """What all attempts at a run printed; what its ranks other than the first did, apart."""
+        return self.runs / run_id / (f"log-rank{rank}.txt" if rank else "log.txt")
 
     def spec(self, run_id: str) -> dict[str, Any] | None:
         """What the run is, as it was claimed."""
-        spec: dict[str, Any] | None = _read(self.runs / run_id / "spec.json")
+        spec: dict[str, Any] | None = read_json(self.runs / run_id / "spec.json")
         return spec
 
     def result(self, run_id: str) -> dict[str, Any] | None:
         """The finished run's record; None means not finished."""
-        result: dict[str, Any] | None = _read(self.runs / run_id / "result.json")
+        result: dict[str, Any] | None = read_json(self.runs / run_id / "result.json")
         return result
 
     def finished_at(self, run_id: str) -> float:
@@ -124,17 +91,17 @@ class Home:
 
     def failure(self, run_id: str) -> dict[str, Any] | None:
         """Why the last attempt failed."""
-        failure: dict[str, Any] | None = _read(self.runs / run_id / "failure.json")
+        failure: dict[str, Any] | None = read_json(self.runs / run_id / "failure.json")
         return failure
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every execution so far, with the code, packages and device it had."""
-        attempts: list[dict[str, Any]] = _read(self.runs / run_id / "attempts.json") or []
+        attempts: list[dict[str, Any]] = read_json(self.runs / run_id / "attempts.json") or []
         return attempts
 
     def progress(self, run_id: str) -> tuple[float, str]:
         """The last fraction and line that a running stage reported."""
-        progress = _read(self.runs / run_id / "progress.json") or {"fraction": 0.0, "text": ""}
+        progress = read_json(self.runs / run_id / "progress.json") or {"fraction": 0.0, "text": ""}
         return progress["fraction"], progress["text"]
 
     def run_ids(self) -> list[str]:
@@ -144,12 +111,19 @@ class Home:
         return sorted(p.name for p in self.runs.iterdir() if not p.name.startswith("."))
 
     def state(self, run_id: str) -> State:
-        """What the files of a run say about it."""
+        """What the files of a run say about it, and of a submitted one the queue.
+
+        Raises:
+            OSError: if only the scheduler can tell, and it does not answer.
+        """
         folder = self.runs / run_id
         if (folder / "result.json").exists():
             return "done"
         if self._claim_lives(run_id):
-            return "running"
+            waits = (entry := self.queue_entry(run_id)) is not None and entry[0] == "PENDING"
+            return "queued" if waits else "running"
+        if (folder / "result.json").exists():  # it ended while the question was asked
+            return "done"
         if (folder / "failure.json").exists():
             return "failed"
         return "resume" if self.attempts(run_id) else "new"
@@ -162,7 +136,7 @@ class Home:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    # Claims: at most one launch works on a run.
+    # Claims: at most one launch, or one job, works on a run.
 
     @contextlib.contextmanager
     def launch(self) -> Iterator[None]:
@@ -185,57 +159,103 @@ class Home:
             thread.join()
             beat.unlink(missing_ok=True)
 
-    def claim(self, run_id: str, spec: Mapping[str, Any]) -> bool:
-        """Take a run for this process, unless it is finished or a live launch has it.
+    @contextlib.contextmanager
+    def claiming(self) -> Iterator[ClaimRun]:
+        """Claim many runs while no other launch does; gives the function that claims one.
 
-        A claim whose launch is dead is taken over.
+        It takes a run for this launch, unless it is finished or somebody alive has it. A claim
+        whose launch or job is dead is taken over. Jobs get into claims under the same lock, so
+        that the queue, asked inside, knows every job that a claim names.
 
         Raises:
-            ValueError: if the directory holds another run: two specifications with one short hash.
+            ValueError: if a directory holds another run: two specifications with one short hash.
+            OSError: if a claim names a job and the scheduler does not answer.
         """
+        with self._lock():
+            self.queue.forget()
+            yield self._claim
+
+    def claim(self, run_id: str, spec: Mapping[str, Any]) -> bool:
+        """Claim one run; see :meth:`claiming`."""
+        with self.claiming() as claim:
+            return claim(run_id, spec)
+
+    def _claim(self, run_id: str, spec: Mapping[str, Any]) -> bool:
         folder = self.runs / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        with self._lock():
-            if self.state(run_id) in ("done", "running"):
-                return False
-            before = self.spec(run_id)
-            if before is not None and before["identity"] != spec["identity"]:
-                raise ValueError(f"{run_id} holds another run; move it aside: --force {run_id}")
-            path = folder / "claim.json"
+        if self.state(run_id) in ("done", "running", "queued"):
+            return False
+        before = self.spec(run_id)
+        if before is not None and before["identity"] != spec["identity"]:
+            raise ValueError(f"{run_id} holds another run; move it aside: --force {run_id}")
+        path = folder / "claim.json"
+        path.unlink(missing_ok=True)
+        try:
+            with path.open("x") as file:
+                json.dump(Claim.of_this_process(self.token).to_json(), file)
+            write_json(folder / "spec.json", dict(spec))
+        except OSError:  # a full disk: half a claim would look alive
             path.unlink(missing_ok=True)
-            mine = {
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "process_start": _process_start(os.getpid()),
-            }
-            try:
-                with path.open("x") as file:
-                    json.dump(mine, file)
-                write_json(folder / "spec.json", dict(spec))
-            except OSError:  # a full disk: half a claim would look alive
-                path.unlink(missing_ok=True)
-                raise
-            (folder / "failure.json").unlink(missing_ok=True)
+            raise
+        (folder / "failure.json").unlink(missing_ok=True)
+        return True
+
+    def hand_over(self, jobs: Mapping[str, str]) -> None:
+        """Say which submitted job (id) has each run of this launch from now on."""
+        with self._lock():
+            for run_id, job in jobs.items():
+                self._set_job(run_id, self.token, self.queue.cluster(), job)
+
+    def take(self, run_id: str, launch: str, cluster: str, job: str) -> bool:
+        """Start on a run in a job; False if the launch that submitted it has lost the run."""
+        with self._lock():
+            return self._set_job(run_id, launch, cluster, job)
+
+    def _set_job(self, run_id: str, launch: str, cluster: str, job: str) -> bool:
+        claim = self.claimed(run_id)
+        if claim is None or claim.launch != launch:
+            return False
+        if (claim.cluster, claim.job) != (cluster, job):
+            path = self.runs / run_id / "claim.json"
+            write_json(path, replace(claim, cluster=cluster, job=job).to_json())
         return True
 
     def release(self, run_id: str) -> None:
         """Give a claimed run back, finished or not."""
         (self.runs / run_id / "claim.json").unlink(missing_ok=True)
 
+    def claimed(self, run_id: str) -> Claim | None:
+        """The claim on a run, alive or dead.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        data = read_json(self.runs / run_id / "claim.json")
+        try:
+            return None if data is None else Claim(**data)
+        except TypeError:
+            raise ValueError(f"{run_id}: claim.json is of another version; remove it") from None
+
+    def queue_entry(self, run_id: str) -> tuple[str, str] | None:
+        """Slurm's state and reason for the job of a run; None if no such job is to come."""
+        try:
+            claim = self.claimed(run_id)
+        except ValueError:
+            return None
+        if claim is None or not claim.job:
+            return None
+        return self.queue.state(claim.cluster, claim.user, claim.job)
+
     def _claim_lives(self, run_id: str) -> bool:
         try:
-            claim = _read(self.runs / run_id / "claim.json")
+            claim = self.claimed(run_id)
         except ValueError:  # its writer died, or is writing it this moment
-            return _recent(self.runs / run_id)
-        if claim is None:
-            return False
-        if claim["host"] == socket.gethostname():
-            return _process_start(claim["pid"]) == claim["process_start"]
-        beat = self.root / "launches" / f"{claim['host']}-{claim['pid']}"
-        return beat.exists() and _recent(beat)
+            return is_recent(self.runs / run_id)
+        return claim is not None and claim.lives(self.root / "launches", self.queue)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -243,15 +263,31 @@ class Home:
     # What happens to a claimed run.
 
     def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
-        """Record that an execution starts."""
-        attempts = [*self.attempts(run_id), {**provenance, "ended": "unknown"}]
-        write_json(self.runs / run_id / "attempts.json", attempts)
+        """Record that an execution starts, and what earlier ones have left to go on from."""
+        begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
+        write_json(self.runs / run_id / "attempts.json", [*self.attempts(run_id), begun])
 
-    def _end_attempt(self, run_id: str, ended: str) -> None:
+    def end_attempt(self, run_id: str, ended: str) -> None:
+        """Record how an execution ended."""
         attempts = self.attempts(run_id)
         if attempts:
             attempts[-1]["ended"] = ended
             write_json(self.runs / run_id / "attempts.json", attempts)
+
+    def num_in_vain(self, run_id: str) -> int:
+        """How many of the last attempts in a row left nothing new to go on from."""
+        left, count = self._left(run_id), 0
+        for attempt in reversed(self.attempts(run_id)):
+            if attempt["found"] != left or attempt["ended"].startswith("failed"):
+                break
+            count += 1
+        return count
+
+    def _left(self, run_id: str) -> list[str]:
+        """Names of the stage's files; checkpoints bear their step in theirs."""
+        files = self.files(run_id)
+        found = (path for path in files.rglob("*") if not path.name.startswith("."))
+        return sorted(str(path.relative_to(files)) for path in found if path.is_file())
 
     def report(self, run_id: str, fraction: float, text: str) -> None:
         """Let a display see how far a run is."""
@@ -259,20 +295,20 @@ class Home:
 
     def finish(self, run_id: str, result: Mapping[str, Any]) -> None:
         """Record success; the last file that a run writes."""
-        self._end_attempt(run_id, "finished")
+        self.end_attempt(run_id, "finished")
         write_json(self.runs / run_id / "result.json", dict(result))
 
     def fail(self, run_id: str, reason: str) -> None:
         """Record failure, unless the attempt has already said why it failed."""
         if self.failure(run_id) is None:
-            self._end_attempt(run_id, f"failed: {reason}")
+            self.end_attempt(run_id, f"failed: {reason}")
             write_json(self.runs / run_id / "failure.json", {"reason": reason})
 
     def move_aside(self, run_id: str) -> Path:
         """Take a run out of sight without deleting anything.
 
         Raises:
-            ValueError: if a live launch is working on it.
+            ValueError: if somebody alive is working on it.
         """
         with self._lock():
             if self._claim_lives(run_id):
@@ -289,9 +325,9 @@ class Home:
     def accept(self, run_id: str, code: str) -> None:
         """Let a result of other code stand for the code with the full hash ``code``."""
         path = self.runs / run_id / "accepted.json"
-        write_json(path, sorted({*(_read(path) or []), code}))
+        write_json(path, sorted({*(read_json(path) or []), code}))
 
     def accepted(self, run_id: str) -> list[str]:
         """Hashes of the code that a person let this result stand for."""
-        accepted: list[str] = _read(self.runs / run_id / "accepted.json") or []
+        accepted: list[str] = read_json(self.runs / run_id / "accepted.json") or []
         return accepted

@@ -2,21 +2,27 @@
 
 import contextlib
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
+from benchmarks.batching import Preview
 from benchmarks.cost import Rates
+from benchmarks.overview import Line
 from benchmarks.plan import Plan
 from benchmarks.store import Home
-from slurm.launcher import Event, Site
+from slurm.site import ProcessSite, Site
 
-STATES = ("done", "running", "resume", "new", "failed", "stale", "blocked")
+STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked")
 WIDTH_WITHOUT_TERMINAL = 132
 MAX_STALE_LINES = 20
 
@@ -41,7 +47,7 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     total = 0.0
     for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
         runs = [r for r in plan.runs.values() if r.stage == stage]
-        to_go = [r for r in runs if r.state not in ("done", "running")]
+        to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
         found = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
         seconds = sum(s for s, _ in found)
         total += seconds
@@ -60,10 +66,13 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     )
     if total:
         out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
-    out.print(
-        f"precision: {plan.precision}; site: {site.name}, {site.num_processes()} at a time:"
-        f" at least {_duration(total / site.num_processes())} to go"
-    )
+    where = f"site: {site.name}"
+    if isinstance(site, ProcessSite):
+        where += (
+            f", {site.num_processes()} at a time:"
+            f" at least {_duration(total / site.num_processes())} to go"
+        )
+    out.print(f"precision: {plan.precision}; {where}")
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
     stale = [other for run in plan.runs.values() for other in run.stale]
@@ -130,7 +139,7 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 class Progress:
     """One bar for all runs of a launch and one for each that is running now."""
 
-    def __init__(self, home: Home, run_ids: Sequence[str]) -> None:
+    def __init__(self, home: Home, num_runs: int) -> None:
         self._home = home
         self._console = console()
         self._bars = Bars(
@@ -141,7 +150,7 @@ class Progress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._all = self._bars.add_task("all runs", total=len(run_ids), text="")
+        self._all = self._bars.add_task("all runs", total=num_runs, text="")
         self._running: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -156,21 +165,78 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
-    def on_event(self, event: Event) -> None:
-        """Show a run's start or end."""
-        run_id = event.job.id
-        if event.kind == "started":
+    def started(self, run_id: str) -> None:
+        """Show a bar for a run, if there is none yet."""
+        if run_id not in self._running:
             self._running[run_id] = self._bars.add_task(run_id, total=1.0, text="")
-            return
+
+    def ended(self, run_id: str, how: str, why: str) -> None:
+        """Take a run's bar away, and say how it ended unless it is finished."""
         if run_id in self._running:
             self._bars.remove_task(self._running.pop(run_id))
         self._bars.advance(self._all)
-        if event.kind != "finished" or not self._console.is_terminal:
-            message = f": {event.message}" if event.message else ""
-            self._console.print(f"{event.kind}: {run_id}{message}", markup=False)
+        if how != "finished" or not self._console.is_terminal:
+            message = f": {why}" if why else ""
+            self._console.print(f"{how}: {run_id}{message}", markup=False)
 
     def tick(self) -> None:
         """Read how far the running stages are."""
         for run_id, task in self._running.items():
             fraction, text = self._home.progress(run_id)
             self._bars.update(task, completed=fraction, text=text)
+
+
+def show_scripts(previews: Sequence[Preview], unit: str) -> None:
+    """What each array of jobs would be submitted with, and what it takes."""
+    out = console(to_stdout=True)
+    for number, preview in enumerate(previews, start=1):
+        jobs = f"{preview.num_jobs} job{'' if preview.num_jobs == 1 else 's'}"
+        out.print(
+            f"\nARRAY{number}: {jobs}, {preview.num_runs} runs,"
+            f" {_hours(preview.seconds)} {unit} hours",
+            markup=False,
+        )
+        out.print(preview.script, markup=False, soft_wrap=True)
+
+
+def show_status(read: Callable[[], Sequence[Line]], *, refresh_seconds: float) -> None:
+    """Every run's state; on a terminal again and again until nothing is running or queued."""
+    out = console(to_stdout=True)
+    found = read()
+    if not out.is_terminal:
+        out.print(_status(found), soft_wrap=True)
+        out.print(_counts(found))
+        return
+    with Live(_screen(found, out.height), console=out, auto_refresh=False) as live:
+        while any(line.state in ("running", "queued") for line in found):
+            time.sleep(refresh_seconds)
+            found = read()
+            live.update(_screen(found, out.height), refresh=True)
+
+
+def _screen(found: Sequence[Line], height: int) -> Group:
+    """What fits: counts, and the runs that are not done, running ones first."""
+    order = {state: i for i, state in enumerate(("failed", "running", "blocked", "resume"))}
+    open_ones = sorted(
+        (line for line in found if line.state != "done"),
+        key=lambda line: order.get(line.state, len(order)),
+    )
+    shown = open_ones[: max(1, height - 6)]
+    hidden = len(open_ones) - len(shown)
+    return Group(_status(shown), _counts(found) + (f"; {hidden} more not shown" if hidden else ""))
+
+
+def _status(found: Sequence[Line]) -> Table:
+    grid = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "job", "progress", "last words"):
+        grid.add_column(column, no_wrap=True, overflow="ellipsis")
+    for line in found:
+        progress = "" if line.progress is None else f"{100 * line.progress:.0f} %"
+        cells = (line.run, line.state, line.job, progress, line.words)
+        grid.add_row(*(Text(cell) for cell in cells))
+    return grid
+
+
+def _counts(found: Sequence[Line]) -> str:
+    states = Counter(line.state for line in found)
+    return f"{len(found)} runs: " + ", ".join(f"{n} {state}" for state, n in states.most_common())

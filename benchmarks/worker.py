@@ -1,9 +1,10 @@
-"""One attempt at one run, inside the job that a site started for it."""
+"""One attempt at one run, inside the process or the tasks of a job that a site started for it."""
 
+import contextlib
 import importlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from benchmarks import provenance
 from benchmarks.store import Home
 
 REPORT_SECONDS = 0.5
+
+Report = Callable[[float, str], None]
 
 
 def run(
@@ -22,6 +25,8 @@ def run(
     corpora: Mapping[str, Path],
     upstream: Mapping[str, str],
     execution: Mapping[str, Any],
+    place: Mapping[str, Any] | None = None,
+    rank: int = 0,
 ) -> None:
     """Carry out a claimed run and record its result, or why there is none.
 
@@ -33,18 +38,14 @@ def run(
         corpora: folders of prepared corpora by name.
         upstream: ids of finished runs by role.
         execution: how to carry it out; never part of the run's identity.
+        place: where this attempt is, for its record.
+        rank: number of this task among those of the run.
+
+    Raises:
+        Exception: whatever the stage raised, after it was recorded.
     """
-    store = Home(home)
-    store.begin_attempt(run_id, provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0"))))
-    start, last = time.monotonic(), 0.0
-
-    def report(fraction: float, text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= REPORT_SECONDS:
-            last = time.monotonic()
-            store.report(run_id, fraction, text)
-
-    try:
+    store, start = Home(home), time.monotonic()
+    with attempt(store, run_id, stages, place or {}, rank, upstream.values()) as report:
         files = store.files(run_id)
         files.mkdir(parents=True, exist_ok=True)
         result = importlib.import_module(stages).run(
@@ -56,10 +57,87 @@ def run(
             report=report,
         )
         _check(result)
-        store.finish(run_id, {**result, "seconds": time.monotonic() - start})
+        if rank == 0:
+            store.finish(run_id, {**result, "seconds": time.monotonic() - start})
+
+
+def prepare(
+    *,
+    run_id: str,
+    stages: str,
+    home: Path,
+    function: str,
+    arguments: Mapping[str, Any],
+    place: Mapping[str, Any],
+    rank: int,
+) -> None:
+    """Carry out a claimed preparation of a corpus, or of a part of one.
+
+    Args:
+        run_id: the preparation.
+        stages: name of the module that prepares.
+        home: root of the home folder of preparations.
+        function: of that module.
+        arguments: for it, but for ``num_workers`` and ``progress``.
+        place: where this attempt is, for its record.
+        rank: 0; a preparation is a single task.
+
+    Raises:
+        Exception: whatever the function raised, after it was recorded.
+    """
+    store = Home(home)
+    with attempt(store, run_id, stages, place, rank) as report:
+        getattr(importlib.import_module(stages), function)(
+            **arguments,
+            num_workers=int(os.environ.get("SLURM_CPUS_PER_TASK", "1")),
+            progress=lambda done, total: report(done / total, f"{done} of {total} items"),
+        )
+        store.finish(run_id, {})
+
+
+@contextlib.contextmanager
+def attempt(
+    store: Home,
+    run_id: str,
+    stages: str,
+    place: Mapping[str, Any],
+    rank: int,
+    upstream: Collection[str] = (),
+) -> Iterator[Report]:
+    """Surrounds one attempt and records how it ended, unless it finished.
+
+    Args:
+        store: the home.
+        run_id: the run.
+        stages: name of the module that tells interruptions from failures.
+        place: where this attempt is.
+        rank: only the first one records anything but a failure of its own.
+        upstream: runs that an error may name.
+
+    Yields:
+        what the stage may call with its finished fraction, 0-1, and a line of text.
+    """
+    if rank == 0:
+        described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
+        store.begin_attempt(run_id, {**described, **place})
+    last = 0.0
+
+    def report(fraction: float, text: str) -> None:
+        nonlocal last
+        if rank == 0 and time.monotonic() - last >= REPORT_SECONDS:
+            last = time.monotonic()
+            store.report(run_id, fraction, text)
+
+    try:
+        yield report
     except Exception as problem:
-        again = [f"; --force {other}" for other in upstream.values() if other in str(problem)]
-        store.fail(run_id, f"{type(problem).__name__}: {problem}{''.join(again)}")
+        why = importlib.import_module(stages).interruption(problem)
+        if why is not None and rank == 0:
+            store.end_attempt(run_id, why)
+        if why is None:
+            again = [f"; --force {other}" for other in upstream if other in str(problem)]
+            whose = f"rank {rank}: " if rank else ""
+            store.fail(run_id, f"{whose}{type(problem).__name__}: {problem}{''.join(again)}")
         raise
 
 

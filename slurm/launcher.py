@@ -1,7 +1,7 @@
 """Runs jobs that depend on one another at a site: in this process or in processes beside it.
 
-A job names its function as text, so that launching imports nothing of what it launches. A backend
-is one function in :data:`BACKENDS`; another scheduler is another function.
+A job names its function as text, so that launching imports nothing of what it launches. Jobs of a
+cluster go through :mod:`slurm.scheduler` instead: they outlive their launcher.
 """
 
 import contextlib
@@ -13,15 +13,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+from slurm.site import ProcessSite
 
-SITES = Path(__file__).parent / "sites"
 LAST_LINES = 12
 
 
@@ -45,27 +44,6 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where jobs run.
-
-    Attributes:
-        name: the name of its file in ``slurm/sites``.
-        backend: a key of :data:`BACKENDS`.
-        processes: jobs at the same time; ``None`` is one per processor core this process may use.
-        environment: variables set for every job, before anything is imported in it.
-    """
-
-    name: str
-    backend: str
-    processes: int | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def num_processes(self) -> int:
-        """Jobs that run at the same time."""
-        return self.processes or len(os.sched_getaffinity(0))
-
-
-@dataclass(frozen=True)
 class Event:
     """Something that happened to a job; ``message`` says why it failed or what it waits for."""
 
@@ -77,35 +55,9 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
-def sites() -> list[str]:
-    """Names of the sites that have a file."""
-    return sorted(path.stem for path in SITES.glob("*.yaml"))
-
-
-def load_site(name: str) -> Site:
-    """Read ``slurm/sites/<name>.yaml``.
-
-    Raises:
-        ValueError: if there is no such site, or its file has an unknown key or backend.
-    """
-    path = SITES / f"{name}.yaml"
-    if not path.is_file():
-        raise ValueError(f"unknown site {name!r}; known: {', '.join(sites())}")
-    data = yaml.safe_load(path.read_text())
-    legal = set(Site.__dataclass_fields__) - {"name"}
-    if unknown := set(data) - legal:
-        raise ValueError(f"{path.name}: unknown {sorted(unknown)}; known: {sorted(legal)}")
-    site = Site(name=name, **data)
-    if site.backend not in BACKENDS:
-        raise ValueError(
-            f"{path.name}: unknown backend {site.backend!r}; known: {', '.join(BACKENDS)}"
-        )
-    return site
-
-
 def launch(
     jobs: Sequence[Job],
-    site: Site,
+    site: ProcessSite,
     *,
     preload: Sequence[str] = (),
     on_event: OnEvent = lambda event: None,
@@ -181,7 +133,7 @@ def last_lines(log: Path) -> str:
 
 
 def _run_inline(
-    queue: _Queue, site: Site, preload: Sequence[str], tick: Callable[[], None]
+    queue: _Queue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
 ) -> None:
     while job := queue.next():
         error = None
@@ -198,7 +150,9 @@ def _run_inline(
         tick()
 
 
-def _run_local(queue: _Queue, site: Site, preload: Sequence[str], tick: Callable[[], None]) -> None:
+def _run_local(
+    queue: _Queue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
+) -> None:
     context = multiprocessing.get_context("forkserver")
     running: list[tuple[ForkServerProcess, Job]] = []
     with _environment(site.environment):
@@ -271,7 +225,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-BACKENDS: dict[str, Callable[[_Queue, Site, Sequence[str], Callable[[], None]], None]] = {
+BACKENDS: dict[str, Callable[[_Queue, ProcessSite, Sequence[str], Callable[[], None]], None]] = {
     "inline": _run_inline,
     "local": _run_local,
 }

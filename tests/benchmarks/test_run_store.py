@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.store import DEAD_AFTER_SECONDS, Home, write_json
+from benchmarks.claims import DEAD_AFTER_SECONDS, Claim
+from benchmarks.files import write_json
+from benchmarks.store import Home
 
 SPEC = {"identity": {"spec": "a", "code": "b"}}
 
@@ -46,7 +48,7 @@ def test_a_run_passes_through_its_states(home: Home) -> None:
 
 
 def claim(home: Home, host: str, pid: int, start: str | None) -> None:
-    content = {"host": host, "pid": pid, "process_start": start}
+    content = Claim("token", "somebody", host, pid, start).to_json()
     write_json(home.runs / "r" / "claim.json", content)
 
 

@@ -5,9 +5,13 @@ from typing import Any
 import pytest
 
 from slurm import launcher
-from slurm.launcher import Event, Job, Site
+from slurm.launcher import Event, Job
+from slurm.site import ProcessSite
 
-SITES = [Site("inline", "inline", 1), Site("local", "local", 2)]
+SITES = [
+    ProcessSite(name="inline", backend="inline", processes=1),
+    ProcessSite(name="local", backend="local", processes=2),
+]
 
 
 def job(folder: Path, name: str, function: str, *after: str, **kwargs: Any) -> Job:
@@ -16,7 +20,7 @@ def job(folder: Path, name: str, function: str, *after: str, **kwargs: Any) -> J
 
 @pytest.mark.parametrize("site", SITES, ids=lambda s: s.name)
 def test_a_job_starts_after_its_predecessors_and_prints_to_its_log(
-    site: Site, tmp_path: Path
+    site: ProcessSite, tmp_path: Path
 ) -> None:
     path = tmp_path / "out"
     jobs = [
@@ -31,7 +35,9 @@ def test_a_job_starts_after_its_predecessors_and_prints_to_its_log(
 
 
 @pytest.mark.parametrize("site", SITES, ids=lambda s: s.name)
-def test_a_failed_job_blocks_what_follows_and_nothing_else(site: Site, tmp_path: Path) -> None:
+def test_a_failed_job_blocks_what_follows_and_nothing_else(
+    site: ProcessSite, tmp_path: Path
+) -> None:
     events: list[Event] = []
     jobs = [
         job(tmp_path, "bad", "fail"),
@@ -84,7 +90,9 @@ def test_ctrl_c_ends_running_jobs(tmp_path: Path) -> None:
 
 
 def test_the_environment_reaches_the_job_and_leaves_the_caller(tmp_path: Path) -> None:
-    site = Site("local", "local", 1, {"IICL_TEST_VARIABLE": "yes"})
+    site = ProcessSite(
+        name="local", backend="local", processes=1, environment={"IICL_TEST_VARIABLE": "yes"}
+    )
     path = tmp_path / "out"
     entry = Job("a", "os:system", {"command": f"echo $IICL_TEST_VARIABLE > {path}"}, (), path)
     launcher.launch([entry], site)
@@ -98,13 +106,3 @@ def test_jobs_that_repeat_or_precede_their_predecessors_are_refused(tmp_path: Pa
         launcher.launch([one, one], SITES[0])
     with pytest.raises(ValueError, match="'b' repeats, or precedes"):
         launcher.launch([job(tmp_path, "b", "fail", "a"), one], SITES[0])
-
-
-@pytest.mark.parametrize("name", launcher.sites())
-def test_every_site_file_can_be_loaded(name: str) -> None:
-    assert launcher.load_site(name).num_processes() >= 1
-
-
-def test_an_unknown_site_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown site 'moon'; known: inline, local"):
-        launcher.load_site("moon")

@@ -1,0 +1,77 @@
+"""Who is at work on a run: a launch, or a job that a launch has submitted."""
+
+import getpass
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from slurm.scheduler import Queue
+
+DEAD_AFTER_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What ``claim.json`` of a run holds.
+
+    Attributes:
+        launch: a token that no other launch has.
+        user: who launched.
+        host: of the launching process.
+        pid: of the launching process.
+        process_start: when that process started, in its kernel's ticks.
+        cluster: name of the cluster that has the job; empty until there is one.
+        job: id of the submitted job; empty until there is one.
+    """
+
+    launch: str
+    user: str
+    host: str
+    pid: int
+    process_start: str | None
+    cluster: str = ""
+    job: str = ""
+
+    @classmethod
+    def of_this_process(cls, launch: str) -> "Claim":
+        """The claim of a launch that this process carries out."""
+        pid = os.getpid()
+        return cls(launch, getpass.getuser(), socket.gethostname(), pid, process_start(pid))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def lives(self, launches: Path, queue: Queue) -> bool:
+        """Whether somebody is still at work.
+
+        Args:
+            launches: folder of the heartbeats of launches.
+            queue: asked about jobs.
+
+        Raises:
+            OSError: if the job's cluster is this one, and does not answer.
+        """
+        if self.job:
+            return queue.state(self.cluster, self.user, self.job) is not None
+        if self.host == socket.gethostname():
+            return process_start(self.pid) == self.process_start
+        beat = launches / f"{self.host}-{self.pid}"
+        return beat.exists() and is_recent(beat)
+
+
+def process_start(pid: int) -> str | None:
+    """When a process of this host started, in the kernel's ticks; None if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]
+
+
+def is_recent(path: Path) -> bool:
+    """Changed within five minutes; a time in the future was written before the clock was set."""
+    return abs(time.time() - path.stat().st_mtime) < DEAD_AFTER_SECONDS

@@ -1,0 +1,121 @@
+"""A job of a cluster: the runs, or the part of a preparation, that one submitted job carries out.
+
+Every task of the job calls :func:`carry_out`. What happens is told by the files of the runs; the
+exit code tells Slurm whether jobs that wait for this one may start, and the job's script whether it
+is to be requeued.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.store import Home
+from slurm import task
+from slurm.scheduler import AGAIN
+from slurm.task import Task
+
+DONE, FAILED = 0, 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job is submitted with.
+
+    Attributes:
+        target: the function that makes one attempt at one run, as ``module:function``.
+        runs: its arguments for each run, ``run_id`` among them.
+        stages: name of the module that carries stages out.
+        home: root of the home folder that holds the runs.
+        launch: token of the launch that claimed the runs.
+        cluster: name of the cluster that has the job.
+        site: name of its site, for the record.
+        patience: how many attempts in a row may leave nothing new before a run counts as failed;
+            0 for any number.
+    """
+
+    target: str
+    runs: Sequence[Mapping[str, Any]]
+    stages: str
+    home: Path
+    launch: str
+    cluster: str
+    site: str
+    patience: int
+
+
+def carry_out(work: Work) -> NoReturn:
+    """Carry out runs one after another; those that are done already are passed over.
+
+    Raises:
+        SystemExit: always: 0 if all are done or no longer this launch's, 1 if one failed, and
+            :data:`slurm.scheduler.AGAIN` if the job was interrupted.
+        ValueError: if this is no task of a Slurm job.
+    """
+    us = task.enter()
+    stages = importlib.import_module(work.stages)
+    ended = DONE
+    try:
+        stages.listen()
+        for arguments in work.runs:
+            ended = max(ended, _carry_out_one(work, us, arguments))
+    except Exception as problem:
+        if stages.interruption(problem) is None:
+            raise
+        print(f"interrupted: {problem}", file=sys.stderr, flush=True)
+        sys.exit(AGAIN)
+    sys.exit(ended)
+
+
+def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
+    home, run_id = Home(work.home), arguments["run_id"]
+    # All tasks read these files and come to the same end: nobody writes any of them before all
+    # tasks of a run with several have met.
+    if home.result(run_id) is not None:
+        return DONE
+    if home.failure(run_id) is not None:
+        return FAILED
+    claim = home.claimed(run_id)
+    if claim is None or claim.launch != work.launch:
+        print(f"{run_id} is another launch's", flush=True)
+        return DONE
+    vain = home.num_in_vain(run_id)
+    if work.patience and vain >= work.patience:
+        if us.rank == 0:
+            last = home.attempts(run_id)[-1]["ended"].replace("unknown", "killed")
+            home.fail(run_id, f"{vain} attempts in a row got no further; the last was {last}")
+            home.release(run_id)
+        return FAILED
+    if us.rank == 0 and not home.take(run_id, work.launch, work.cluster, us.job):
+        return DONE
+    _print_to(home.log(run_id, us.rank))
+    place = {
+        "site": work.site,
+        "job": us.job,
+        "host": us.host,
+        "num_ranks": us.num_tasks,
+        "num_nodes": us.num_nodes,
+    }
+    module, function = work.target.split(":")
+    try:
+        getattr(importlib.import_module(module), function)(**arguments, place=place, rank=us.rank)
+    except Exception as problem:
+        if importlib.import_module(work.stages).interruption(problem) is not None:
+            raise
+        traceback.print_exc()
+        return FAILED
+    finally:
+        if us.rank == 0 and (home.result(run_id) or home.failure(run_id)):
+            home.release(run_id)
+    return DONE
+
+
+def _print_to(log: Path) -> None:
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())

@@ -1,0 +1,84 @@
+"""What ``--status`` shows: every run's state, job, progress and last words."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.plan import Plan
+from benchmarks.store import Home
+
+TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run.
+
+    Attributes:
+        run: its id.
+        state: from the files; ``blocked`` if it waits for one that failed.
+        job: id of the job that has it or had it last; empty if there was none.
+        progress: finished fraction, 0-1, of a run that has begun and not ended.
+        words: why it waits, failed or is blocked, or the last line that it printed.
+    """
+
+    run: str
+    state: str
+    job: str
+    progress: float | None
+    words: str
+
+
+def lines(plan: Plan, home: Home) -> Iterator[Line]:
+    """The runs of a plan in their order, after the preparations that the home knows of."""
+    preparations = home.preparations()
+    yield from _lines(preparations, {i: () for i in preparations.run_ids()})
+    yield from _lines(home, {i: tuple(run.upstream.values()) for i, run in plan.runs.items()})
+
+
+def _lines(home: Home, upstream: Mapping[str, Iterable[str]]) -> Iterator[Line]:
+    lost: dict[str, str] = {}  # run -> the failed one that it waits for
+    for run_id, before in upstream.items():
+        state: str = home.state(run_id)
+        if state == "done":
+            yield Line(run_id, state, "", None, "")
+            continue
+        job, progress, words = _job(home, run_id), None, ""
+        cause = next((lost[i] for i in before if i in lost), None)
+        if state == "failed":
+            lost[run_id] = run_id
+            words = str((home.failure(run_id) or {})["reason"])
+        elif state == "queued":
+            entry = home.queue_entry(run_id)
+            words = "" if entry is None or entry[1] == "None" else entry[1]
+        elif state == "running":
+            progress, words = home.progress(run_id)[0], last_line(home.log(run_id))
+        elif cause is not None:
+            lost[run_id], state, words = cause, "blocked", f"after {cause}"
+        elif state == "resume":
+            progress, words = home.progress(run_id)[0], last_line(home.log(run_id))
+        elif job:
+            words = "its job ended before it began"
+        yield Line(run_id, state, job, progress, " ".join(words.split()))
+
+
+def _job(home: Home, run_id: str) -> str:
+    try:
+        claim = home.claimed(run_id)
+    except ValueError:
+        return ""
+    if claim is not None and claim.job:
+        return claim.job
+    attempts = home.attempts(run_id)
+    return str(attempts[-1].get("job", "")) if attempts else ""
+
+
+def last_line(log: Path) -> str:
+    """The last line in a file that is not blank; empty if there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

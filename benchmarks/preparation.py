@@ -1,0 +1,111 @@
+"""Having the jobs of a cluster prepare corpora: an array over the shards of each."""
+
+import sys
+from typing import Any
+
+from benchmarks import on_cluster, snapshot
+from benchmarks.corpora import UsedCorpus
+from benchmarks.plan import Plan
+from benchmarks.request import Launch
+from benchmarks.store import Home
+from slurm import scheduler
+from slurm.scheduler import Array
+
+Call = tuple[str, dict[str, Any]]
+"""A function of the stages' module, and its arguments."""
+
+
+def prepare(launch: Launch, current: Plan, *, wait: bool) -> Plan | None:
+    """Have jobs prepare what is not prepared; the plan with it, None if that is still to come.
+
+    A real copy is prepared by an array over its shards, a generated one by a single job.
+
+    Raises:
+        ValueError: if a preparation failed, with its reason.
+        OSError: if Slurm is not there or refuses.
+    """
+    home = launch.home.preparations()
+    asked: list[str] = []
+    for corpus in current.used_corpora():
+        if corpus.source is not None or corpus.to_prepare:
+            asked += _submit_preparation(launch, home, corpus)
+    if not asked:
+        return current
+    print(f"preparing: {len(asked)} jobs", file=sys.stderr)
+    if not wait:
+        print("--status shows how they get on; the same command goes on after", file=sys.stderr)
+        return None
+    on_cluster.watch(home, asked)
+    for run_id in asked:
+        if (failure := home.failure(run_id)) is not None:
+            raise ValueError(f"{run_id}: {failure['reason']}")
+    if any(home.state(run_id) != "done" for run_id in asked):
+        return None
+    current = launch.plan()
+    for corpus in current.used_corpora():
+        print(corpus.summary, file=sys.stderr)
+    return current
+
+
+def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[str]:
+    """Submit what a corpus lacks; the preparations to wait for, those of others among them."""
+    site, stages = on_cluster.the_site(launch), launch.stages
+    common: dict[str, Any] = {
+        "corpus": corpus.name,
+        "source": corpus.source,
+        "preparation": dict(corpus.preparation),
+        "out": corpus.path,
+    }
+    name = f"prepare-{corpus.path.name}"
+    parts: dict[str, Call] = {}
+    last: dict[str, Call]
+    if corpus.source is None:
+        last = {name: ("prepare", {**common, "generate": corpus.generate})}
+    else:
+        survey = stages.survey(corpus.name, corpus.source, corpus.preparation, corpus.path)
+        if survey.current:
+            return []
+        name = f"{name}-{survey.fingerprint[:8]}"
+        number = min(survey.num_shards, site.max_array)
+        for part in range(number):
+            arguments = {**common, "part": part, "num_parts": number}
+            parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)
+        last = {name: ("assemble", common)}
+    if home.state(name) == "done":  # and what it made is gone
+        for run_id in [*parts, *last]:
+            if home.spec(run_id) is not None:
+                home.move_aside(run_id)
+    code = snapshot.take(launch.folder, launch.home.root)
+    claimed: list[str] = []
+    jobs: dict[str, str] = {}
+    try:
+        with home.claiming() as claim:
+            for run_id, (function, _) in {**parts, **last}.items():
+                if claim(run_id, {"identity": {"function": function}}):
+                    claimed.append(run_id)
+                elif home.state(run_id) != "done" and (other := home.claimed(run_id)):
+                    jobs[run_id] = other.job
+        for group in (parts, last):
+            ours = {i: call for i, call in group.items() if i in claimed}
+            if not ours:
+                continue
+            after = tuple(sorted({job for i, job in jobs.items() if i in parts and group is last}))
+            calls = [
+                {
+                    "run_id": run_id,
+                    "stages": stages.__name__,
+                    "home": home.root,
+                    "function": function,
+                    "arguments": arguments,
+                }
+                for run_id, (function, arguments) in ours.items()
+            ]
+            cluster = home.queue.cluster()
+            works = [on_cluster.work(launch, home, cluster, "prepare", [one]) for one in calls]
+            array = Array("iicl-prepare", "benchmarks.job:carry_out", works, 1, after)
+            ids = scheduler.submit(array, site, launch.home.jobs, code)
+            home.hand_over(dict(zip(ours, ids, strict=True)))
+            jobs |= dict(zip(ours, ids, strict=True))
+    finally:
+        on_cluster.release_unsubmitted(home, claimed)
+    return [*parts, *last]

@@ -1,0 +1,100 @@
+"""What one command names, found and read: tables, scale, site, home, data."""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks import corpora, planner, provenance
+from benchmarks.plan import Plan
+from benchmarks.scale import Scale, load_scale
+from benchmarks.spec import Table
+from benchmarks.store import Home
+from benchmarks.tables import find_tables
+from slurm.site import ProcessSite, Site, load_site
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """One command with everything it names found and read."""
+
+    arguments: argparse.Namespace
+    stages: ModuleType
+    folder: Path
+    tables: list[Table]
+    scale: Scale
+    site: Site
+    home: Home
+    data: Mapping[str, Path]
+    precision: str
+
+    def plan(self) -> Plan:
+        """The plan as the files are now."""
+        return planner.make(
+            self.tables,
+            self.scale,
+            seeds=self.arguments.seeds,
+            precision=self.precision,
+            corpora=corpora.resolve(self.scale, self.data, self.home, self.stages, self.folder),
+            home=self.home,
+            stages=self.stages,
+            code=self.folder,
+        )
+
+    def out(self, complete: bool) -> Path:
+        """Where the tables go: only a complete, undeviating result may replace a published one."""
+        if self.arguments.out:
+            return Path(self.arguments.out)
+        tags = [
+            f"{name}.{path.resolve().name}"
+            for name, path in sorted(self.data.items())
+            if self.scale.corpora[name].generate is not None
+        ]
+        if self.arguments.seeds is not None:
+            tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
+        if self.arguments.precision != "auto":
+            tags.append(self.arguments.precision)
+        if complete and not tags:
+            return self.folder / "tables" / self.scale.scale
+        return self.home.root / "tables" / "-".join([self.scale.scale, *tags])
+
+
+def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Launch:
+    """Find and check everything that the command line names.
+
+    Raises:
+        ValueError: at the first thing that does not exist or is wrong, in one line.
+    """
+    data: dict[str, Path] = {}
+    for text in arguments.data:
+        name, equals, path = text.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--data {text}: NAME=PATH is expected")
+        if name in data:
+            raise ValueError(f"--data {name} is given twice")
+        data[name] = Path(path)
+    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
+        raise ValueError(f"--seeds {arguments.seeds}: a seed repeats")
+    if arguments.seeds is not None and min(arguments.seeds) < 0:
+        raise ValueError(f"--seeds {arguments.seeds}: a seed must be 0 or more")
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out}: not a folder")
+    scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
+    site = load_site(arguments.cluster)
+    if isinstance(site, ProcessSite) and scale.device.unit == "GPU" and site.processes is None:
+        # Runs side by side would share one GPU.
+        site = site.model_copy(update={"processes": 1})
+    home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
+    return Launch(
+        arguments,
+        stages,
+        folder,
+        find_tables(folder / "tables", arguments.table),
+        scale,
+        site,
+        Home(Path(home).resolve()),
+        data,
+        provenance.precision(arguments.precision),
+    )

@@ -1,0 +1,241 @@
+"""Slurm, by submitit: submit arrays of jobs, and ask which jobs there are. Nobody asks ``sacct``.
+
+What became of a job is told by the files that its function writes; the queue only says whether a
+job that has written nothing yet is still to come.
+"""
+
+import getpass
+import importlib
+import math
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slurm.site import SlurmSite
+
+AGAIN = 85
+"""Exit code of a job that wants to be requeued."""
+
+PATIENCE_SECONDS = 15.0
+"""How old an answer of the queue may be that says a job is alive."""
+
+TEARDOWN = f"""\
+code=$?
+# A job that was cancelled as a whole is no longer running, and stays cancelled.
+if [ $code -eq {AGAIN} ] || [ $code -gt 128 ]; then
+  if [ "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%T)" = RUNNING ]; then
+    scontrol requeue $SLURM_JOB_ID
+  fi
+fi
+exit $code"""
+
+
+@dataclass(frozen=True)
+class Array:
+    """Jobs that are equal but for what they are called with.
+
+    Attributes:
+        name: shown by the queue.
+        target: the function, as ``module:function``.
+        calls: its keyword arguments, for each job.
+        num_tasks: tasks, or ranks, that each job can use.
+        after: ids of jobs that must end well before any of these starts.
+    """
+
+    name: str
+    target: str
+    calls: Sequence[Mapping[str, Any]]
+    num_tasks: int = 1
+    after: tuple[str, ...] = ()
+
+
+def shape(site: SlurmSite, num_tasks: int) -> tuple[int, int]:
+    """Nodes, and tasks on each, for a job that can use ``num_tasks`` tasks."""
+    tasks = min(num_tasks, site.nodes * site.tasks_per_node)
+    nodes = math.ceil(tasks / site.tasks_per_node)
+    return nodes, tasks // nodes
+
+
+def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, Any]:
+    nodes, per_node = shape(site, array.num_tasks)
+    gpus = site.gpus_per_node // site.tasks_per_node * per_node
+    more = {"requeue": True} if site.requeue else {"no-requeue": True}
+    if array.after:
+        dependency = {
+            "dependency": f"afterok:{':'.join(array.after)}",
+            "kill-on-invalid-dep": "yes",
+        }
+        more |= dependency  # type: ignore[arg-type]
+    variables = {**site.environment, "PYTHONPATH": str(python_path)}
+    wanted = {
+        "job_name": array.name,
+        "partition": site.partition,
+        "account": site.account,
+        "qos": site.qos,
+        "constraint": site.constraint,
+        "nodes": nodes,
+        "ntasks_per_node": per_node,
+        "gpus_per_node": gpus or None,
+        "cpus_per_task": site.cpus_per_task,
+        "time": site.minutes,
+        "signal_delay_s": site.signal_seconds,
+        "array_parallelism": site.parallelism,
+        "stderr_to_stdout": True,
+        "srun_args": ["--kill-on-bad-exit=1"],
+        "setup": [*(f"export {k}={shlex.quote(v)}" for k, v in variables.items()), *site.setup],
+        "teardown": TEARDOWN.splitlines() if site.requeue else None,
+        "additional_parameters": more,
+    }
+    if site.memory_gib_per_task is not None:
+        wanted["mem"] = f"{math.ceil(1024 * site.memory_gib_per_task * per_node)}MB"
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> str:
+    """The text that sbatch would be given; needs no Slurm.
+
+    Args:
+        array: the jobs; ``after`` may hold words in place of ids.
+        site: where.
+        folder: receives what submitit writes.
+        python_path: root of the code that the jobs run.
+    """
+    # submitit's own function, because its executor cannot be made where there is no srun.
+    from submitit.slurm import slurm
+
+    count = len(array.calls) if len(array.calls) > 1 else None
+    command = slurm.SlurmExecutor._submitit_command_str.fget(  # type: ignore[attr-defined]
+        _Rendering(folder / "%j")
+    )
+    parameters = _parameters(array, site, python_path)
+    return slurm._make_sbatch_string(
+        command=command, folder=folder / "%j", map_count=count, **parameters
+    )
+
+
+@dataclass(frozen=True)
+class _Rendering:
+    folder: Path
+    python: str = "python"
+
+
+def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> list[str]:
+    """Submit all jobs of an array with one call of sbatch.
+
+    Args:
+        array: at most ``site.max_array`` jobs.
+        site: where.
+        folder: receives what submitit writes, and what the jobs print before their function runs.
+        python_path: root of the code that the jobs run.
+
+    Returns:
+        The ids of the jobs, in the order of the calls.
+
+    Raises:
+        OSError: with sbatch's own words, if it refuses.
+    """
+    import submitit
+
+    assert 0 < len(array.calls) <= site.max_array
+    require()
+    module, name = array.target.split(":")
+    function = getattr(importlib.import_module(module), name)
+    executor = submitit.SlurmExecutor(folder / "%j")
+    executor.update_parameters(**_parameters(array, site, python_path))
+    try:
+        with executor.batch():
+            jobs = [executor.submit(function, **call) for call in array.calls]
+    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
+        lines = [line for line in str(error).splitlines() if "error" in line.lower()]
+        raise OSError(f"sbatch refused: {lines[-1] if lines else error}") from None
+    return [job.job_id for job in jobs]
+
+
+def require() -> None:
+    """Look for Slurm's commands.
+
+    Raises:
+        OSError: naming those that are not there.
+    """
+    absent = [name for name in ("sbatch", "squeue", "scontrol", "srun") if not shutil.which(name)]
+    if absent:
+        raise OSError(f"this host has no {', '.join(absent)}: launch where Slurm's commands are")
+
+
+def _ask(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise OSError(f"{command[0]} does not answer: {problem}") from None
+    if done.returncode:
+        raise OSError(f"{command[0]} does not answer: {done.stderr.strip().splitlines()[-1:]}")
+    return done.stdout
+
+
+@dataclass
+class Queue:
+    """The jobs that Slurm has yet to run or is running, asked for seldom.
+
+    Attributes:
+        num_calls: how often Slurm was asked.
+    """
+
+    num_calls: int = 0
+    _cluster: str | None = None
+    _jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _users: set[str] = field(default_factory=lambda: {getpass.getuser()})
+    _asked: float = -math.inf
+
+    def cluster(self) -> str:
+        """The name of the cluster that this host belongs to; empty where there is no Slurm."""
+        if self._cluster is None:
+            self._cluster = ""
+            if shutil.which("scontrol"):
+                self.num_calls += 1
+                for line in _ask("scontrol", "show", "config").splitlines():
+                    if line.startswith("ClusterName"):
+                        self._cluster = line.partition("=")[2].strip()
+        return self._cluster
+
+    def forget(self) -> None:
+        """Ask anew next time."""
+        self._asked = -math.inf
+
+    def state(self, cluster: str, user: str, job: str) -> tuple[str, str] | None:
+        """What the queue says of a job.
+
+        Args:
+            cluster: name of the cluster that has it.
+            user: who submitted it.
+            job: its id, ``<array>_<task>`` for a job of an array.
+
+        Returns:
+            Slurm's state and its reason, such as ``("PENDING", "Dependency")``; ("UNKNOWN", "")
+            for a job of a cluster that this host does not belong to; None if it is over.
+
+        Raises:
+            OSError: if Slurm does not answer: then nobody knows.
+        """
+        if cluster != self.cluster():
+            return "UNKNOWN", f"a job of cluster {cluster}"
+        if user not in self._users:
+            self._users.add(user)
+            self.forget()
+        age = time.monotonic() - self._asked
+        # That a job is over is believed only of an answer younger than the question.
+        if age > PATIENCE_SECONDS or (job not in self._jobs and age > 1.0):
+            self._refresh()
+        return self._jobs.get(job)
+
+    def _refresh(self) -> None:
+        self.num_calls += 1
+        self._asked = time.monotonic()
+        users = ",".join(sorted(self._users))
+        text = _ask("squeue", "--noheader", "--array", f"--user={users}", "--format=%i|%T|%r")
+        rows = (line.strip().split("|") for line in text.splitlines())
+        self._jobs = {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
