@@ -131,35 +131,38 @@ def _video(planes: torch.Tensor, batch: RawBatch, size: int, chunks: list[slice]
         stop = min(chunk.stop, num_items)
         for start in range(chunk.start, stop, at_a_time):
             part = slice(start, min(start + at_a_time, stop))
-            yuv = _split(planes[part], height, width)
+            frames = _trimmed(planes[part], height, width)
             for crop in range(num_crops):
-                rgb = to_rgb(_resized(yuv, sizes[part], boxes[part, crop], flips[part], size))
+                rgb = to_rgb(_resized(frames, sizes[part], boxes[part, crop], flips[part], size))
                 if jittered:
                     rgb = jitter_colours(rgb, jitter[part])
                 out[part, crop] = (rgb - MEAN) / STD
     return out.flatten(0, 1)
 
 
-def _split(planes: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, ...]:
-    """Y, U and V of frames of at most the given size, without what is beyond it."""
+def _trimmed(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Frames of at most the given size without the padding beyond it, laid out as before."""
     rows, half = 2 * planes.shape[2] // 3, planes.shape[3] // 2
-    luma, u, v = planes[:, :, :rows], planes[:, :, rows:, :half], planes[:, :, rows:, half:]
-    chroma = slice(height // 2), slice(width // 2)
-    return luma[:, :, :height, :width], u[:, :, *chroma], v[:, :, *chroma]
+    if (rows, 2 * half) == (height, width):
+        return planes
+    luma, chroma = planes[:, :, :height, :width], planes[:, :, rows : rows + height // 2]
+    u, v = chroma[..., : width // 2], chroma[..., half : half + width // 2]
+    return torch.cat([luma, torch.cat([u, v], dim=3)], dim=2)
 
 
 def _resized(
-    yuv: tuple[torch.Tensor, ...],
+    planes: torch.Tensor,
     sizes: torch.Tensor,
     box: torch.Tensor,
     flips: torch.Tensor,
     size: int,
 ) -> torch.Tensor:
     """Crops, resizes and flips the three planes: (B, 3, T, size, size) float32 of Y, U, V."""
-    luma, *_ = yuv
+    rows, half = 2 * planes.shape[2] // 3, planes.shape[3] // 2
+    luma, u, v = planes[:, :, :rows], planes[:, :, rows:, :half], planes[:, :, rows:, half:]
     no_flip = torch.zeros_like(flips)
     resized = []
-    for plane in yuv:
+    for plane in (luma, u, v):
         # Chroma samples are two pixels apart: between two rows, but level with the left column.
         step, down, across = (1, 0.5, 0.5) if plane is luma else (2, 1.0, 0.5)
         vertical = _taps(
