@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import (
+    WHOLE,
     Draw,
     Pairing,
     Sample,
     Sampling,
+    Share,
     draw_random,
     draw_uniform,
     epoch_passes,
@@ -88,6 +90,8 @@ def make_loader(
     start_step: int = 0,
     silent: Literal["error", "zero"] = "error",
     pairing: Pairing = "own",
+    share: Share = WHOLE,
+    chunk_size: int | None = None,
 ) -> DataLoader:
     """Batches of all epochs in turn, so that workers start once.
 
@@ -120,14 +124,18 @@ def make_loader(
         silent: what to do when sound is asked of an item without: an error, or zeros.
         pairing: "shuffled" gives each item, for an epoch at a time, the sound of another one, with
             the time and gain that this other item has as the sound of its own video.
+        share: the part to read. With "random" sampling it is of each batch, whole chunks of it;
+            with "uniform" it is of the batches, whole ones, and may be none.
+        chunk_size: items of a "random" batch that stay together; None: all of them.
 
     Returns:
         An iterable of :class:`RawBatch` whose ``len`` is the number of batches still to come.
 
     Raises:
         ValueError: if an item lacks a view, the corpus has another sample rate, there is nothing to
-            read, or evaluation is to be augmented or shuffled, or a lone item to be shuffled; while
-            iterating, if a shard is found damaged.
+            read, or evaluation is to be augmented or shuffled, or a lone item to be shuffled, or a
+            batch has fewer chunks than there are shares; while iterating, if a shard is found
+            damaged.
     """
     _check(corpus, positions, clip, views, silent)
     if sampling == "uniform" and augmentation != NO_AUGMENTATION:
@@ -140,7 +148,17 @@ def make_loader(
     if num_crops not in (1, 3):
         raise ValueError(f"num_crops must be 1 or 3, got {num_crops}")
     batches = _Batches(
-        positions, sampling, pairing, num_clips, batch_size, seed, epochs, drop_last, start_step
+        positions,
+        sampling,
+        pairing,
+        num_clips,
+        batch_size,
+        seed,
+        epochs,
+        drop_last,
+        start_step,
+        share,
+        chunk_size or batch_size,
     )
     dataset = _Clips(corpus, clip, tuple(views), sampling, num_clips, num_crops, augmentation, seed)
     return DataLoader(
@@ -156,7 +174,7 @@ def make_loader(
 
 
 class _Batches(Sampler[list[Sample]]):
-    """The samples of every batch of every epoch."""
+    """The samples of every batch of every epoch, as far as they are in the share."""
 
     def __init__(
         self,
@@ -169,6 +187,8 @@ class _Batches(Sampler[list[Sample]]):
         epochs: range,
         drop_last: bool,
         start_step: int,
+        share: Share,
+        chunk_size: int,
     ) -> None:
         self.positions = list(positions)
         self.sampling: Sampling = sampling
@@ -183,23 +203,40 @@ class _Batches(Sampler[list[Sample]]):
         self.per_pass = num_steps(num_items, 1, batch_size, drop_last)
         self.per_epoch = num_steps(num_items, num_passes, batch_size, drop_last)
         self.start_step = start_step
+        self.share = share
+        self.chunk_size = chunk_size
         if not self.per_epoch:
             raise ValueError(f"{len(self.positions)} items do not fill a batch of {batch_size}")
+        self.of_epoch = range(self.per_epoch)
+        if sampling == "uniform":
+            self.of_epoch = share.of(self.per_epoch)
+        else:
+            smallest = batch_size if drop_last else num_items % batch_size or batch_size
+            share.of_batch(smallest, chunk_size)  # raises now what it would raise later
 
     def __len__(self) -> int:
-        return max(0, self.per_epoch * len(self.epochs) - self.start_step)
+        return sum(len(self._to_come(index)) for index in range(len(self.epochs)))
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        skipped_epochs, step = divmod(self.start_step, self.per_epoch)
-        for epoch in self.epochs[skipped_epochs:]:
+        for index, epoch in enumerate(self.epochs):
+            if not (numbers := self._to_come(index)):
+                continue
             passes = epoch_passes(
                 self.positions, self.sampling, self.num_clips, self.seed, epoch, self.pairing
             )
-            for number in range(step, self.per_epoch):
+            for number in numbers:
                 of_pass, first = divmod(number, self.per_pass)
                 first *= self.batch_size
-                yield passes[of_pass][first : first + self.batch_size]
-            step = 0
+                batch = passes[of_pass][first : first + self.batch_size]
+                if self.sampling == "random":
+                    own = self.share.of_batch(len(batch), self.chunk_size)
+                    batch = batch[own.start : own.stop]
+                yield batch
+
+    def _to_come(self, index: int) -> range:
+        """The share's batches of the index-th epoch that no earlier run has seen."""
+        seen = self.start_step - index * self.per_epoch
+        return range(max(self.of_epoch.start, seen), self.of_epoch.stop)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Which samples form a batch, and whose sound goes with which video, depends on (seed, epoch) alone;
 the start of a clip and its augmentation on (seed, epoch, item, clip number) alone. So neither the
-number of workers nor a resume changes a sample.
+number of workers or ranks nor a resume changes a sample.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,44 @@ class Sample(NamedTuple):
     position: int
     clip_index: int
     sound_position: int
+
+
+class Share(NamedTuple):
+    """Which part of work that several processes divide is one's own.
+
+    Attributes:
+        rank: number of the process, 0 to num_ranks - 1.
+        num_ranks: how many divide the work.
+    """
+
+    rank: int
+    num_ranks: int
+
+    def of(self, count: int) -> range:
+        """Its part of ``count`` things in a row; parts follow each other and may be empty."""
+        return range(self.rank * count // self.num_ranks, (self.rank + 1) * count // self.num_ranks)
+
+    def of_batch(self, batch_size: int, chunk_size: int) -> range:
+        """Its items of a batch that is cut into chunks: whole ones, at least one.
+
+        Args:
+            batch_size: items of the batch, of all ranks together.
+            chunk_size: items of a chunk; the last may be smaller.
+
+        Raises:
+            ValueError: if there are fewer chunks than ranks.
+        """
+        num_chunks = -(-batch_size // chunk_size)
+        if num_chunks < self.num_ranks:
+            raise ValueError(
+                f"a batch of {batch_size} in chunks of {chunk_size} is work for"
+                f" {num_chunks} rank{'s' * (num_chunks > 1)}, got {self.num_ranks}"
+            )
+        chunks = self.of(num_chunks)
+        return range(chunks.start * chunk_size, min(chunks.stop * chunk_size, batch_size))
+
+
+WHOLE = Share(0, 1)
 
 
 class Draw(NamedTuple):

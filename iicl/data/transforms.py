@@ -27,13 +27,17 @@ _TO_RGB = (
 )
 
 
-def make_views(batch: RawBatch, clip: Clip, device: torch.device) -> dict[str, torch.Tensor]:
+def make_views(
+    batch: RawBatch, clip: Clip, device: torch.device, chunk_size: int | None = None
+) -> dict[str, torch.Tensor]:
     """The tensors that a method takes.
 
     Args:
         batch: B samples with R crops each.
         clip: the shape wanted.
         device: where to compute and to leave the result.
+        chunk_size: samples made together, 1 or more; None: all. The last bits of a sample may
+            depend on those it is made with.
 
     Returns:
         The batch's views as float32. "video" (B R, 3, T, size, size) RGB, normalised by ``MEAN``
@@ -41,15 +45,17 @@ def make_views(batch: RawBatch, clip: Clip, device: torch.device) -> dict[str, t
         R, classes). The R crops of a clip follow each other; sound and label are repeated for each.
     """
     num_crops = batch.boxes.shape[1]
+    step = chunk_size or len(batch)
+    chunks = [slice(start, start + step) for start in range(0, len(batch), step)]
     views = {}
     for name, view in batch.views.items():
         tensor = view.to(device, non_blocking=True)
         if name == "video":
-            views[name] = _video(tensor, batch, clip.size)
+            views[name] = _video(tensor, batch, clip.size, chunks)
             continue
         if name == "audio":
             gain = batch.gain.to(device, torch.float32, non_blocking=True)
-            tensor = log_mel(tensor * gain[:, None], clip)
+            tensor = torch.cat([log_mel(tensor[c] * gain[c, None], clip) for c in chunks])
         views[name] = tensor.repeat_interleave(num_crops, dim=0)
     return views
 
@@ -107,28 +113,41 @@ def _mel_transform(
     return transform.to(device), hop, num_fft
 
 
-def _video(planes: torch.Tensor, batch: RawBatch, size: int) -> torch.Tensor:
+def _video(planes: torch.Tensor, batch: RawBatch, size: int, chunks: list[slice]) -> torch.Tensor:
     """(B, T, 3H/2, W) uint8 -> (B R, 3, T, size, size) normalised RGB."""
     device = planes.device
     boxes = batch.boxes.to(device, torch.float32, non_blocking=True)
     sizes = batch.sizes.to(device, torch.float32, non_blocking=True)
     flips = batch.flips.to(device, non_blocking=True)
     jitter = batch.jitter.to(device, non_blocking=True)
-    jittered = bool((batch.jitter != 1).any())
     num_items, num_frames = planes.shape[:2]
     num_crops = boxes.shape[1]
     out = torch.empty((num_items, num_crops, 3, num_frames, size, size), device=device)
     most = _CHUNK_VALUES.get(device.type, _CHUNK_VALUES_ELSEWHERE)
-    chunk = max(1, most // (3 * num_frames * size * size))
-    for start in range(0, num_items, chunk):
-        part = slice(start, start + chunk)
-        for crop in range(num_crops):
-            box = boxes[part, crop]
-            rgb = to_rgb(_resized(planes[part], sizes[part], box, flips[part], size))
-            if jittered:
-                rgb = jitter_colours(rgb, jitter[part])
-            out[part, crop] = (rgb - MEAN) / STD
+    at_a_time = max(1, most // (3 * num_frames * size * size))
+    for chunk in chunks:
+        height, width = batch.sizes[chunk].amax(0).tolist()
+        jittered = bool((batch.jitter[chunk] != 1).any())
+        stop = min(chunk.stop, num_items)
+        for start in range(chunk.start, stop, at_a_time):
+            part = slice(start, min(start + at_a_time, stop))
+            frames = _trimmed(planes[part], height, width)
+            for crop in range(num_crops):
+                rgb = to_rgb(_resized(frames, sizes[part], boxes[part, crop], flips[part], size))
+                if jittered:
+                    rgb = jitter_colours(rgb, jitter[part])
+                out[part, crop] = (rgb - MEAN) / STD
     return out.flatten(0, 1)
+
+
+def _trimmed(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Frames of at most the given size without the padding beyond it, laid out as before."""
+    rows, half = 2 * planes.shape[2] // 3, planes.shape[3] // 2
+    if (rows, 2 * half) == (height, width):
+        return planes
+    luma, chroma = planes[:, :, :height, :width], planes[:, :, rows : rows + height // 2]
+    u, v = chroma[..., : width // 2], chroma[..., half : half + width // 2]
+    return torch.cat([luma, torch.cat([u, v], dim=3)], dim=2)
 
 
 def _resized(

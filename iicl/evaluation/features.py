@@ -19,6 +19,7 @@ from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.methods.base import Method
 from iicl.protocols import Features, Space, View
+from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
 from iicl.training.precision import encode
@@ -71,14 +72,29 @@ def run(
     """Encode ``num_clips`` centre-cropped clips of every item with the upstream's encoder.
 
     Items without the view are left out, which the counts show. Batch norm uses its running
-    statistics. Writes ``features.safetensors``.
+    statistics. Writes ``features.safetensors``. The ranks of the run
+    (:mod:`iicl.training.distributed`) share the batches; rank 0 collects and writes them.
 
     Returns:
         The items evaluated and expected, and the cost.
 
     Raises:
         ValueError: if the pretraining has no encoder for the view, or no item has it.
+        LostRankError: if another rank is gone.
     """
+    with connect(execution.device) as ranks:
+        return _run(config, corpora, upstream, out, execution, report, ranks)
+
+
+def _run(
+    config: Features,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+    ranks: Ranks,
+) -> dict[str, Any]:
     corpus = PreparedCorpus.open(corpora[config.corpus])
     num_expected = len(corpus.manifest.items)
     if config.items == "test":
@@ -86,10 +102,7 @@ def run(
         num_expected = num_in_split(corpus, 1, "test")
     else:
         positions = corpus.select([config.view])
-    device = torch.device(execution.device)
-    encoder = encoder_of(load_method(upstream["encoder"]), config.view).to(device).eval()
-    features = np.empty((0, 0, 0), np.float32)
-    row_of = {position: row for row, position in enumerate(positions)}
+    encoder = encoder_of(load_method(upstream["encoder"]), config.view).to(ranks.device).eval()
     loader = make_loader(
         corpus,
         positions,
@@ -99,36 +112,44 @@ def run(
         num_clips=config.num_clips,
         batch_size=BATCH_SIZE,
         num_workers=execution.num_workers,
+        share=ranks.share,
     )
 
     def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {config.view: encoder(views[config.view])}
 
     started = time.monotonic()
-    num_done = 0
+    encoded: list[NDArray[np.float32]] = []
+    seen: list[int] = []
     with torch.inference_mode():
         for batch in loader:
-            views = make_views(batch, config.clip, device)
-            encoded = encode(pooled, views, config.precision)[config.view]
-            if not num_done:
-                features = np.empty((len(positions), config.num_clips, encoded.shape[1]), "f4")
-            rows = [row_of[p] for p in batch.positions.tolist()]
-            features[rows, batch.clip_index.numpy()] = encoded.cpu().numpy()
-            num_done += len(rows)
-            report(num_done / (len(positions) * config.num_clips), f"{num_done} clips")
-    assert num_done == len(positions) * config.num_clips
-    arrays: dict[str, NDArray[Any]] = {
-        "features": features,
-        "positions": np.asarray(positions, np.int64),
-    }
-    write_atomically(out / FEATURES, save(arrays))
+            views = make_views(batch, config.clip, ranks.device)
+            encoded.append(encode(pooled, views, config.precision)[config.view].cpu().numpy())
+            seen += batch.positions.tolist()
+            report(len(encoded) / len(loader), f"{len(seen)} clips")
+    # Ranks in order have the batches in order, and a batch its items' clips.
+    parts = ranks.gather((seen, encoded))
+    if ranks.rank == 0:
+        order = [position for own, _ in parts for position in own]
+        assert order == [position for position in positions for _ in range(config.num_clips)]
+        rows = np.concatenate([batch for _, own in parts for batch in own])
+        arrays: dict[str, NDArray[Any]] = {
+            "features": rows.reshape(len(positions), config.num_clips, -1),
+            "positions": np.asarray(positions, np.int64),
+        }
+        write_atomically(out / FEATURES, save(arrays))
+    ranks.wait()  # who is done may count on what rank 0 has written
     return {
         "metrics": {},
         "chance": {},
         "num_evaluated": len(positions),
         "num_expected": num_expected,
         "selection": "last",
-        **cost(seconds=time.monotonic() - started, num_clips=num_done),
+        **cost(
+            seconds=time.monotonic() - started,
+            num_clips=len(positions) * config.num_clips,
+            ranks=ranks,
+        ),
     }
 
 

@@ -21,6 +21,7 @@ from iicl.models.video import VideoEncoder
 from iicl.protocols import Finetune
 from iicl.seeding import derive_seed
 from iicl.training import schedule
+from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
@@ -42,6 +43,7 @@ def run(
     """Train encoder and classifier on a fold's train items, then score its test items.
 
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
+    A batch is normalised as a whole, in one chunk, so that this is work for one rank.
 
     Args:
         config: recipe, corpus and fold.
@@ -56,12 +58,26 @@ def run(
         level, counts and cost.
 
     Raises:
-        ValueError: if the train items cannot fill one batch, a split is empty, or the pretraining
-            has no video encoder.
+        ValueError: if the train items cannot fill one batch, a split is empty, the pretraining has
+            no video encoder, or there is more than one rank.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
+        Interrupted: if asked to stop; the last step is saved.
     """
+    with connect(execution.device) as ranks:
+        return _run(config, corpora, upstream, out, execution, report, ranks)
+
+
+def _run(
+    config: Finetune,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+    ranks: Ranks,
+) -> dict[str, Any]:
+    ranks.share.of_batch(config.batch_size, chunk_size=config.batch_size)  # or is refused
     corpus = PreparedCorpus.open(corpora[config.corpus])
-    device = torch.device(execution.device)
     train_items, test_items = (
         corpus.select(["video", "label"], split=split, fold=config.fold)
         for split in ("train", "test")
@@ -85,7 +101,7 @@ def run(
     encoder = encoder_of(load_method(upstream["encoder"]), "video")
     assert isinstance(encoder, VideoEncoder)
     method.video_encoder = encoder
-    method.to(device)
+    method.to(ranks.device)
 
     trained = train(
         Training(
@@ -115,7 +131,8 @@ def run(
                     num_workers=execution.num_workers,
                 )
             ),
-            views=partial(make_views, clip=config.clip, device=device),
+            views=partial(make_views, clip=config.clip, device=ranks.device),
+            batch_size=config.batch_size,
             chunk_size=config.batch_size,
             precision=config.precision,
             seed=seed,
@@ -123,10 +140,11 @@ def run(
         out,
         execution,
         lambda fraction, text: report(TRAIN_SHARE * fraction, text),
+        ranks,
     )
     save_weights(method, out, config)
     started = time.monotonic()
-    scores = _test_scores(config, method, corpus, test_items, device, execution, report)
+    scores = _test_scores(config, method, corpus, test_items, ranks.device, execution, report)
     predicted = [classes[index] for index in scores.argmax(1).tolist()]
     hits = [
         label in corpus.manifest.items[position].labels
@@ -140,7 +158,7 @@ def run(
         "num_steps": config.epochs * steps_per_epoch,
         "num_left_out_per_epoch": num_clips - steps_per_epoch * config.batch_size,
         "selection": "last",
-        **training_cost(trained),
+        **training_cost(trained, ranks),
         "test_seconds": time.monotonic() - started,
     }
 

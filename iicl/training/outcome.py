@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from iicl.training.distributed import Ranks
 from iicl.training.loop import Trained
 
 
@@ -15,14 +16,15 @@ def peak_memory_bytes() -> int:
     return max(host, device)
 
 
-def cost(*, seconds: float, num_clips: int) -> dict[str, Any]:
-    """Clips per second of a stage and its peak memory."""
+def cost(*, seconds: float, num_clips: int, ranks: Ranks) -> dict[str, Any]:
+    """How many ranks a stage had, their clips per second together and the largest's peak memory."""
     return {
+        "num_ranks": ranks.size,
         "clips_per_second": num_clips / seconds if seconds else None,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": ranks.max(peak_memory_bytes()),
     }
 
 
-def training_cost(trained: Trained) -> dict[str, Any]:
+def training_cost(trained: Trained, ranks: Ranks) -> dict[str, Any]:
     """The cost of the steps that :class:`iicl.training.loop.Trained` counts."""
-    return cost(seconds=trained.seconds, num_clips=trained.num_items)
+    return cost(seconds=trained.seconds, num_clips=trained.num_items, ranks=ranks)

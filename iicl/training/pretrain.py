@@ -18,6 +18,7 @@ from iicl.methods.iicl import IICL, load_initialisation
 from iicl.models.audio import AudioEncoder
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
+from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.weights import load_weights, save_weights
@@ -34,6 +35,9 @@ def run(
 ) -> dict[str, Any]:
     """Train one phase and write ``weights.safetensors``, ``checkpoints/`` and ``metrics.jsonl``.
 
+    The ranks of the run (:mod:`iicl.training.distributed`) share each batch; rank 0 alone writes,
+    and the result is the same on all of them.
+
     Args:
         config: the phase.
         corpora: prepared corpora by name.
@@ -47,16 +51,31 @@ def run(
         fill no whole batch are left out of a pass, others in each, and counted.
 
     Raises:
-        ValueError: if the corpus cannot fill one batch, or ``upstream`` does not fit the phase.
+        ValueError: if the corpus cannot fill one batch, a batch has fewer chunks than there are
+            ranks, or ``upstream`` does not fit the phase.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
+        Interrupted: if asked to stop; the last step is saved.
+        LostRankError: if another rank is gone.
     """
+    with connect(execution.device) as ranks:
+        return _run(config, corpora, upstream, out, execution, report, ranks)
+
+
+def _run(
+    config: Pretrain,
+    corpora: Mapping[str, Path],
+    upstream: Mapping[str, Path],
+    out: Path,
+    execution: Execution,
+    report: Report,
+    ranks: Ranks,
+) -> dict[str, Any]:
     if ("previous" in upstream) != (config.phase == "co_training"):
         raise ValueError(
             f"a co-training starts from a finished phase, any other phase from none; "
             f"got phase {config.phase!r} and upstream {sorted(upstream)}"
         )
     corpus = PreparedCorpus.open(corpora[config.corpus])
-    device = torch.device(execution.device)
     seed = derive_seed(config.seed, "pretrain", config.phase)
     torch.manual_seed(derive_seed(seed, "init"))
     num_classes = len(corpus.manifest.classes)
@@ -67,9 +86,9 @@ def run(
         assert isinstance(method, IICL)
         state = load_weights(upstream["previous"])
         load_initialisation(method, state, keep_instance_head=config.keep_instance_head)
-    method.to(device)
+    method.to(ranks.device)
 
-    batch_size = config.optimisation.batch_size
+    batch_size, chunk_size = config.optimisation.batch_size, config.optimisation.chunk_size
     steps_per_epoch = sampling.num_steps(len(positions), config.clips_per_item, batch_size, True)
     if config.epochs and not steps_per_epoch:
         raise ValueError(
@@ -107,18 +126,24 @@ def run(
                     epochs=range(config.epochs),
                     start_step=first_step,
                     num_workers=execution.num_workers,
+                    share=ranks.share,
+                    chunk_size=chunk_size,
                 )
             ),
-            views=partial(make_views, clip=config.clip, device=device),
-            chunk_size=config.optimisation.chunk_size,
+            views=partial(make_views, clip=config.clip, device=ranks.device, chunk_size=chunk_size),
+            batch_size=batch_size,
+            chunk_size=chunk_size,
             precision=config.precision,
             seed=seed,
         ),
         out,
         execution,
         report,
+        ranks,
     )
-    save_weights(method, out, config)
+    if ranks.rank == 0:
+        save_weights(method, out, config)
+    ranks.wait()  # who is done may count on what rank 0 has written
     return {
         "metrics": {},
         "losses": trained.last_losses,
@@ -129,7 +154,7 @@ def run(
         "num_left_out_per_epoch": len(positions) * config.clips_per_item
         - steps_per_epoch * batch_size,
         "selection": "last",
-        **training_cost(trained),
+        **training_cost(trained, ranks),
     }
 
 

@@ -9,7 +9,7 @@ import torch
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.loader import VERIFY_EPOCHS, RawBatch, make_loader
-from iicl.data.sampling import frame_numbers, sounds_of_others, uniform_boxes
+from iicl.data.sampling import Share, frame_numbers, sounds_of_others, uniform_boxes
 from iicl.data.store import PreparedCorpus
 
 CLIP = Clip(num_frames=8, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=50)
@@ -130,6 +130,76 @@ def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
         for gain in batch.gain
     ]
     assert len(set(gains)) == len(gains) == 8
+
+
+def samples(batch: RawBatch) -> list[tuple[int, int, float]]:
+    """Item, clip and drawn gain of each sample."""
+    return list(
+        zip(batch.positions.tolist(), batch.clip_index.tolist(), batch.gain.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("start_step", [0, 3, 4, 7])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_shares_of_training_are_whole_chunks_of_the_same_batches(
+    corpus: PreparedCorpus, start_step: int, num_workers: int
+) -> None:
+    positions = corpus.select(["video"])
+    options = {"positions": positions, "views": ["video"], "batch_size": 7, "num_clips": 2}
+    whole = load(corpus, **options)
+    shares = [
+        load(
+            corpus,
+            share=Share(rank, 3),
+            chunk_size=2,
+            start_step=start_step,
+            num_workers=num_workers,
+            **options,
+        )
+        for rank in range(3)
+    ]
+    assert len(whole) == 4
+    for batch, *parts in zip(whole[start_step:], *shares, strict=True):
+        assert [len(part) for part in parts] == [2, 2, 3]  # of chunks of 2, 2, 2 and 1
+        assert [sample for part in parts for sample in samples(part)] == samples(batch)
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 5])
+def test_shares_of_evaluation_are_whole_batches(corpus: PreparedCorpus, num_ranks: int) -> None:
+    options = {"sampling": "uniform", "num_clips": 2, "epochs": range(1)}  # 12 clips: 3 batches
+    shares = [load(corpus, share=Share(rank, num_ranks), **options) for rank in range(num_ranks)]
+    assert_equal(load(corpus, **options), [batch for share in shares for batch in share])
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("start_step", [0, 1, 2, 4, 5, 6])
+def test_the_length_is_the_number_of_the_share_s_batches_to_come(
+    corpus: PreparedCorpus, start_step: int
+) -> None:
+    for rank in range(2):
+        loader = make_loader(
+            corpus,
+            corpus.select(["audio"]),
+            CLIP,
+            views=["audio"],
+            sampling="uniform",
+            batch_size=2,
+            epochs=range(2),
+            start_step=start_step,
+            share=Share(rank, 2),
+        )
+        own = [n for n in range(start_step, 6) if (n % 3 == 0) == (rank == 0)]
+        assert len(loader) == len(list(loader)) == len(own)
+
+
+def test_a_batch_of_fewer_chunks_than_shares_is_refused(corpus: PreparedCorpus) -> None:
+    for options, message in (
+        ({"drop_last": True}, "a batch of 4 in chunks of 4 is work for 1 rank, got 2"),
+        ({"chunk_size": 2}, "a batch of 2 in chunks of 2 is work for 1 rank, got 2"),  # the last
+    ):
+        with pytest.raises(ValueError, match=message):
+            load(corpus, share=Share(1, 2), **options)
+    assert load(corpus, share=Share(1, 2), chunk_size=2, drop_last=True)
 
 
 def test_drop_last_and_the_number_of_batches(corpus: PreparedCorpus) -> None:

@@ -4,6 +4,7 @@ import pytest
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import (
+    Share,
     draw_uniform,
     epoch_passes,
     first_sound_sample,
@@ -101,3 +102,29 @@ def test_an_item_without_video_is_sampled_by_its_sound() -> None:
     assert starts == [0.0, 1.5, 3.0]
     assert [first_sound_sample(item, start, clip) for start in starts] == [0, 24_000, 48_000]
     assert first_sound_sample(item, 4.5, clip) == 48_000
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 7, 100])
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 5])
+def test_shares_are_all_of_it_in_order_and_even(count: int, num_ranks: int) -> None:
+    shares = [Share(rank, num_ranks).of(count) for rank in range(num_ranks)]
+    assert [k for share in shares for k in share] == list(range(count))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize(("batch_size", "chunk_size"), [(8, 2), (11, 2), (9, 1), (256, 32), (7, 2)])
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 4])
+def test_shares_of_a_batch_are_whole_chunks(
+    batch_size: int, chunk_size: int, num_ranks: int
+) -> None:
+    shares = [Share(r, num_ranks).of_batch(batch_size, chunk_size) for r in range(num_ranks)]
+    assert [k for share in shares for k in share] == list(range(batch_size))
+    assert all(share and share.start % chunk_size == 0 for share in shares)
+
+
+def test_more_ranks_than_chunks_are_refused() -> None:
+    message = "a batch of 32 in chunks of 32 is work for 1 rank, got 2"
+    with pytest.raises(ValueError, match=message):
+        Share(0, 2).of_batch(32, 32)
+    with pytest.raises(ValueError, match="a batch of 9 in chunks of 4 is work for 3 ranks, got 4"):
+        Share(3, 4).of_batch(9, 4)

@@ -264,3 +264,34 @@ def test_gain_scales_the_sound() -> None:
 def test_impossible_front_ends_are_errors(settings: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         log_mel(torch.zeros(1, 32_000), Clip(**settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 3])
+def test_views_of_a_chunk_do_not_depend_on_the_rest_of_the_batch(chunk_size: int) -> None:
+    """To the bit: neither on its padding, nor on whether another item is jittered."""
+    planes = random_planes(5, height=20, width=28)
+    sizes = [[20, 28], [12, 16], [16, 12], [12, 12], [14, 22]]
+    jitter = [[1.3, 0.8, 0.6], *[[1.0, 1.0, 1.0]] * 4]
+    boxes = [[[0, 0, min(size), min(size)]] for size in sizes]
+    batch = batch_of(planes, boxes, sizes, jitter=jitter)
+    generator = torch.Generator().manual_seed(1)
+    clip = Clip(num_frames=3, size=10)
+    batch.views["audio"] = torch.randint(
+        -9000, 9000, (5, 32_000), dtype=torch.int16, generator=generator
+    )
+    together = make_views(batch, clip, CPU, chunk_size)
+    for start in range(0, 5, chunk_size):
+        part = slice(start, start + chunk_size)
+        height, width = (max(sides) for sides in zip(*sizes[part], strict=True))
+        trimmed = torch.zeros(len(sizes[part]), 3, 3 * height // 2, width, dtype=torch.uint8)
+        trimmed[:, :, :height] = planes[part, :, :height, :width]
+        trimmed[:, :, height:, : width // 2] = planes[part, :, 20 : 20 + height // 2, : width // 2]
+        trimmed[:, :, height:, width // 2 :] = planes[
+            part, :, 20 : 20 + height // 2, 14 : 14 + width // 2
+        ]
+        alone = batch_of(trimmed, boxes[part], sizes[part], jitter=jitter[part])
+        alone.views["audio"] = batch.views["audio"][part]
+        for name, view in make_views(alone, clip, CPU).items():
+            assert torch.equal(together[name][part], view), name
+    for name, view in make_views(batch, clip, CPU).items():
+        torch.testing.assert_close(together[name], view)

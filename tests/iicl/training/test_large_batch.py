@@ -12,6 +12,7 @@ from iicl.methods.iicl import IICL
 from iicl.methods.supervised import Supervised
 from iicl.models.audio import AudioEncoder
 from iicl.models.video import VideoEncoder
+from iicl.seeding import derive_seed
 from iicl.training.large_batch import NonFiniteError, backward, check_finite
 
 N = 8
@@ -61,13 +62,22 @@ def gradients(method: Method) -> dict[str, Tensor]:
 
 
 def chunks_of(batch: Mapping[str, Tensor], size: int) -> Iterator[dict[str, Tensor]]:
-    for start in range(0, N, size):
+    for start in range(0, len(batch["video"]), size):
         yield {name: view[start : start + size] for name, view in batch.items()}
 
 
 def reference(method: Method, batch: Mapping[str, Tensor], size: int) -> Tensor:
-    """One graph over all chunks, held in memory at once."""
-    encoded = [method.encode(chunk) for chunk in chunks_of(batch, size)]
+    """One graph over all chunks, held in memory at once; several are seeded by their numbers."""
+    encoded = []
+    chunks = [*chunks_of(batch, size)]
+    if len(chunks) == 1:
+        encoded.append(method.encode(batch))
+    else:
+        base = int(torch.randint(2**62, ()))
+        for number, chunk in enumerate(chunks):
+            with torch.random.fork_rng():
+                torch.manual_seed(derive_seed(base, "chunk", number))
+                encoded.append(method.encode(chunk))
     total, _ = method.loss({n: torch.cat([e[n] for e in encoded]) for n in encoded[0]})
     total.backward()
     return total.detach()

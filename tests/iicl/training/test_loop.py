@@ -10,6 +10,7 @@ from torch import nn
 from iicl import config
 from iicl.methods.base import Method
 from iicl.training import checkpoint, loop
+from iicl.training.distributed import ALONE
 
 
 class Number(Method):
@@ -49,11 +50,12 @@ def train(folder, *, num_steps=6, noisy=False, rate=lambda step: 1.0, stop_after
             SimpleNamespace(value=float(n + 1), positions=[0, 1]) for n in range(first, num_steps)
         ),
         views=lambda batch: {"value": torch.full((2,), batch.value)},
+        batch_size=2,
         chunk_size=2,
         precision="float32",
         seed=3,
     )
-    return method, loop.train(training, folder, config.Execution(**execution), report)
+    return method, loop.train(training, folder, config.Execution(**execution), report, ALONE)
 
 
 def interrupted(folder, **settings):

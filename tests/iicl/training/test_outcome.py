@@ -3,15 +3,16 @@ from pathlib import Path
 import pytest
 
 from iicl.training import outcome
+from iicl.training.distributed import ALONE
 from iicl.training.loop import Trained
 
 
 def test_cost_of_a_training():
     trained = Trained(last_losses={}, seconds=4.0, num_items=10)
-    spent = outcome.training_cost(trained)
+    spent = outcome.training_cost(trained, ALONE)
     assert spent.pop("peak_memory_bytes") > 0
-    assert spent == {"clips_per_second": 2.5}
-    untrained = outcome.cost(seconds=0.0, num_clips=0)
+    assert spent == {"num_ranks": 1, "clips_per_second": 2.5}
+    untrained = outcome.cost(seconds=0.0, num_clips=0, ranks=ALONE)
     assert untrained["clips_per_second"] is None
 
 
