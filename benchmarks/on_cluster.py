@@ -20,15 +20,15 @@ WATCH_SECONDS = 2.0
 
 
 def preview(launch: Launch, current: Plan, rates: cost.Rates) -> list[Preview]:
-    """What a launch would submit, with ``ARRAY<n>`` in place of ids; needs no Slurm."""
+    """What a launch would submit, with words in place of ids and hashes; needs no Slurm."""
     site = the_site(launch)
     seconds = _seconds(launch, rates)
     found: list[Preview] = []
 
     def send(units: list[Unit], after: frozenset[str]) -> list[str]:
         array = _array(launch, launch.home, "<cluster>", units, after)
-        folder = Path("HOME")
-        text = scheduler.script(array, site, folder / "jobs", folder / "snapshots" / "CODE")
+        code = launch.home.root / "snapshots" / "SNAPSHOT"
+        text = scheduler.script(array, site, launch.home.jobs, code)
         runs = [run for unit in units for run in unit.runs]
         found.append(Preview(text, len(units), len(runs), sum(map(seconds, runs))))
         number = f"ARRAY{len(found)}"

@@ -320,6 +320,7 @@ def test_two_launches_at_once_run_everything_once(checkout: Checkout, tmp_path: 
         "import sys; sys.path[:0] = ['tests/benchmarks']; import fake_stages\n"
         "from pathlib import Path; from benchmarks import run\n"
         f"argv = ['--table', 'II', '--scale', 'smoke', '--cluster', 'inline', '--yes',"
+        " '--precision', 'bf16',"
         f" '--home', '{checkout.home.root}', '--out', '{tmp_path}/out']\n"
         f"sys.exit(run.main(argv, stages=fake_stages, folder=Path('{checkout.folder}')))"
     )
