@@ -1,7 +1,7 @@
 """From a stage's name to the function that carries it out: the only door to ``iicl``.
 
-Every import of ``iicl`` happens inside a function, and only :func:`run` and :func:`prepare` reach
-torch, so that planning stays quick.
+Every import of ``iicl`` happens inside a function, and only :func:`run`, :func:`prepare` and
+:func:`assemble` reach torch, so that planning stays quick.
 """
 
 import functools
@@ -175,6 +175,96 @@ def prepare(
     header = corpus_header(out)
     assert header is not None
     return header
+
+
+def survey(
+    corpus: str, source: Path, preparation: Mapping[str, Any], out: Path
+) -> tuple[bool, int]:
+    """Whether ``out`` is prepared from a real copy as it is now, and how many shards it has.
+
+    Arguments as of :func:`prepare`. Lists the source and reads one line of the manifest, no media.
+
+    Raises:
+        ValueError: if the source cannot be read or the manifest is damaged.
+    """
+    from iicl import config
+    from iicl.data import datasets
+    from iicl.data.prepare import survey
+
+    found = survey(
+        datasets.detect(corpus, source),
+        source,
+        out,
+        corpus=corpus,
+        preparation=config.Preparation.model_validate(dict(preparation)),
+    )
+    return found.current, found.num_shards
+
+
+def prepare_part(
+    corpus: str,
+    source: Path,
+    preparation: Mapping[str, Any],
+    out: Path,
+    part: int,
+    num_parts: int,
+    num_workers: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Prepare one part of the shards of a real copy; :func:`assemble` follows when all are done.
+
+    Args:
+        corpus: its name.
+        source: root of the real copy.
+        preparation: fields of ``iicl.config.Preparation``.
+        out: folder of the prepared corpus.
+        part: 0 to ``num_parts`` - 1.
+        num_parts: processes that share the work, on any hosts.
+        num_workers: processes of this part.
+        progress: called with (items begun, all items of the part).
+
+    Raises:
+        ValueError: if the source cannot be read or there is no such part.
+    """
+    from iicl import config
+    from iicl.data import datasets
+    from iicl.data.prepare import prepare_part
+
+    prepare_part(
+        datasets.detect(corpus, source),
+        source,
+        out,
+        part=part,
+        num_parts=num_parts,
+        preparation=config.Preparation.model_validate(dict(preparation)),
+        num_workers=num_workers,
+        progress=progress,
+    )
+
+
+def assemble(
+    corpus: str, source: Path, preparation: Mapping[str, Any], out: Path
+) -> dict[str, Any]:
+    """Write the manifest when all parts are prepared; arguments as of :func:`prepare`.
+
+    Returns:
+        The header of the manifest.
+
+    Raises:
+        ValueError: if a shard is missing or damaged, the source cannot be read, or nothing in it
+            is usable.
+    """
+    from iicl import config
+    from iicl.data import datasets
+    from iicl.data.prepare import assemble
+
+    return assemble(
+        datasets.detect(corpus, source),
+        source,
+        out,
+        corpus=corpus,
+        preparation=config.Preparation.model_validate(dict(preparation)),
+    ).header()
 
 
 def run(

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 from iicl import config
 from iicl.data.synthetic.world import CorpusName
@@ -17,7 +17,7 @@ from iicl.interpretations import INTERPRETATIONS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0, or 2 where the input cannot be used."""
-    parser = argparse.ArgumentParser(prog="iicl", description=__doc__)
+    parser = _Parser(prog="iicl", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
     _add_generate(commands.add_parser("generate", help="write a generated corpus"))
@@ -36,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
     defaults = config.Preparation()
     parser.add_argument("corpus", help="name of the corpus, for example ucf101 or audioset")
@@ -48,36 +55,75 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
     parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument(
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
         "--verify",
         action="store_true",
         help="compare every stored byte with its digest, and prepare anew what is damaged",
     )
+    mode.add_argument(
+        "--part",
+        type=_part,
+        metavar="K/N",
+        help="prepare part K of N, from 1 to N, and write no manifest; parts may run side by side",
+    )
+    mode.add_argument(
+        "--assemble", action="store_true", help="write the manifest when all parts are prepared"
+    )
     parser.set_defaults(run=_prepare)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """The K and N of K/N."""
+    try:
+        part, num_parts = map(int, text.split("/"))
+    except ValueError:
+        part = num_parts = 0
+    if not 1 <= part <= num_parts:
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N")
+    return part, num_parts
 
 
 def _prepare(parsed: argparse.Namespace) -> None:
     from iicl.data import datasets
-    from iicl.data.prepare import prepare
+    from iicl.data.prepare import assemble, prepare, prepare_part
 
-    reader = parsed.reader or datasets.detect(parsed.corpus, parsed.source)
+    corpus = parsed.corpus
+    reader = parsed.reader or datasets.detect(corpus, parsed.source)
+    where = (reader, parsed.source, parsed.out)
     preparation = config.Preparation(
         short_side=parsed.short_side, max_fps=parsed.max_fps, max_seconds=parsed.max_seconds
     )
-    with _progress(f"preparing {parsed.corpus}") as advance:
-        manifest = prepare(
-            reader,
-            parsed.source,
-            parsed.out,
-            corpus=parsed.corpus,
-            preparation=preparation,
-            num_workers=parsed.workers,
-            progress=advance,
-            verify=parsed.verify,
-        )
-    usable = sum(bool(item.views) for item in manifest.items)
-    print(f"{parsed.corpus}: {usable:,} of {len(manifest.items):,} items usable, read by {reader}")
-    flawed = [item for item in manifest.items if item.reason and item.reason != "missing"]
+    with _progress(f"preparing {corpus}") as advance:
+        if parsed.part:
+            part, num_parts = parsed.part
+            items = prepare_part(
+                *where,
+                part=part - 1,
+                num_parts=num_parts,
+                preparation=preparation,
+                num_workers=parsed.workers,
+                progress=advance,
+            )
+        elif parsed.assemble:
+            items = assemble(*where, corpus=corpus, preparation=preparation).items
+        else:
+            items = prepare(
+                *where,
+                corpus=corpus,
+                preparation=preparation,
+                num_workers=parsed.workers,
+                progress=advance,
+                verify=parsed.verify,
+            ).items
+    usable = f"{sum(bool(item.views) for item in items):,} of {len(items):,} items usable"
+    if parsed.part:
+        num_shards = len({item.shard for item in items})
+        shards = f"{num_shards:,} shard{'s' * (num_shards != 1)}"
+        print(f"{corpus}: part {part} of {num_parts} is done: {usable} in {shards}")
+        return
+    print(f"{corpus}: {usable}, read by {reader}")
+    flawed = [item for item in items if item.reason and item.reason != "missing"]
     for item in flawed[:20]:
         views = " and ".join(item.views) or "nothing"
         print(_printable(f"  {item.id}: {views} kept: {item.reason}"))
@@ -142,6 +188,9 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    # Without a terminal there is nothing to redraw, and an empty line would be left behind.
+    disable = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disable) as bars:
         task = bars.add_task(text, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,11 +1,14 @@
 """Writing files so that a reader never sees half of one."""
 
 import os
+import secrets
 from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replace the content of ``path`` in one step; on failure the old content stays.
+
+    Any number of processes on any hosts may write the same file; the last one's content stays.
 
     Args:
         path: the file; its folder must exist.
@@ -14,9 +17,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OSError: if the data cannot be written, for example because the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Random, because hosts that share a file system also share process ids, and some their names.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -60,7 +60,8 @@ def test_iicl_commands_run_in_order(tmp_path):
         words = shlex.split(command)
         run([sys.executable, "-c", "import sys; from iicl.cli import main; sys.exit(main())",
              *words[1:]], tmp_path)  # fmt: skip
-    assert (tmp_path / "prepared" / "manifest.jsonl").is_file()
+    manifest = (tmp_path / "prepared" / "manifest.jsonl").read_bytes()
+    assert (tmp_path / "shared" / "manifest.jsonl").read_bytes() == manifest
     assert (tmp_path / "clips.png").is_file()
 
 

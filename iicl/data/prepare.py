@@ -3,13 +3,15 @@
 ``<out>/manifest.jsonl`` names the folder beside it that holds the shards. That folder is named
 after the source listing (paths, sizes, modification times) and the preparation, so that two sources
 or two preparations never mix, and a prepare that was killed goes on where it stopped, shard by
-shard.
+shard. For the same reason any number of processes, on any hosts with one file system, can share the
+work: each prepares the shards of its part, and when all are there one assembles the manifest.
 
 What is checked when: a finished corpus costs one look at the manifest and the sizes of its shards,
-so that two million clips are opened in seconds. The sha256 of every payload is compared by a
-preparation that goes on and finds shards of an earlier one, by ``verify``, and, piecemeal, by the
-loader (:mod:`iicl.data.loader`). Payloads that are not as they were written are prepared anew by
-the first two and are an error in the third.
+so that two million clips are opened in seconds. Assembling reads the index of every shard and looks
+at the size of its payloads. The sha256 of every payload is compared by a preparation, or a part of
+one, that goes on and finds shards of an earlier one, by ``verify``, and, piecemeal, by the loader
+(:mod:`iicl.data.loader`). Payloads that are not as they were written are prepared anew by the first
+two and are an error in the third.
 """
 
 import errno
@@ -17,7 +19,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -31,7 +35,6 @@ from iicl.data.manifest import (
     Listing,
     Manifest,
     ManifestItem,
-    SourceItem,
     read_header,
     shard_path,
 )
@@ -42,6 +45,33 @@ ITEMS_PER_SHARD = 64
 _NUM_STATISTICS_ITEMS = 512  # items over which the log-mel statistics are taken
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at a source and a prepared corpus says, with no media read.
+
+    Attributes:
+        current: the manifest is of this very listing and preparation; nobody looked at its shards.
+        num_shards: that the listing is divided into.
+    """
+
+    current: bool
+    num_shards: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What there is to prepare from a source, and where."""
+
+    reader: str
+    source: Path
+    out: Path
+    preparation: Preparation
+    listing: Listing
+    fingerprint: str
+    folder: Path
+    shards: list[Shard]
 
 
 def prepare(
@@ -75,64 +105,172 @@ def prepare(
         ValueError: if the source is not laid out as the reader expects or nothing in it is usable.
         OSError: if the disk is full or cannot be written; finished shards stay.
     """
-    listing = datasets.reader(reader).discover(source)
-    fingerprint = _fingerprint(listing, source, preparation)
-    prepared = _prepared(out, corpus, fingerprint)
+    plan = _plan(reader, source, out, preparation)
+    prepared = _prepared(plan, corpus)
     if prepared is not None and not verify:
         return prepared
-    folder = out / fingerprint[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        items = _prepare_shards(listing.items, folder, preparation, num_workers, progress)
+    with _full_disk_in_words(out):
+        items = _prepare_shards(plan.folder, plan.shards, num_workers, progress)
         if prepared is not None and prepared.items == items:
             return prepared
-        if not any(item.views for item in items):
-            reasons = sorted({item.reason for item in items})
-            raise ValueError(
-                f"nothing usable among the {len(items)} items of {source}: {'; '.join(reasons[:3])}"
-            )
-        mean, std = _log_mel_statistics(items, folder, preparation)
-        manifest = Manifest(
-            corpus=corpus,
-            reader=reader,
-            preparation=_settings(preparation),
-            items=items,
-            num_official=listing.num_official,
-            log_mel_mean=mean,
-            log_mel_std=std,
-            versions=_versions(),
-            source=fingerprint,
-            data=folder.name,
+        return _write_manifest(plan, corpus, items)
+
+
+def survey(
+    reader: str, source: Path, out: Path, *, corpus: str, preparation: Preparation
+) -> Survey:
+    """Looks whether there is anything to prepare; arguments as of :func:`prepare`.
+
+    Raises:
+        ValueError: if the source is not laid out as the reader expects, or the first line of the
+            manifest is damaged.
+    """
+    plan = _plan(reader, source, out, preparation)
+    return Survey(_is_current(read_header(out), plan, corpus), len(plan.shards))
+
+
+def prepare_part(
+    reader: str,
+    source: Path,
+    out: Path,
+    *,
+    part: int,
+    num_parts: int,
+    preparation: Preparation,
+    num_workers: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ManifestItem]:
+    """Prepares the shards whose number leaves ``part`` when divided by ``num_parts``.
+
+    Writes no manifest. It may run beside other parts, and beside itself: shards are replaced as a
+    whole, and equal sources give equal shards.
+
+    Args:
+        reader: as in :func:`prepare`; so are the arguments not listed here.
+        source: root of the official layout.
+        out: folder of the prepared corpus.
+        part: 0 to ``num_parts`` - 1; with more parts than shards the last ones are empty.
+        num_parts: that the corpus is divided into. Each lists the whole source for itself.
+        preparation: what to keep of each file.
+        num_workers: decoding processes at a time.
+        progress: called with (items begun, all items of the part).
+
+    Returns:
+        The manifest rows of the part's shards.
+
+    Raises:
+        ValueError: if ``part`` is out of range or the source is not laid out as the reader expects.
+        OSError: if the disk is full or cannot be written; finished shards stay.
+    """
+    if not 0 <= part < num_parts:
+        raise ValueError(f"part {part} of {num_parts}: parts are numbered from 0 to num_parts - 1")
+    plan = _plan(reader, source, out, preparation)
+    with _full_disk_in_words(out):
+        return _prepare_shards(plan.folder, plan.shards[part::num_parts], num_workers, progress)
+
+
+def assemble(
+    reader: str, source: Path, out: Path, *, corpus: str, preparation: Preparation
+) -> Manifest:
+    """Writes the manifest when all parts are prepared; arguments as of :func:`prepare`.
+
+    Payloads are not compared with their digests, but they must be as long as the indexes say.
+
+    Returns:
+        The manifest, as :func:`prepare` would have written it.
+
+    Raises:
+        ValueError: if a shard is missing or damaged (all are missing if the source has changed
+            since), the source is not laid out as the reader expects or nothing in it is usable.
+        OSError: if the disk is full or cannot be written.
+    """
+    plan = _plan(reader, source, out, preparation)
+    items: list[ManifestItem] = []
+    flaws: list[str] = []
+    for shard in plan.shards:
+        try:
+            items += shard.rows()
+        except ValueError as error:
+            flaws.append(f"number {shard.number}: {error}")
+    if flaws:
+        raise ValueError(
+            f"{len(flaws)} of {len(plan.shards)} shards of {corpus} are missing or damaged,"
+            f" the first is {flaws[0]}; prepare the parts that hold them, then assemble again"
         )
-        manifest.write(out)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                error.errno,
-                f"the disk is full while preparing {corpus}; run again when it is not",
-                out,
-            ) from error
-        raise
+    with _full_disk_in_words(out):
+        return _write_manifest(plan, corpus, items)
+
+
+def _plan(reader: str, source: Path, out: Path, preparation: Preparation) -> _Plan:
+    """Lists the source and divides it into shards."""
+    listing = datasets.reader(reader).discover(source)
+    fingerprint = _fingerprint(listing, source, preparation)
+    folder = out / fingerprint[:16]
+    shards = [
+        Shard(number, listing.items[start : start + ITEMS_PER_SHARD], folder, preparation)
+        for number, start in enumerate(range(0, len(listing.items), ITEMS_PER_SHARD))
+    ]
+    return _Plan(reader, source, out, preparation, listing, fingerprint, folder, shards)
+
+
+def _is_current(header: dict | None, plan: _Plan, corpus: str) -> bool:
+    """Whether a manifest is of this corpus, listing and preparation."""
+    wanted = (plan.fingerprint, corpus)
+    return header is not None and (header.get("source"), header.get("corpus")) == wanted
+
+
+def _prepared(plan: _Plan, corpus: str) -> Manifest | None:
+    """The manifest that is there, if it is the one wanted and has its shards."""
+    try:
+        header = read_header(plan.out)
+        if _is_current(header, plan, corpus):
+            return PreparedCorpus.open(plan.out).manifest
+        if header is not None and header.get("source") != plan.fingerprint:
+            logger.warning(
+                "the source or the preparation of %s has changed: preparing anew beside %s",
+                plan.out,
+                header.get("data"),
+            )
+    except ValueError as error:
+        logger.warning("%s; keeping what is whole and preparing the rest", error)
+    return None
+
+
+def _write_manifest(plan: _Plan, corpus: str, items: list[ManifestItem]) -> Manifest:
+    """Writes the manifest over the rows of all shards."""
+    if not any(item.views for item in items):
+        reasons = sorted({item.reason for item in items})
+        raise ValueError(
+            f"nothing usable among the {len(items)} items of {plan.source}:"
+            f" {'; '.join(reasons[:3])}"
+        )
+    mean, std = _log_mel_statistics(items, plan.folder, plan.preparation)
+    manifest = Manifest(
+        corpus=corpus,
+        reader=plan.reader,
+        preparation=_settings(plan.preparation),
+        items=items,
+        num_official=plan.listing.num_official,
+        log_mel_mean=mean,
+        log_mel_std=std,
+        versions=_versions(),
+        source=plan.fingerprint,
+        data=plan.folder.name,
+    )
+    manifest.write(plan.out)
     return manifest
 
 
-def _prepared(out: Path, corpus: str, fingerprint: str) -> Manifest | None:
-    """The manifest in ``out`` if it is of this listing and preparation and has its shards."""
+@contextmanager
+def _full_disk_in_words(out: Path) -> Iterator[None]:
     try:
-        header = read_header(out)
-        if header is None:
-            return None
-        if (header["format"], header.get("source")) != (FORMAT, fingerprint):
-            logger.warning(
-                "the source or the preparation of %s has changed: preparing anew beside %s",
-                out,
-                header.get("data"),
-            )
-            return None
-        return PreparedCorpus.open(out).manifest if header.get("corpus") == corpus else None
-    except ValueError as error:
-        logger.warning("%s; keeping what is whole and preparing the rest", error)
-        return None
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OSError(
+                error.errno, "the disk is full while preparing; run again when it is not", out
+            ) from error
+        raise
 
 
 def _settings(preparation: Preparation) -> dict[str, float | int]:
@@ -158,24 +296,21 @@ def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> st
 
 
 def _prepare_shards(
-    items: Sequence[SourceItem],
     folder: Path,
-    preparation: Preparation,
+    shards: Sequence[Shard],
     num_workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[ManifestItem]:
-    """Prepares the shards that are not there or damaged, and reads the index of all."""
-    shards = [
-        Shard(number, list(items[start : start + ITEMS_PER_SHARD]), folder, preparation)
-        for number, start in enumerate(range(0, len(items), ITEMS_PER_SHARD))
-    ]
+    """Prepares those of the shards that are not there or damaged, and reads the index of all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    num_items = sum(len(shard.items) for shard in shards)
     num_done = 0
 
     def advance() -> None:
         nonlocal num_done
-        num_done = min(num_done + 1, len(items))
+        num_done = min(num_done + 1, num_items)
         if progress is not None:
-            progress(num_done, len(items))
+            progress(num_done, num_items)
 
     pool.run_batches(prepare_shard, shards, min(num_workers, len(shards)), advance)
     return [row for shard in shards for row in shard.rows()]

@@ -6,6 +6,7 @@ Runs in worker processes and imports no torch.
 import dataclasses
 import logging
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,28 @@ class Shard:
         return self.folder / f"{self.number:05d}.jsonl"
 
     def rows(self) -> list[ManifestItem]:
-        """Reads the index."""
-        return [ManifestItem.from_json(line) for line in self.index.read_text("ascii").splitlines()]
+        """Reads the index, and compares it with the items and the length of the payloads.
+
+        Raises:
+            ValueError: if the shard is not finished, or the three do not agree.
+        """
+        try:
+            lines = self.index.read_text("ascii").splitlines()
+            rows = [ManifestItem.from_json(line) for line in lines]
+            *offsets, end = accumulate((row.num_bytes for row in rows), initial=0)
+            size = self.path.stat().st_size
+        except FileNotFoundError as error:
+            raise ValueError(f"{error.filename} is not there") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{self.index} is damaged: {error!r}") from error
+        listed = [(item.id, item.labels, item.splits, item.group) for item in self.items]
+        if [(row.id, row.labels, row.splits, row.group) for row in rows] != listed:
+            raise ValueError(f"{self.index} is damaged: it does not list the items of its shard")
+        if [(row.shard, row.offset) for row in rows] != [(self.number, o) for o in offsets]:
+            raise ValueError(f"{self.index} is damaged: its payloads do not follow each other")
+        if size != end:
+            raise ValueError(f"{self.path} has {size:,} bytes and not the {end:,} of its index")
+        return rows
 
 
 def prepare_shard(shard: Shard, context: pool.Context) -> None:
@@ -80,16 +101,9 @@ def _is_intact(shard: Shard) -> bool:
     try:
         rows = shard.rows()
         with open(shard.path, "rb") as stream:
-            for row, item in zip(rows, shard.items, strict=True):
-                stream.seek(row.offset)
-                listed = (row.id, row.labels, row.splits, row.group)
-                if listed != (item.id, item.labels, item.splits, item.group):
-                    return False
-                if not row.is_payload(stream.read(row.num_bytes)):
-                    return False
-    except (OSError, ValueError, TypeError, KeyError):
+            return all(row.is_payload(stream.read(row.num_bytes)) for row in rows)
+    except (OSError, ValueError, TypeError):
         return False  # not there, or the index cannot be read
-    return True
 
 
 def _prepare_item(item: SourceItem, preparation: Preparation) -> tuple[ManifestItem, bytes]:

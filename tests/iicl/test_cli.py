@@ -53,6 +53,58 @@ def test_an_unusable_source_is_one_line_and_not_zero(tmp_path, capsys, source, m
     assert len(printed.splitlines()) == 1
 
 
+def code_of(arguments):
+    """The exit code, which argparse raises and the command returns."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:
+        return stop.code
+
+
+def test_parts_then_assemble_give_what_prepare_gives(tmp_path, capsys):
+    source = tmp_path / "source"
+    assert cli.main(["generate", "ucf101", str(source), "--items", "48", "--workers", "0"]) == 0
+    capsys.readouterr()
+
+    def prepare(out, *mode):
+        command = ["prepare", "ucf101", str(source), str(tmp_path / out), "--short-side", "32"]
+        code = code_of([*command, "--workers", "1", *mode])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    code, complaint = prepare("parts", "--assemble")
+    assert (code, len(complaint.splitlines())) == (2, 1)
+    assert "1 of 1 shards of ucf101 are missing" in complaint
+    done = "ucf101: part {} of 2 is done: {} items usable in {}\n"
+    assert prepare("parts", "--part", "2/2") == (0, done.format(2, "0 of 0", "0 shards"))
+    assert prepare("parts", "--part", "1/2") == (0, done.format(1, "48 of 48", "1 shard"))
+    assert not (tmp_path / "parts" / "manifest.jsonl").exists()
+    assembled = prepare("parts", "--assemble")
+    assert assembled == prepare("whole")
+    assert "ucf101: 48 of 48 items usable, read by ucf101" in assembled[1]
+    manifests = [(tmp_path / out / "manifest.jsonl").read_bytes() for out in ("parts", "whole")]
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize(
+    ("mode", "complaint"),
+    [
+        *(
+            (["--part", text], f"'{text}' is not K/N with K from 1 to N")
+            for text in ("0/3", "4/3", "1/0", "2", "a/b", "1/2/3", "")
+        ),
+        (["--part", "1/2", "--assemble"], "--assemble: not allowed with argument --part"),
+        (["--part", "1/2", "--verify"], "--verify: not allowed with argument --part"),
+        (["--assemble", "--verify"], "--verify: not allowed with argument --assemble"),
+    ],
+)
+def test_a_mistaken_mode_is_one_line_and_not_zero(tmp_path, capsys, mode, complaint):
+    assert code_of(["prepare", "ucf101", str(tmp_path), str(tmp_path / "out"), *mode]) == 2
+    printed = capsys.readouterr().err
+    assert complaint in printed
+    assert len(printed.splitlines()) == 1
+
+
 def test_interpretations_name_the_settings(capsys):
     assert cli.main(["interpretations"]) == 0
     printed = capsys.readouterr().out

@@ -16,7 +16,14 @@ import torch
 from iicl.config import Clip, Preparation
 from iicl.data import prepare as module
 from iicl.data.manifest import Manifest, ManifestItem, read_header
-from iicl.data.prepare import ITEMS_PER_SHARD, prepare
+from iicl.data.prepare import (
+    ITEMS_PER_SHARD,
+    Survey,
+    assemble,
+    prepare,
+    prepare_part,
+    survey,
+)
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import log_mel
 
@@ -317,11 +324,209 @@ def test_a_full_disk_is_a_clear_error_and_keeps_the_last_state(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)  # of the manifest: the shards' is in another process
-    with pytest.raises(OSError, match="disk is full while preparing small"):
+    with pytest.raises(OSError, match="disk is full while preparing"):
         run(tmp_path / "source", out)
     monkeypatch.undo()
     assert Manifest.read(out) == old
     assert not list(out.rglob("*.tmp"))
+
+
+def run_part(source: Path, out: Path, part: int, num_parts: int) -> list[ManifestItem]:
+    return prepare_part(
+        "folder", source, out, part=part, num_parts=num_parts, preparation=SMALL, num_workers=1
+    )
+
+
+def start_part(source: Path, out: Path, part: int, num_parts: int) -> subprocess.Popen:
+    code = f"""
+from pathlib import Path
+from iicl.config import Preparation
+from iicl.data.prepare import prepare_part
+prepare_part("folder", Path({str(source)!r}), Path({str(out)!r}), part={part},
+             num_parts={num_parts}, preparation=Preparation(short_side=32), num_workers=1)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+def run_assemble(source: Path, out: Path, corpus: str = "small") -> Manifest:
+    return assemble("folder", source, out, corpus=corpus, preparation=SMALL)
+
+
+def look(source: Path, out: Path, **options: object) -> Survey:
+    settings = {"corpus": "small", "preparation": SMALL} | options
+    return survey("folder", source, out, **settings)  # type: ignore[arg-type]
+
+
+def test_processes_side_by_side_make_the_corpus_of_one(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    processes = [start_part(source, out, part, 3) for part in (0, 0, 1, 2)]  # one of them twice
+    assert [process.wait() for process in processes] == [0] * 4
+    assert read_header(out) is None
+    assert run_assemble(source, out) == Manifest.read(prepared)
+    assert contents(out) == contents(prepared)
+
+
+def test_more_parts_than_shards_leave_some_empty(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    parts = [run_part(source, tmp_path / "out", part, 5) for part in (4, 2, 0, 3, 1)]
+    shards = [{row.shard for row in rows} for rows in parts]
+    assert shards == [set(), {2}, {0}, set(), {1}]
+    assert run_assemble(source, tmp_path / "out") == Manifest.read(prepared)
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_a_killed_part_goes_on_with_what_is_missing(source: Path, tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(f"""
+import os, signal
+from pathlib import Path
+from iicl.config import Preparation
+from iicl.data import prepare as module
+from iicl.data.shards import prepare_shard
+
+def killed_at_the_second(shard, context):
+    if shard.number:
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(1)
+    prepare_shard(shard, context)
+
+if __name__ == "__main__":
+    module.prepare_shard = killed_at_the_second
+    module.prepare_part(
+        "folder", Path({str(source)!r}), Path({str(tmp_path / "out")!r}), part=0, num_parts=2,
+        preparation=Preparation(short_side=32), num_workers=1,
+    )
+""")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, str(script)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    before = stamps(tmp_path / "out")
+    assert before.keys() == {"00000.bin", "00000.jsonl"}
+    missing = r"2 of 3 shards of small are missing .* the first is number 1: .*00001\.jsonl is not"
+    with pytest.raises(ValueError, match=missing):
+        run_assemble(source, tmp_path / "out")
+    assert {row.shard for row in run_part(source, tmp_path / "out", 0, 2)} == {0, 2}
+    after = stamps(tmp_path / "out")
+    assert after.keys() - before.keys() == {"00002.bin", "00002.jsonl"}
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda folder: (folder / "00001.bin").unlink(), r"00001\.bin is not there"),
+        (lambda folder: (folder / "00001.jsonl").unlink(), r"00001\.jsonl is not there"),
+        (
+            lambda folder: os.truncate(folder / "00001.bin", 10),
+            r"00001\.bin has 10 bytes and not the [\d,]+ of its index",
+        ),
+        (
+            lambda folder: (folder / "00001.bin").open("ab").write(b"more"),
+            r"00001\.bin has .* bytes and not",
+        ),
+        (
+            lambda folder: os.truncate(folder / "00001.jsonl", 100),
+            r"00001\.jsonl is damaged",
+        ),
+        (
+            lambda folder: (folder / "00001.jsonl").write_bytes(b""),
+            r"00001\.jsonl is damaged: it does not list",
+        ),
+        (
+            lambda folder: flip(folder / "00001.jsonl", b'"a"]'),
+            r"00001\.jsonl is damaged: it does not list",
+        ),
+        (
+            lambda folder: flip(folder / "00001.jsonl", b'"num_samples'),
+            r"00001\.jsonl is damaged: TypeError",
+        ),
+        (
+            lambda folder: shutil.copy(folder / "00000.jsonl", folder / "00001.jsonl"),
+            r"00001\.jsonl is damaged: it does not list",
+        ),
+        (
+            lambda folder: (folder / "00001.jsonl").write_text(
+                (folder / "00001.jsonl").read_text().replace('"shard": 1', '"shard": 0', 1)
+            ),
+            r"00001\.jsonl is damaged: its payloads do not follow",
+        ),
+    ],
+)
+def test_a_damaged_shard_is_not_assembled_and_its_part_mends_it(
+    source: Path, prepared: Path, copy: Path, damage: Callable[[Path], None], complaint: str
+) -> None:
+    (copy / "manifest.jsonl").unlink()
+    (folder,) = copy.iterdir()
+    damage(folder)
+    with pytest.raises(ValueError, match=f"1 of 3 shards .* the first is number 1: .*{complaint}"):
+        run_assemble(source, copy)
+    assert read_header(copy) is None
+    run_part(source, copy, 1, 3)
+    run_assemble(source, copy)
+    assert contents(copy) == contents(prepared)
+
+
+def test_a_changed_byte_is_found_by_its_part_and_not_by_assembling(
+    source: Path, prepared: Path, copy: Path
+) -> None:
+    flip(next(copy.glob("*/00001.bin")))
+    assert run_assemble(source, copy) == Manifest.read(prepared)
+    run_part(source, copy, 0, 3)
+    assert contents(copy) != contents(prepared)
+    run_part(source, copy, 1, 3)
+    assert contents(copy) == contents(prepared)
+
+
+def test_nothing_usable_in_any_part_is_an_error_of_the_whole(tmp_path: Path) -> None:
+    (tmp_path / "source" / "a").mkdir(parents=True)
+    (tmp_path / "source" / "a" / "x.mp4").touch()
+    (row,) = run_part(tmp_path / "source", tmp_path / "out", 0, 1)
+    assert row.reason == "empty file"
+    with pytest.raises(ValueError, match=r"nothing usable among the 1 items.*empty file"):
+        run_assemble(tmp_path / "source", tmp_path / "out")
+
+
+@pytest.mark.parametrize(("part", "num_parts"), [(-1, 3), (3, 3), (0, 0)])
+def test_a_part_beyond_the_last_is_an_error(
+    source: Path, tmp_path: Path, part: int, num_parts: int
+) -> None:
+    with pytest.raises(ValueError, match=f"part {part} of {num_parts}: parts are numbered from 0"):
+        run_part(source, tmp_path / "out", part, num_parts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_survey_sees_what_is_prepared_and_touches_nothing(
+    source: Path, prepared: Path, tmp_path: Path
+) -> None:
+    assert look(source, tmp_path / "out") == Survey(current=False, num_shards=3)
+    assert not (tmp_path / "out").exists()
+    before = stamps(prepared)
+    assert look(source, prepared) == Survey(current=True, num_shards=3)
+    assert not look(source, prepared, corpus="other").current
+    assert not look(source, prepared, preparation=Preparation(short_side=16)).current
+    assert stamps(prepared) == before
+
+
+def test_a_source_that_changes_after_its_parts_is_not_assembled(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    clip = write_clip(source / "a" / "x.mkv", seconds=0.4)
+    run_part(source, out, 0, 1)
+    assert not look(source, out).current
+    run_assemble(source, out)
+    assert look(source, out).current
+    os.utime(clip, ns=(0, 0))
+    assert not look(source, out).current
+    with pytest.raises(ValueError, match="1 of 1 shards of small are missing"):
+        run_assemble(source, out)
+    run_part(source, out, 0, 1)
+    run_assemble(source, out)
+    assert look(source, out).current
 
 
 def test_every_real_file_is_prepared_or_listed_with_a_reason(tmp_path: Path) -> None:

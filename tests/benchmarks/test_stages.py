@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from benchmarks import stages
+from iicl.data.synthetic.write import generate
+
+
+def test_the_parts_of_a_real_copy_make_the_corpus_that_prepare_makes(tmp_path: Path) -> None:
+    source, out, whole = tmp_path / "source", tmp_path / "out", tmp_path / "whole"
+    generate("ucf101", source, num_items=72, seed=1)
+    preparation = {"short_side": 32, "max_fps": 8.0}
+    assert stages.survey("ucf101", source, preparation, out) == (False, 2)
+    totals = []
+    for part in range(2):
+        calls: list[tuple[int, int]] = []
+        stages.prepare_part(
+            "ucf101", source, preparation, out, part, 2, 1, lambda *c, calls=calls: calls.append(c)
+        )
+        done, total = calls[-1]
+        assert done == total
+        totals.append(total)
+    assert totals == [64, 8]
+    header = stages.assemble("ucf101", source, preparation, out)
+    assert header == stages.corpus_header(out)
+    assert header == stages.prepare(
+        "ucf101", source, None, preparation, whole, 1, lambda done, total: None
+    )
+    assert stages.survey("ucf101", source, preparation, out) == (True, 2)
