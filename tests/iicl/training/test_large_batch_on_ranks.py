@@ -19,8 +19,8 @@ from iicl.training.large_batch import NonFiniteError, backward
 from tests.iicl.training.ranks import on_ranks
 
 SIZES = (2, 4)
-# Batches of 4, 6 and 4 chunks: one a rank or several, the last one smaller in two of them.
-BATCHES = {"even": (8, 2), "uneven": (11, 2), "large": (15, 4)}
+# Batches of 6 and 4 chunks, one a rank or several, the last one smaller.
+BATCHES = {"small chunks": (11, 2), "large chunks": (15, 4)}
 
 
 class Encoder(nn.Module):
@@ -119,7 +119,7 @@ def step(method: str, batch: str, dtype: torch.dtype, ranks: Ranks) -> dict[str,
 CASES = [
     (method, batch, dtype)
     for method in METHODS
-    for batch in (BATCHES if method not in LARGE else ("large",))
+    for batch in (BATCHES if method not in LARGE else ("large chunks",))
     for dtype in (torch.float64, torch.float32)
 ]
 
