@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from iicl.data.transforms import log_mel, make_views
 from iicl.evaluation import features
 from iicl.evaluation.features import load_features, load_space, project
 from iicl.protocols import Features
+from tests.iicl.training.ranks import on_ranks
 
 
 def run(stage, corpora, folder, out):
@@ -65,6 +68,33 @@ def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
             torch.from_numpy(stored.features[row]), expected, rtol=1e-4, atol=1e-5
         )
         assert not torch.allclose(expected[0], expected[2], rtol=1e-3), "clips must differ"
+
+
+def test_ranks_give_the_features_of_one(stage, corpora, pretrained, tmp_path):
+    """Of 216 clips in 7 batches, and of 48 in 2, fewer than the ranks."""
+    _, folder = pretrained(name="random_init")
+    stages = {items: stage.model_copy(update={"items": items}) for items in ("all", "test")}
+    stages["test"] = stages["test"].model_copy(update={"num_clips": 2})
+    for items, asked in stages.items():
+        run(asked, corpora, folder, tmp_path / items)
+
+    for size in (2, 3, 5):
+
+        def shared(size: int = size):
+            place = tmp_path / f"{size}-{os.environ['RANK']}"
+            place.mkdir()
+            return [run(asked, corpora, folder, place / items) for items, asked in stages.items()]
+
+        results = on_ranks(size, shared)
+        assert all(result["num_ranks"] == size for rank in results for result in rank)
+        for items in stages:
+            whole, stored = (
+                load_features(place) for place in (tmp_path / items, tmp_path / f"{size}-0" / items)
+            )
+            assert whole.positions.tolist() == stored.positions.tolist()
+            assert np.array_equal(whole.features, stored.features)
+            assert not list((tmp_path / f"{size}-1" / items).iterdir()), "only rank 0 writes"
+        assert [r["num_evaluated"] for r in results[-1]] == [72, 24]
 
 
 def test_recordings_without_video_are_covered_by_even_windows(pretrained, stage, tmp_path):

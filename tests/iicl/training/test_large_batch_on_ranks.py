@@ -14,13 +14,14 @@ from iicl.methods.iicl import IICL
 from iicl.methods.supervised import Supervised
 from iicl.models.audio import AudioEncoder
 from iicl.models.video import VideoEncoder
+from iicl.training import large_batch
 from iicl.training.distributed import ALONE, Ranks, connect
 from iicl.training.large_batch import NonFiniteError, backward
 from tests.iicl.training.ranks import on_ranks
 
 SIZES = (2, 4)
-# Batches of 4, 6 and 4 chunks: one a rank or several, the last one smaller in two of them.
-BATCHES = {"even": (8, 2), "uneven": (11, 2), "large": (15, 4)}
+# Batches of 6 and 4 chunks, one a rank or several, the last one smaller.
+BATCHES = {"small chunks": (11, 2), "large chunks": (15, 4)}
 
 
 class Encoder(nn.Module):
@@ -119,7 +120,7 @@ def step(method: str, batch: str, dtype: torch.dtype, ranks: Ranks) -> dict[str,
 CASES = [
     (method, batch, dtype)
     for method in METHODS
-    for batch in (BATCHES if method not in LARGE else ("large",))
+    for batch in (BATCHES if method not in LARGE else ("large chunks",))
     for dtype in (torch.float64, torch.float32)
 ]
 
@@ -213,3 +214,15 @@ def test_a_batch_of_fewer_chunks_than_ranks_is_refused_on_all() -> None:
 
     message = "a batch of 8 in chunks of 8 is work for 1 rank, got 2"
     assert on_ranks(2, refused) == [message] * 2
+
+
+def test_the_sign_of_a_zero_is_kept() -> None:
+    own = torch.tensor([[-0.0, 0.0, 1.5, -torch.inf]])
+
+    def assembled() -> Tensor:
+        with connect("cpu") as ranks:
+            return large_batch._of_all_ranks(own, range(ranks.rank, ranks.rank + 1), 2, ranks)
+
+    for whole in on_ranks(2, assembled):
+        assert torch.equal(whole, own.repeat(2, 1))
+        assert torch.equal(whole.signbit(), own.repeat(2, 1).signbit())
