@@ -127,10 +127,17 @@ def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
             len(results),
             len(ours),
             sum(len(home.attempts(run.id)) for run in ours),
-            sum(result["seconds"] for result in results) / 3600,
+            sum(result["seconds"] * result.get("num_ranks", 1) for result in results) / 3600,
             statistics.median_high(rates) if rates else None,
             peak / 2**30 if peak else None,
+            tuple(sorted({_where(a[-1]) for run in ours if (a := home.attempts(run.id))})),
         )
+
+
+def _where(attempt: Mapping[str, Any]) -> str:
+    """The site of an attempt, and its ranks if it had several."""
+    site, num_ranks = str(attempt["site"]), attempt["num_ranks"]
+    return f"{site}, {num_ranks} ranks on {attempt['num_nodes']} nodes" if num_ranks > 1 else site
 
 
 def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from benchmarks import cost
 from benchmarks.plan import Run
 
-LONG_SECONDS = 3600.0
-"""A run that takes longer than this on one device has a job of its own."""
-
-SHARING_STAGES = ("features", "retrieval", "linear", "clustering", "crossmodal", "neighbours")
+SHARED_SECONDS = 1800.0
+"""What runs that share a job may take on one device together."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,25 @@ Send = Callable[[list[Unit], frozenset[str]], list[str]]
 def units(
     runs: Sequence[Run], encoders: Mapping[str, str], seconds: Callable[[Run], float]
 ) -> list[Unit]:
-    """Share runs out to jobs: evaluations of one pretraining together, all others alone.
+    """Share runs out to jobs: cheap evaluations of one pretraining together, all others alone.
 
     Args:
         runs: in an executable order.
         encoders: run id -> the pretraining that it evaluates.
         seconds: how long a run takes on one device, as far as that is known.
     """
-    together: dict[str, list[Run]] = {}
     found: list[Unit] = []
+    open_jobs: dict[str, tuple[list[Run], float]] = {}  # by pretraining
     for run in runs:
-        if run.stage in SHARING_STAGES and seconds(run) <= LONG_SECONDS:
-            together.setdefault(encoders[run.id], []).append(run)
-        else:
+        if run.stage == "pretrain" or seconds(run) > SHARED_SECONDS:
             found.append(Unit((run,), cost.num_ranks(run.resolved, run.work)))
-    return [*found, *(Unit(tuple(shared), 1) for shared in together.values())]
+            continue
+        together, so_far = open_jobs.get(encoders[run.id], ([], 0.0))
+        if so_far + seconds(run) > SHARED_SECONDS:
+            found.append(Unit(tuple(together), 1))
+            together, so_far = [], 0.0
+        open_jobs[encoders[run.id]] = ([*together, run], so_far + seconds(run))
+    return [*found, *(Unit(tuple(together), 1) for together, _ in open_jobs.values())]
 
 
 def encoders(runs: Mapping[str, Run]) -> dict[str, str]:

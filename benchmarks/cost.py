@@ -156,7 +156,7 @@ class Rates:
         for spec, result in finished:
             resolved, work = spec["resolved"], Work(spec["clips"], spec["flops"])
             if work.flops:
-                rate = result["seconds"] / work.flops
+                rate = result["seconds"] * result.get("num_ranks", 1) / work.flops
                 self._per_flop.setdefault(kind(resolved, work), []).append(rate)
             else:
                 self._seconds.setdefault(resolved["stage"], []).append(result["seconds"])

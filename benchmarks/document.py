@@ -143,9 +143,10 @@ class Cost:
         num_done: finished runs.
         num_runs: runs that the table rests on.
         num_attempts: executions, interrupted ones included.
-        hours: device hours of the finished runs.
+        hours: device hours of the finished runs, all ranks counted.
         clips_per_second: their median; None if the stage encodes nothing.
         peak_gib: the largest; None if it was not measured.
+        where: sites, with ranks and nodes if there were several.
     """
 
     stage: str
@@ -155,6 +156,7 @@ class Cost:
     hours: float
     clips_per_second: float | None
     peak_gib: float | None
+    where: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

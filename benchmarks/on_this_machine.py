@@ -51,11 +51,12 @@ def run(launch: Launch, current: Plan) -> None:
                     claimed[run.id] = run
         if not claimed:
             return
+        place = {"site": launch.site.name, "num_ranks": 1, "num_nodes": 1}
         jobs = [
             launcher.Job(
                 run.id,
                 "benchmarks.worker:run",
-                call.arguments(launch, run),
+                {**call.arguments(launch, run), "place": place},
                 tuple(i for i in run.upstream.values() if i in claimed),
                 home.log(run.id),
             )

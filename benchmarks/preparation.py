@@ -62,11 +62,14 @@ def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[
     if corpus.source is None:
         last = {name: ("prepare", {**common, "generate": corpus.generate})}
     else:
-        survey = stages.survey(corpus.name, corpus.source, corpus.preparation, corpus.path)
-        if survey.current:
+        current, num_shards, fingerprint = stages.survey(
+            corpus.name, corpus.source, corpus.preparation, corpus.path
+        )
+        if current:
             return []
-        name = f"{name}-{survey.fingerprint[:8]}"
-        number = min(survey.num_shards, site.max_array)
+        name = f"{name}-{fingerprint[:8]}"
+        # Every part lists the whole source once: no more of them than work at the same time.
+        number = min(num_shards, site.max_array, site.parallelism)
         for part in range(number):
             arguments = {**common, "part": part, "num_parts": number}
             parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)

@@ -140,13 +140,15 @@ def costs(shown: Document) -> str:
             f"{cost.hours:.2f}",
             NONE if cost.clips_per_second is None else f"{cost.clips_per_second:,.0f}",
             percent(cost.peak_gib),
+            "; ".join(cost.where) or NONE,
         ]
         for cost in shown.costs
     ]
     done, hours = sum(c.num_done for c in shown.costs), sum(c.hours for c in shown.costs)
-    lines.append(["all", f"{done} of {shown.num_runs}", "", f"{hours:.2f}", "", ""])
+    lines.append(["all", f"{done} of {shown.num_runs}", "", f"{hours:.2f}", "", "", ""])
     unit = f"{shown.cost_unit} hours"
-    return _grid(lines, ["stage", "runs", "attempts", unit, "clips per second", "peak GiB"])
+    headers = ["stage", "runs", "attempts", unit, "clips per second", "peak GiB", "where"]
+    return _grid(lines, headers)
 
 
 def sharing(shown: Document) -> str:
@@ -189,7 +191,7 @@ def markdown(shown: Document) -> str:
         ("Controls", _list(order(shown))),
         ("The paper against itself", _list(shown.paper_check)),
         ("Data", _list(data)),
-        ("Cost", f"{costs(shown)}\n\n{sharing(shown)}"),
+        ("Cost", f"{sharing(shown)} [What they took]({shown.name}.cost.md)."),
         ("Provenance", _list(shown.provenance)),
         ("Results of other code", _list([f"`{o.run}` {o.says}." for o in shown.other_code])),
     ]
@@ -208,10 +210,15 @@ def markdown(shown: Document) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def cost_markdown(shown: Document) -> str:
+    """What differs from launch to launch though the results are equal: time, memory, place."""
+    return f"# {shown.heading}: cost (scale: {shown.scale})\n\n{costs(shown)}\n"
+
+
 def write(
     shown: Document, frame: pd.DataFrame, pictures: Mapping[str, bytes], out: Path
 ) -> list[Path]:
-    """Write ``<name>.md``, ``.csv``, ``.json``, the plot and the pictures into ``out``.
+    """Write ``<name>.md``, ``.cost.md``, ``.csv``, ``.json``, plot and pictures into ``out``.
 
     Args:
         shown: the document.
@@ -225,6 +232,7 @@ def write(
     frame.to_csv(buffer, index=False, float_format="%.6f", lineterminator="\n")
     texts = {
         "md": markdown(shown),
+        "cost.md": cost_markdown(shown),
         "csv": buffer.getvalue(),
         "json": document.to_json(shown),
     }

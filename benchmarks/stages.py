@@ -179,8 +179,8 @@ def prepare(
 
 def survey(
     corpus: str, source: Path, preparation: Mapping[str, Any], out: Path
-) -> tuple[bool, int]:
-    """Whether ``out`` is prepared from a real copy as it is now, and how many shards it has.
+) -> tuple[bool, int, str]:
+    """Whether ``out`` is prepared from a real copy as it is now, its shards, its fingerprint.
 
     Arguments as of :func:`prepare`. Lists the source and reads one line of the manifest, no media.
 
@@ -198,7 +198,7 @@ def survey(
         corpus=corpus,
         preparation=config.Preparation.model_validate(dict(preparation)),
     )
-    return found.current, found.num_shards
+    return found.current, found.num_shards, found.fingerprint
 
 
 def prepare_part(

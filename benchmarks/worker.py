@@ -25,7 +25,7 @@ def run(
     corpora: Mapping[str, Path],
     upstream: Mapping[str, str],
     execution: Mapping[str, Any],
-    place: Mapping[str, Any] | None = None,
+    place: Mapping[str, Any],
     rank: int = 0,
 ) -> None:
     """Carry out a claimed run and record its result, or why there is none.
@@ -38,14 +38,14 @@ def run(
         corpora: folders of prepared corpora by name.
         upstream: ids of finished runs by role.
         execution: how to carry it out; never part of the run's identity.
-        place: where this attempt is, for its record.
+        place: where this attempt is, for its record: ``site``, ``num_ranks``, ``num_nodes``.
         rank: number of this task among those of the run.
 
     Raises:
         Exception: whatever the stage raised, after it was recorded.
     """
     store, start = Home(home), time.monotonic()
-    with attempt(store, run_id, stages, place or {}, rank, upstream.values()) as report:
+    with attempt(store, run_id, stages, place, rank, upstream.values()) as report:
         files = store.files(run_id)
         files.mkdir(parents=True, exist_ok=True)
         result = importlib.import_module(stages).run(
@@ -87,11 +87,12 @@ def prepare(
     """
     store = Home(home)
     with attempt(store, run_id, stages, place, rank) as report:
-        getattr(importlib.import_module(stages), function)(
-            **arguments,
-            num_workers=int(os.environ.get("SLURM_CPUS_PER_TASK", "1")),
-            progress=lambda done, total: report(done / total, f"{done} of {total} items"),
-        )
+        decoding = {
+            "num_workers": int(os.environ.get("SLURM_CPUS_PER_TASK", "1")),
+            "progress": lambda done, total: report(done / total, f"{done} of {total} items"),
+        }
+        more = {} if function == "assemble" else decoding
+        getattr(importlib.import_module(stages), function)(**arguments, **more)
         store.finish(run_id, {})
 
 

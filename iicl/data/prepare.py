@@ -54,10 +54,12 @@ class Survey:
     Attributes:
         current: the manifest is of this very listing and preparation; nobody looked at its shards.
         num_shards: that the listing is divided into.
+        fingerprint: of the listing and the preparation; another one names another folder.
     """
 
     current: bool
     num_shards: int
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def survey(
             manifest is damaged.
     """
     plan = _plan(reader, source, out, preparation)
-    return Survey(_is_current(read_header(out), plan, corpus), len(plan.shards))
+    current = _is_current(read_header(out), plan, corpus)
+    return Survey(current, len(plan.shards), plan.fingerprint)
 
 
 def prepare_part(
