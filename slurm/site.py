@@ -136,9 +136,12 @@ def read_site(path: Path) -> Site:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = f"{where} is {first['input']!r}: " if where and where in data else f"{where} "
         message = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{path.name}: {what if where else ''}{message}") from None
+        if first["type"] == "missing":
+            message = f"{where} is missing"
+        elif where:
+            message = f"{where} is {first['input']!r}: {message}"
+        raise ValueError(f"{path.name}: {message}") from None
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,43 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=lab
+#SBATCH --array=0-4%3
+#SBATCH --constraint=a100
+#SBATCH --cpus-per-task=8
+#SBATCH --dependency=afterok:17_2:18
+#SBATCH --gpus-per-node=4
+#SBATCH --job-name=iicl-pretrain
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --mem=100352MB
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=4
+#SBATCH --open-mode=append
+#SBATCH --output=/home/jobs/%A_%a/%A_%a_0_log.out
+#SBATCH --partition=gpu
+#SBATCH --qos=long
+#SBATCH --requeue
+#SBATCH --signal=USR2@100
+#SBATCH --time=90
+#SBATCH --wckey=submitit
+
+# setup
+export NCCL_DEBUG=WARN
+export NOTE='two words'
+export PYTHONPATH=/home/code
+module load cuda
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output /home/jobs/%A_%a/%A_%a_%t_log.out --kill-on-bad-exit=1 python -u -m submitit.core._submit /home/jobs/%j
+
+
+# teardown
+code=$?
+# A job that was cancelled as a whole is no longer running, and stays cancelled.
+if [ $code -eq 85 ] || [ $code -gt 128 ]; then
+  if [ "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%T)" = RUNNING ]; then
+    scontrol requeue $SLURM_JOB_ID
+  fi
+fi
+exit $code
