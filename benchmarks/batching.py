@@ -65,17 +65,27 @@ def units(
         seconds: how long a run takes on one device, as far as that is known.
     """
     found: list[Unit] = []
-    open_jobs: dict[str, tuple[list[Run], float]] = {}  # by pretraining
+    open_jobs: dict[str, list[Run]] = {}  # by pretraining
+
+    def close(pretraining: str) -> None:
+        found.append(Unit(tuple(open_jobs.pop(pretraining)), 1))
+
     for run in runs:
-        if run.stage == "pretrain" or seconds(run) > SHARED_SECONDS:
+        shares = run.stage != "pretrain" and seconds(run) <= SHARED_SECONDS
+        for pretraining, together in list(open_jobs.items()):
+            joins = shares and pretraining == encoders[run.id]
+            # What others wait for must not go on to wait for them.
+            needed = not joins and any(one.id in run.upstream.values() for one in together)
+            full = joins and sum(map(seconds, [*together, run])) > SHARED_SECONDS
+            if needed or full:
+                close(pretraining)
+        if shares:
+            open_jobs.setdefault(encoders[run.id], []).append(run)
+        else:
             found.append(Unit((run,), cost.num_ranks(run.resolved, run.work)))
-            continue
-        together, so_far = open_jobs.get(encoders[run.id], ([], 0.0))
-        if so_far + seconds(run) > SHARED_SECONDS:
-            found.append(Unit(tuple(together), 1))
-            together, so_far = [], 0.0
-        open_jobs[encoders[run.id]] = ([*together, run], so_far + seconds(run))
-    return [*found, *(Unit(tuple(together), 1) for together, _ in open_jobs.values())]
+    for pretraining in list(open_jobs):
+        close(pretraining)
+    return found
 
 
 def encoders(runs: Mapping[str, Run]) -> dict[str, str]:

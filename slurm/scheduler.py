@@ -173,7 +173,7 @@ def _ask(*command: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise OSError(f"{command[0]} does not answer: {problem}") from None
     if done.returncode:
-        raise OSError(f"{command[0]} does not answer: {done.stderr.strip().splitlines()[-1:]}")
+        raise OSError(f"{command[0]} does not answer: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the fork server's processes find fake_stages
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from fake_checkout import Checkout
+from fake_slurm import fake_slurm
 
 from benchmarks import provenance
+
+__all__ = ["fake_slurm"]
 
 
 @pytest.fixture

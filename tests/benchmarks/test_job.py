@@ -1,0 +1,153 @@
+"""What a job does in each of its tasks, from the files it finds to its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_slurm import FakeSlurm
+
+from benchmarks import job
+from benchmarks.job import Work
+from benchmarks.store import Home
+from slurm.scheduler import AGAIN
+
+ROOT = Path(__file__).parents[2]
+STAGES = """\
+import os, signal, time
+from pathlib import Path
+class Stop(Exception): pass
+def listen(): signal.signal(signal.SIGUSR2, stop)
+def stop(*_): raise Stop("stopped by SIGUSR2")
+def interruption(problem): return str(problem) if isinstance(problem, Stop) else None
+def run(resolved, *, out, report, **_):
+    print("rank", os.environ["SLURM_PROCID"], "does", resolved["do"])
+    if resolved["do"] == "fail": raise RuntimeError("cannot")
+    if resolved["do"] == "stop": os.kill(os.getpid(), signal.SIGUSR2)
+    if resolved["do"] == "die": os.kill(os.getpid(), signal.SIGKILL)
+    if resolved["do"] == "progress":
+        (out / f"step-{len(list(out.iterdir()))}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"metrics": {"top1": 0.5}}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, fake_slurm: FakeSlurm) -> Home:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "job_stages.py").write_text(STAGES)
+    return Home(tmp_path / "home")
+
+
+def work(home: Home, **runs: str) -> Work:
+    """A claimed job with runs that do what the values say."""
+    for run_id in runs:
+        assert home.claim(run_id, {"identity": {}})
+    home.hand_over(dict.fromkeys(runs, "7"))
+    common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "corpora": {}}
+    calls = [
+        {**common, "run_id": run_id, "resolved": {"do": do}, "upstream": {}, "execution": {}}
+        for run_id, do in runs.items()
+    ]
+    return Work("benchmarks.worker:run", calls, "job_stages", home.root, home.token, "", "s", 3)
+
+
+def carry_out(home: Home, assigned: Work, **variables: str) -> int:
+    """The exit code of a task of the job, in a process of its own."""
+    pickled = home.root / "work.json"
+    plain = {**vars(assigned), "home": str(assigned.home)}
+    pickled.write_text(json.dumps(plain, default=str))
+    code = """
+        import json, sys
+        from pathlib import Path
+        from benchmarks import job
+        plain = json.loads(Path(sys.argv[1]).read_text())
+        for one in plain["runs"]: one["home"] = Path(one["home"])
+        job.carry_out(job.Work(**{**plain, "home": Path(plain["home"])}))
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{home.root.parent / 'code'}",
+        "SUBMITIT_EXECUTOR": "slurm",
+        **{"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"},
+        **{"SLURM_NODEID": "0", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "n1"},
+        **variables,
+    }
+    command = [sys.executable, "-c", textwrap.dedent(code), str(pickled)]
+    return subprocess.run(command, env=environment, cwd=home.root).returncode
+
+
+def ended(home: Home, run_id: str) -> list[str]:
+    return [attempt["ended"] for attempt in home.attempts(run_id)]
+
+
+def test_runs_are_done_in_turn_and_given_back(home: Home) -> None:
+    assigned = work(home, a="succeed", b="succeed")
+    assert carry_out(home, assigned) == job.DONE
+    assert [home.state(i) for i in "ab"] == ["done", "done"]
+    assert [home.claimed(i) for i in "ab"] == [None, None]
+    assert home.log("b").read_text() == "rank 0 does succeed\n"
+    (attempt,) = home.attempts("a")
+    assert (attempt["site"], attempt["job"], attempt["num_ranks"]) == ("s", "7", 1)
+    assert carry_out(home, assigned) == job.DONE  # requeued after its last run
+    assert ended(home, "a") == ["finished"]
+
+
+def test_one_that_fails_is_recorded_and_the_others_are_done(home: Home) -> None:
+    assigned = work(home, a="fail", b="succeed")
+    assert carry_out(home, assigned) == job.FAILED
+    assert [home.state(i) for i in "ab"] == ["failed", "done"]
+    assert home.failure("a") == {"reason": "RuntimeError: cannot"}
+    assert "RuntimeError: cannot" in home.log("a").read_text()
+    assert carry_out(home, assigned) == job.FAILED
+    assert ended(home, "a") == ["failed: RuntimeError: cannot"]  # and not tried again
+
+
+def test_a_run_that_is_told_to_stop_asks_for_another_attempt(home: Home) -> None:
+    assigned = work(home, a="succeed", b="stop", c="succeed")
+    assert carry_out(home, assigned) == AGAIN
+    assert ended(home, "b") == ["stopped by SIGUSR2"]
+    assert home.attempts("c") == []
+    assert home.claimed("b") is not None  # still this job's
+
+
+@pytest.mark.parametrize(("do", "how"), [("die", "killed"), ("stop", "stopped by SIGUSR2")])
+def test_attempts_that_get_no_further_come_to_an_end(home: Home, do: str, how: str) -> None:
+    assigned = work(home, a=do)
+    codes = [carry_out(home, assigned) for _ in range(4)]
+    assert codes == [-signal.SIGKILL if do == "die" else AGAIN] * 3 + [job.FAILED]
+    assert home.failure("a") == {
+        "reason": f"3 attempts in a row got no further; the last was {how}"
+    }
+    assert home.claimed("a") is None
+
+
+def test_attempts_that_get_further_may_go_on(home: Home) -> None:
+    assigned = work(home, a="progress")
+    assert [carry_out(home, assigned) for _ in range(6)] == [-signal.SIGKILL] * 6
+    assert home.failure("a") is None
+
+
+def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
+    assigned = work(home, a="succeed")
+    home.release("a")
+    assert carry_out(home, assigned) == job.DONE
+    assert home.claim("a", {"identity": {}})
+    assert carry_out(home, replace(assigned, launch="of another launch")) == job.DONE
+    assert home.attempts("a") == []
+    assert not home.log("a").exists()
+
+
+def test_only_the_first_task_records_but_a_failure_of_any_counts(home: Home) -> None:
+    ranks = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}
+    assert carry_out(home, work(home, a="succeed"), **ranks) == job.DONE
+    assert home.attempts("a") == []
+    assert home.log("a", 1).read_text() == "rank 1 does succeed\n"
+    assert carry_out(home, work(home, b="fail"), **ranks) == job.FAILED
+    assert home.failure("b") == {"reason": "rank 1: RuntimeError: cannot"}
