@@ -47,7 +47,9 @@ def assert_same(first: Path, second: Path) -> None:
 
 @pytest.fixture
 def phases(settings):
-    return pretrain_phases(LENGTH, **settings)
+    # So seldom that a chunk may be without jitter in a batch that is not.
+    seldom = config.Augmentation(colour_jitter_probability=0.1)
+    return pretrain_phases(LENGTH, augmentation=seldom, **settings)
 
 
 @pytest.fixture(scope="module")
