@@ -6,9 +6,9 @@ encoders; otherwise it is the scale's assumption, and the estimate says so.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Counts = Mapping[str, int]
 FEATURE_BATCH = 32  # clips that are encoded together, as in iicl.evaluation.features
@@ -19,15 +19,42 @@ def _out(size: int, kernel: int, stride: int, padding: int) -> int:
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def video_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
-    """Multiply-accumulates of one forward pass of R(2+1)D over one clip.
+class Convolution(NamedTuple):
+    """One convolution of an encoder, with the batch norm that follows it.
+
+    Attributes:
+        weights: of the convolution; it has no bias.
+        channels: that it gives; batch norm has two parameters for each.
+        positions: in time and space, or of a spectrogram, that it gives.
+    """
+
+    weights: int
+    channels: int
+    positions: int
+
+
+def macs(convolutions: Iterable[Convolution]) -> int:
+    """Multiply-accumulates of one forward pass over one clip."""
+    return sum(c.weights * c.positions for c in convolutions)
+
+
+def num_parameters(convolutions: Iterable[Convolution]) -> int:
+    """Parameters of the convolutions and their batch norms."""
+    return sum(c.weights + 2 * c.channels for c in convolutions)
+
+
+def video_convolutions(
+    clip: Mapping[str, Any], encoders: Mapping[str, Any]
+) -> Iterator[Convolution]:
+    """Those of R(2+1)D.
 
     A block's two factorised convolutions share one middle width, as in torchvision's network.
     """
     width, depth = encoders["video_width"], encoders["video_depth"]
     frames, side = clip["num_frames"], _out(clip["size"], 7, 2, 3)
     stem = max(1, round(45 * width / 64))
-    macs = frames * side**2 * (3 * stem * 49 + stem * width * 3)
+    yield Convolution(3 * stem * 49, stem, frames * side**2)
+    yield Convolution(stem * width * 3, width, frames * side**2)
     channels = width
     for stage in range(4):
         planes = width * 2**stage
@@ -36,22 +63,23 @@ def video_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
             middle = (channels * planes * 27) // (channels * 9 + 3 * planes)
             before = frames
             side, frames = _out(side, 3, stride, 1), _out(frames, 3, stride, 1)
-            macs += (
-                before * side**2 * channels * middle * 9 + frames * side**2 * middle * planes * 3
-            )
-            macs += frames * side**2 * (planes * middle * 9 + middle * planes * 3)
+            yield Convolution(channels * middle * 9, middle, before * side**2)
+            yield Convolution(middle * planes * 3, planes, frames * side**2)
+            yield Convolution(planes * middle * 9, middle, frames * side**2)
+            yield Convolution(middle * planes * 3, planes, frames * side**2)
             if stride == 2 or channels != planes:
-                macs += frames * side**2 * channels * planes
+                yield Convolution(channels * planes, planes, frames * side**2)
             channels = planes
-    return macs
 
 
-def audio_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
-    """Multiply-accumulates of one forward pass of the audio ResNet over one spectrogram."""
+def audio_convolutions(
+    clip: Mapping[str, Any], encoders: Mapping[str, Any]
+) -> Iterator[Convolution]:
+    """Those of the audio ResNet."""
     width, depth = encoders["audio_width"], encoders["audio_depth"]
     rows = _out(clip["mel_bins"], 7, 2, 3)
     columns = _out(clip["spectrogram_frames"], 7, 2, 3)
-    macs = rows * columns * 49 * width
+    yield Convolution(49 * width, width, rows * columns)
     rows, columns = _out(rows, 3, 2, 1), _out(columns, 3, 2, 1)
     channels = width
     for stage in range(4):
@@ -59,11 +87,21 @@ def audio_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
         for block in range(depth):
             stride = 2 if stage > 0 and block == 0 else 1
             rows, columns = _out(rows, 3, stride, 1), _out(columns, 3, stride, 1)
-            macs += rows * columns * 9 * planes * (channels + planes)
+            yield Convolution(9 * planes * channels, planes, rows * columns)
+            yield Convolution(9 * planes * planes, planes, rows * columns)
             if stride == 2 or channels != planes:
-                macs += rows * columns * channels * planes
+                yield Convolution(channels * planes, planes, rows * columns)
             channels = planes
-    return macs
+
+
+def video_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
+    """Multiply-accumulates of one forward pass of R(2+1)D over one clip."""
+    return macs(video_convolutions(clip, encoders))
+
+
+def audio_macs(clip: Mapping[str, Any], encoders: Mapping[str, Any]) -> int:
+    """Multiply-accumulates of one forward pass of the audio ResNet over one spectrogram."""
+    return macs(audio_convolutions(clip, encoders))
 
 
 @dataclass(frozen=True)
@@ -101,10 +139,13 @@ def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, A
         items = counts[items_trained_on(resolved)]
         batch = resolved["optimisation"]["batch_size"]
         steps = items // batch * resolved["clips_per_item"] * resolved["epochs"]
-        macs = video_macs(resolved["clip"], resolved["encoders"])
+        per_clip = video_macs(resolved["clip"], resolved["encoders"])
         if resolved["method"].get("modalities") != "video":
-            macs += audio_macs(resolved["clip"], resolved["encoders"])
-        return Work(steps * batch, steps * batch * 2.0 * macs * (1 + BACKWARD))
+            per_clip += audio_macs(resolved["clip"], resolved["encoders"])
+        passes = 1 + BACKWARD
+        if batch > resolved["optimisation"]["chunk_size"]:
+            passes += 1  # for the loss of the whole batch, before each chunk's own way back
+        return Work(steps * batch, steps * batch * 2.0 * per_clip * passes)
     if stage == "features":
         assert pretrained is not None
         clips = counts["all" if resolved["items"] == "all" else "1/test"] * resolved["num_clips"]
@@ -114,12 +155,12 @@ def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, A
         return Work(clips, clips * 2.0 * macs_of(resolved["clip"], pretrained["encoders"]))
     if stage == "finetune":
         assert pretrained is not None
-        macs = video_macs(resolved["clip"], pretrained["encoders"])
+        per_clip = video_macs(resolved["clip"], pretrained["encoders"])
         train = (
             counts[f"{resolved['fold']}/train"] * resolved["clips_per_item"] * resolved["epochs"]
         )
         test = counts[f"{resolved['fold']}/test"] * resolved["num_clips"] * resolved["num_crops"]
-        return Work(train + test, 2.0 * macs * (train * (1 + BACKWARD) + test))
+        return Work(train + test, 2.0 * per_clip * (train * (1 + BACKWARD) + test))
     return Work(0, 0.0)
 
 

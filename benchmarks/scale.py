@@ -8,12 +8,30 @@ from pydantic import Field, PrivateAttr, model_validator
 from benchmarks.spec import Name, Settings, Spec
 from benchmarks.strict_yaml import Document, KeyPath, SpecError, load, unknown
 
+Positive = Annotated[float, Field(gt=0)]
+
 
 class Device(Spec):
     """What a scale is meant to run on, and how fast it is assumed to be before it is measured."""
 
     unit: Literal["CPU core", "GPU"]
-    sustained_gflops: Annotated[float, Field(gt=0)]
+    sustained_gflops: Positive
+    origin: str
+
+
+class Store(Spec):
+    """What prepared clips take, as measured, for the cost before a corpus is prepared.
+
+    Attributes:
+        video_bytes_per_second: of a prepared corpus.
+        prepare_seconds_per_second: of one core, to prepare a second of video.
+        decode_seconds_per_clip: of one core, to read a clip and its sound for training.
+        origin: what was measured, and where.
+    """
+
+    video_bytes_per_second: Positive
+    prepare_seconds_per_second: Positive
+    decode_seconds_per_clip: Positive
     origin: str
 
 
@@ -24,11 +42,13 @@ class Corpus(Spec):
         generate: settings of the generator.
         same_as: another corpus of this scale serves as this one.
         counts: usable items, for the cost before the corpus is prepared.
+        seconds_per_item: of each view, the mean over all items.
     """
 
     generate: Settings | None = None
     same_as: Name | None = None
     counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    seconds_per_item: dict[Literal["video", "audio"], Positive] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Corpus":
@@ -46,6 +66,7 @@ class Scale(Spec):
         device: what it is meant to run on.
         execution: how runs are carried out; never part of a run's identity.
         preparation: of every corpus.
+        store: what prepared clips take; a scale without it is not asked what it takes of a cluster.
         corpora: those that tables may ask for.
         clip: of every stage that runs an encoder.
         stages: settings of stages, by name.
@@ -58,6 +79,7 @@ class Scale(Spec):
     device: Device
     execution: Settings = Field(default_factory=dict)
     preparation: Settings = Field(default_factory=dict)
+    store: Store | None = None
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
     clip: Settings = Field(default_factory=dict)
     stages: dict[Name, Settings] = Field(default_factory=dict)
@@ -90,6 +112,8 @@ def load_scale(path: Path) -> Scale:
         if corpus.same_as is not None and corpus.same_as not in scale.corpora:
             where = ("corpora", name, "same_as")
             raise unknown(document, where, corpus.same_as, dict(scale.corpora))
+        if scale.store is not None and corpus.same_as is None and not corpus.seconds_per_item:
+            raise document.error(("corpora", name), "seconds_per_item is missing, for the store")
     for name in scale.corpora:
         seen, at = {name}, name
         while (other := scale.corpora[at].same_as) is not None:

@@ -55,6 +55,17 @@ def test_suite_commands_plan(command, tmp_path):
     assert "pretrain" in run(words, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [(n, c) for n, c in COMMANDS if c.startswith("python benchmarks/capacity.py")],
+)
+def test_what_a_scale_asks_is_what_the_command_says(name, command, tmp_path):
+    words = shlex.split(command)
+    words[:2] = [sys.executable, str(ROOT / words[1])]
+    printed = run(words, tmp_path)
+    assert printed in (ROOT / name).read_text(), printed
+
+
 def test_iicl_commands_run_in_order(tmp_path):
     for command in [c for name, c in COMMANDS if name == "README.md" and c.startswith("iicl ")]:
         words = shlex.split(command)
@@ -76,7 +87,8 @@ def test_sessions_exist():
 
 
 def test_no_command_is_of_a_kind_that_goes_untested():
-    tested = ("python benchmarks/run.py", "iicl ", "nox -s ", "pip install nox")
+    suite = ("python benchmarks/run.py", "python benchmarks/capacity.py")
+    tested = (*suite, "iicl ", "nox -s ", "pip install nox")
     assert COMMANDS
     assert [c for _, c in COMMANDS if not c.startswith(tested)] == []
 

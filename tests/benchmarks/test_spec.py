@@ -15,6 +15,11 @@ from benchmarks.tables import find_tables, load_table
 TABLES = sorted((ROOT / "tables").glob("*.yaml"))
 SCALES = sorted((ROOT / "benchmarks" / "scales").glob("*.yaml"))
 
+STORE = (
+    "store: {video_bytes_per_second: 1, prepare_seconds_per_second: 1,"
+    " decode_seconds_per_clip: 1, origin: x}\n"
+)
+
 
 @pytest.mark.parametrize("scale", SCALES, ids=lambda p: p.stem)
 @pytest.mark.parametrize("table", TABLES, ids=lambda p: p.stem)
@@ -160,6 +165,10 @@ def test_an_error_names_file_line_and_value(
         ("initialisation: 5", "initialization: 5", 10, "initialization is 5: Extra inputs"),
         ("1/test: 480}}", "1/best: 480}}", 7, "a table needs 1/test, not counted here"),
         ("  ucf101: {generate: {seed: 0}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
+        ("1/test: 480}}", "1/test: 480}, seconds_per_item: {smell: 1}}", 7, "smell"),
+        ("clip: {", "store: {origin: x}\nclip: {", 8, "store.video_bytes_per_second is missing"),
+        ("clip: {", STORE + "clip: {", 6, "seconds_per_item is missing"),
+        ("clip: {", STORE.replace("1", "0") + "clip: {", 8, "is 0: Input should be greater"),
     ],
 )
 def test_an_error_in_a_scale_names_file_line_and_value(

@@ -1,0 +1,312 @@
+"""What a scale asks of a cluster: GPU-hours, days, disk, network and file system, as Markdown.
+
+    python benchmarks/capacity.py [--scale paper]
+
+The six tables of the paper are planned as ``run.py --dry-run`` does it, with nothing finished or
+prepared, and priced by :mod:`benchmarks.cost`. ``slurm/README.md`` holds the output.
+"""
+# ruff: noqa: E402 (the project must be on the path first)
+
+import argparse
+import sys
+import tempfile
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ on the path
+    sys.path[0] = str(ROOT)
+
+from tabulate import tabulate
+
+from benchmarks import corpora, cost, planner, sizes, stages
+from benchmarks.makespan import Task, enough, play
+from benchmarks.plan import Plan, Run
+from benchmarks.scale import Scale, Store, load_scale
+from benchmarks.store import Home
+from benchmarks.tables import find_tables
+
+CLUSTERS = (8, 64, 512)  # GPUs
+NODE = 8  # GPUs of a node
+SHARE = 0.1  # of a training step that the exchange of gradients may take
+LINK = 12.5e9  # bytes per second, 100 Gbit/s
+
+
+def read(scale: str) -> Plan:
+    """The plan of the paper's six tables at a scale, with nothing finished or prepared.
+
+    Raises:
+        ValueError: if the scale does not exist or does not say what prepared clips take.
+    """
+    folder = ROOT / "benchmarks" / "scales"
+    scales = {path.stem: load_scale(path) for path in sorted(folder.glob("*.yaml"))}
+    legal = [name for name, known in scales.items() if known.store is not None]
+    if scale not in legal:
+        raise ValueError(f"--scale {scale!r}; legal: {', '.join(legal)}")
+    with tempfile.TemporaryDirectory() as empty:
+        home = Home(Path(empty))
+        return planner.make(
+            find_tables(ROOT / "tables", ["all"]),
+            scales[scale],
+            seeds=None,
+            precision="bf16",
+            corpora=corpora.resolve(scales[scale], {}, home, stages, ROOT),
+            home=home,
+            stages=stages,
+        )
+
+
+def most_devices(run: Run) -> int:
+    """GPUs that a run can use: a chunk is encoded whole, so a batch has as many as it has chunks.
+
+    The batch of a fine-tuning is one chunk. An extraction of features could be cut finer, but
+    takes minutes.
+    """
+    if not run.work.flops:
+        return 0
+    if run.stage != "pretrain":
+        return 1
+    optimisation = run.resolved["optimisation"]
+    return int(-(-optimisation["batch_size"] // optimisation["chunk_size"]))
+
+
+def tasks(runs: Sequence[Run], scale: Scale) -> list[Task]:
+    """Runs as a schedule sees them, in the planner's order."""
+    rates = cost.Rates([])
+    return [
+        Task(
+            run.id,
+            rates.seconds(run.resolved, run.work, scale.device.sustained_gflops)[0],
+            most_devices(run),
+            tuple(run.upstream.values()),
+        )
+        for run in runs
+    ]
+
+
+def page(plan: Plan) -> str:
+    """All that a cluster is asked for, as Markdown."""
+    device, store = plan.scale.device, plan.scale.store
+    assert store is not None
+    # The pretraining with the largest gradient, and of those on the largest corpus.
+    largest = max(
+        (run for run in plan.runs.values() if run.stage == "pretrain"),
+        key=lambda run: (sizes.parameters(run.resolved), run.work.flops),
+    )
+    paragraphs = [
+        f"A GPU is taken to compute {device.sustained_gflops:,.0f} GFLOP/s: {device.origin}. At"
+        " twice that rate hours and days halve, and what network and files must give in a second"
+        " doubles.",
+        *_time(plan),
+        *_disk(plan, store),
+        *_network(largest, device.sustained_gflops * 1e9),
+        *_files(largest, plan.scale, store),
+    ]
+    wrapped = [
+        p if p[0] in "|#" else textwrap.fill(p, 100, break_on_hyphens=False) for p in paragraphs
+    ]
+    return "\n\n".join(wrapped) + "\n"
+
+
+def _groups(plan: Plan) -> dict[str, list[Run]]:
+    """The runs of each table, and of all."""
+    return {**{t.heading: plan.of(t) for t in plan.tables}, "all": list(plan.runs.values())}
+
+
+def _time(plan: Plan) -> list[str]:
+    lines = []
+    for heading, runs in _groups(plan).items():
+        graph = tasks(runs, plan.scale)
+        useful = enough(graph, NODE)
+        hours = sum(task.seconds for task in graph) / 3600
+        times = [_duration(play(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
+        lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
+    graph = tasks(list(plan.runs.values()), plan.scale)
+    most = max(task.width for task in graph)
+    alone = max(task.seconds for task in graph if task.width == 1)
+    on = [f"on {devices} GPUs" for devices in CLUSTERS]
+    return [
+        "### Time",
+        _table(["table", "runs", "GPU-hours", *on, "useful GPUs", "on these"], lines),
+        "All seeds of a table are in it. Runs that several tables need count in each of them, and"
+        " once in the last line.",
+        f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
+        " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch is one"
+        " chunk, and an extraction of features use one GPU; none takes more than"
+        f" {_duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
+        " have ended and as many GPUs are free as it can use, and keeps them to its end.",
+        f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
+        " chain of runs, each of which needs the one before, is then all the time it takes. The"
+        " last line may need fewer than a table does alone, as short chains find room beside long"
+        " ones.",
+        f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
+        " one; nothing waits for a scheduler, for the network or for files, and nothing fails. It"
+        " is counted that a pretraining encodes each chunk twice: for the loss of the whole batch,"
+        " and for the chunk's own way back. Retrieval, clustering and linear classifiers read"
+        " stored features on processor cores: not estimated.",
+    ]
+
+
+def _disk(plan: Plan, store: Store) -> list[str]:
+    size, lines = {}, []
+    for corpus in plan.used_corpora():
+        seconds = plan.scale.corpora[corpus.name].seconds_per_item
+        items = corpus.counts["all"]
+        size[corpus.name] = items * sizes.item_bytes(seconds, store)
+        hours = items * seconds["video"] / 3600 if "video" in seconds else None
+        lines.append(
+            [
+                corpus.name,
+                f"{items:,}",
+                figure(items * max(seconds.values()) / 3600),
+                _bytes(size[corpus.name]),
+                figure(hours * store.prepare_seconds_per_second) if hours else "not estimated",
+            ]
+        )
+    per_table = []
+    for heading, runs in _groups(plan).items():
+        read = {run.corpus.name for run in runs}
+        left = sum(sizes.run_bytes(run, encoder(run, plan)) for run in runs)
+        per_table.append([heading, _bytes(sum(size[name] for name in read)), _bytes(left)])
+    return [
+        "### Disk",
+        _table(["corpus", "items", "hours", "prepared", "core-hours to prepare"], lines),
+        f"A second of prepared video takes {_bytes(store.video_bytes_per_second)}, and"
+        f" {figure(store.prepare_seconds_per_second * 1e3)} ms of one core to prepare:"
+        f" {store.origin}. A second of sound takes {_bytes(sizes.SAMPLE_RATE * sizes.SAMPLE)}. The"
+        " originals, which are read once, are not counted.",
+        _table(["table", "corpora it reads", "files of its runs"], per_table),
+        "A training leaves its weights and its last two checkpoints, which hold the optimiser's"
+        " moments too; an extraction leaves features of every clip. Nothing is deleted.",
+    ]
+
+
+def encoder(run: Run, plan: Plan) -> Mapping[str, Any] | None:
+    """The resolved pretraining whose encoder a run uses."""
+    encoder = run.upstream.get("encoder")
+    return plan.runs[encoder].resolved if encoder else None
+
+
+def _network(run: Run, flops_per_second: float) -> list[str]:
+    ranks, batch = most_devices(run), run.resolved["optimisation"]["batch_size"]
+    step = batch * run.work.flops / run.work.clips / ranks / flops_per_second
+    gradient = sizes.GRADIENT * sizes.parameters(run.resolved)
+    moved = sizes.all_reduce_bytes(gradient, ranks)
+    needed = moved / (SHARE * step)
+    lines = []
+    for nodes in (n for n in (2, 4, 8) if n <= ranks):
+        per_node = ranks // nodes
+        trainings = NODE // per_node
+        lines.append(
+            [f"{nodes}", f"{per_node}", _rate(needed), f"{trainings}", _rate(trainings * needed)]
+        )
+    headers = [
+        "nodes of a training",
+        "its GPUs per node",
+        "out of a node for it",
+        "trainings per node",
+        "out of a full node",
+    ]
+    return [
+        "### Where the network is the limit",
+        f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
+        f" the gradient of {figure(gradient / sizes.GRADIENT / 1e6)} million parameters, as float64"
+        f" {_bytes(gradient)}, while nothing is computed. In a ring each GPU sends and receives"
+        f" {_bytes(moved)} for it. The features of all clips, which every GPU needs for the loss,"
+        f" are {_bytes(batch * sizes.feature_bytes(run.resolved))} beside it.",
+        f"For this to take {SHARE:.0%} of the step's computing, each GPU must send"
+        f" {_rate(needed)} to the next one, and receive as much at the same time. If a training is"
+        " spread over nodes, its ring leaves each node once; the node's other GPUs then belong to"
+        " other trainings, whose rings leave it too:",
+        _table(headers, lines),
+        f"With a link of {LINK * 8 / 1e9:.0f} Gbit/s to itself, a training spends"
+        f" {moved / LINK / step:.0%} of the step's computing on the exchange between nodes. Keep"
+        f" the {ranks} GPUs of a training on one node.",
+    ]
+
+
+def _files(run: Run, scale: Scale, store: Store) -> list[str]:
+    clip, seconds = run.resolved["clip"], scale.corpora[run.corpus.name].seconds_per_item
+    clips = scale.device.sustained_gflops * 1e9 * run.work.clips / run.work.flops
+    forward = 2 * cost.video_macs(clip, run.resolved["encoders"])
+    passes = run.work.flops / run.work.clips / forward
+    size, reads = sizes.clip_bytes(clip, seconds, store), sizes.reads_per_clip()
+    checkpoint = sizes.checkpoint_bytes(sizes.parameters(run.resolved))
+    lines = [
+        [
+            f"{devices}",
+            figure(devices * clips),
+            _rate(devices * clips * size),
+            figure(devices * clips * reads),
+            _rate(devices / most_devices(run) * checkpoint / sizes.CHECKPOINT_SECONDS),
+            figure(devices * clips * store.decode_seconds_per_clip),
+        ]
+        for devices in CLUSTERS
+    ]
+    headers = ["GPUs that pretrain", "clips/s", "read", "reads/s", "written", "cores that decode"]
+    return [
+        "### Where the file system is the limit",
+        f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(reads)} reads at"
+        f" random places of the store, {_bytes(size)} in all: the sizes of its packets, the packets"
+        f" and {figure(clip['audio_seconds'])} s of sound; and once in {sizes.VERIFY_EPOCHS} epochs"
+        " the whole item, for its digest. Each read opens its file: there are as many opens. The"
+        f" clip takes {figure(1e3 * store.decode_seconds_per_clip)} ms of one core, measured on the"
+        " same clips as the bytes. A training writes a checkpoint of"
+        f" {_bytes(checkpoint)} every {figure(sizes.CHECKPOINT_SECONDS)} s.",
+        _table(headers, lines),
+        "If the file system gives less, it is the limit and GPUs wait. An extraction of features"
+        f" has one pass forward and none back: its GPU wants {figure(passes)} times as many clips a"
+        " second.",
+    ]
+
+
+def figure(value: float) -> str:
+    """Two significant digits; no more is known."""
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600)):
+        if seconds >= 2 * length:
+            return f"{figure(seconds / length)} {unit}"
+    return f"{figure(seconds / 60)} minutes"
+
+
+def _bytes(count: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{figure(count / size)} {unit}"
+    return f"{figure(count / 1e3)} kB"
+
+
+def _rate(bytes_per_second: float) -> str:
+    return f"{_bytes(bytes_per_second)}/s"
+
+
+def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    alignment = ["left", *["right"] * (len(headers) - 1)]
+    return tabulate(
+        lines, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=alignment
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the page; the exit code: 0, or 2 if the scale cannot be asked."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/capacity.py", description="What a scale asks of a cluster, as Markdown."
+    )
+    parser.add_argument("--scale", default="paper", help="default: paper")
+    arguments = parser.parse_args(argv)
+    try:
+        print(page(read(arguments.scale)), end="")
+    except ValueError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
