@@ -1,8 +1,9 @@
 """The gradient of a whole batch's loss in the memory of a chunk (the idea of GradCache).
 
-The batch is encoded chunk by chunk without a graph; the loss and its gradient with respect to the
-features are taken once over all items; each chunk is then encoded again, with a graph, and its
-part of that gradient sent back through it. Loss and gradients are those of the unchunked step.
+The batch is encoded chunk by chunk, and only the graph of the last one is kept; the loss and its
+gradient with respect to the features are taken once over all items; each chunk's part of that
+gradient is then sent back through its graph, for which all chunks but the last are encoded again.
+Loss and gradients are those of the unchunked step. A rank with one chunk encodes nothing twice.
 
 Chunks over time and chunks over ranks are the same thing: every rank encodes its own chunks and
 takes the loss over the whole batch. A batch gives the same result on any number of ranks:
@@ -116,13 +117,16 @@ def backward(
     seeds = [derive_seed(base, "chunk", start // chunk_size) for start in own[::chunk_size]]
     norms = [module for module in method.modules() if isinstance(module, _BatchNorm)]
 
-    encoded = []
+    encoded: list[dict[str, Tensor]] = []
     statistics = _AveragedStatistics(norms, device)
-    with torch.random.fork_rng(cuda_devices), torch.no_grad():
+    with torch.random.fork_rng(cuda_devices):
         for seed, chunk in zip(seeds, chunks, strict=True):
             torch.manual_seed(seed)
             with statistics.of_items(_num_items(chunk)):
-                encoded.append(_encode(method, chunk, precision))
+                # With a graph each time, as kernels without one may differ in the last bits; only
+                # the last graph outlives its chunk.
+                last = _encode(method, chunk, precision)
+            encoded.append({name: feature.detach() for name, feature in last.items()})
     statistics.write(num_items, ranks)
 
     features = {
@@ -143,19 +147,19 @@ def backward(
         for name, whole in zip(learned, of_loss, strict=False)
         if whole is not None
     }
+
+    def send_back(number: int, features: Mapping[str, Tensor]) -> None:
+        names = [name for name in sent_back if features[name].requires_grad]
+        outputs = [features[name] for name in names]
+        at_outputs = [sent_back[name][number] for name in names]
+        gradient.add(torch.autograd.grad(outputs, parameters, at_outputs, allow_unused=True))
+
+    send_back(len(chunks) - 1, last)
+    del last
     with torch.random.fork_rng(cuda_devices), _kept(norms):
-        for index, (seed, chunk) in enumerate(zip(seeds, chunks, strict=True)):
+        for number, (seed, chunk) in enumerate(zip(seeds[:-1], chunks[:-1], strict=True)):
             torch.manual_seed(seed)
-            again = _encode(method, chunk, precision)
-            names = [name for name in sent_back if again[name].requires_grad]
-            gradient.add(
-                torch.autograd.grad(
-                    [again[name] for name in names],
-                    parameters,
-                    [sent_back[name][index] for name in names],
-                    allow_unused=True,
-                )
-            )
+            send_back(number, _encode(method, chunk, precision))
     gradient.write(ranks)
     return total.detach(), parts
 
@@ -239,7 +243,7 @@ class _AveragedStatistics:
     def of_items(self, num_items: int) -> Iterator[None]:
         """Count what happens to the statistics inside as that of so many items."""
         for buffer, before in zip(self._buffers, self._before, strict=True):
-            buffer.copy_(before)
+            buffer.data.copy_(before)
         yield
         for buffer, before, change in zip(self._buffers, self._before, self._changes, strict=True):
             change.add_(buffer.double() - before, alpha=num_items)
@@ -247,7 +251,9 @@ class _AveragedStatistics:
     def write(self, num_items: int, ranks: Ranks) -> None:
         ranks.sum(self._flat)
         for buffer, before, change in zip(self._buffers, self._before, self._changes, strict=True):
-            buffer.copy_(before + change / num_items)
+            # Not seen by autograd, which would take a kept graph for spoilt: a backward pass in
+            # training mode reads the batch's statistics, not these.
+            buffer.data.copy_(before + change / num_items)
 
 
 @contextmanager
@@ -257,4 +263,4 @@ def _kept(norms: list[_BatchNorm]) -> Iterator[None]:
     before = [buffer.clone() for buffer in buffers]
     yield
     for buffer, value in zip(buffers, before, strict=True):
-        buffer.copy_(value)
+        buffer.data.copy_(value)
