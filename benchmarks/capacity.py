@@ -142,10 +142,9 @@ def _time(plan: Plan) -> list[str]:
         " last line may need fewer than a table does alone, as short chains find room beside long"
         " ones.",
         f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
-        " one; nothing waits for a scheduler, for the network or for files, and nothing fails. It"
-        " is counted that a pretraining encodes each chunk twice: for the loss of the whole batch,"
-        " and for the chunk's own way back. Retrieval, clustering and linear classifiers read"
-        " stored features on processor cores: not estimated.",
+        " one, each encoding its chunk once; nothing waits for a scheduler, for the network or for"
+        " files, and nothing fails. Retrieval, clustering and linear classifiers read stored"
+        " features on processor cores: not estimated.",
     ]
 
 
@@ -230,8 +229,6 @@ def _network(run: Run, flops_per_second: float) -> list[str]:
 def _files(run: Run, scale: Scale, store: Store) -> list[str]:
     clip, seconds = run.resolved["clip"], scale.corpora[run.corpus.name].seconds_per_item
     clips = scale.device.sustained_gflops * 1e9 * run.work.clips / run.work.flops
-    forward = 2 * cost.video_macs(clip, run.resolved["encoders"])
-    passes = run.work.flops / run.work.clips / forward
     size, reads = sizes.clip_bytes(clip, seconds, store), sizes.reads_per_clip()
     checkpoint = sizes.checkpoint_bytes(sizes.parameters(run.resolved))
     lines = [
@@ -257,8 +254,7 @@ def _files(run: Run, scale: Scale, store: Store) -> list[str]:
         f" {_bytes(checkpoint)} every {figure(sizes.CHECKPOINT_SECONDS)} s.",
         _table(headers, lines),
         "If the file system gives less, it is the limit and GPUs wait. An extraction of features"
-        f" has one pass forward and none back: its GPU wants {figure(passes)} times as many clips a"
-        " second.",
+        f" has no backward pass: its GPU wants {1 + cost.BACKWARD} times as many clips a second.",
     ]
 
 

@@ -142,10 +142,7 @@ def work(resolved: Mapping[str, Any], counts: Counts, pretrained: Mapping[str, A
         per_clip = video_macs(resolved["clip"], resolved["encoders"])
         if resolved["method"].get("modalities") != "video":
             per_clip += audio_macs(resolved["clip"], resolved["encoders"])
-        passes = 1 + BACKWARD
-        if batch > resolved["optimisation"]["chunk_size"]:
-            passes += 1  # for the loss of the whole batch, before each chunk's own way back
-        return Work(steps * batch, steps * batch * 2.0 * per_clip * passes)
+        return Work(steps * batch, steps * batch * 2.0 * per_clip * (1 + BACKWARD))
     if stage == "features":
         assert pretrained is not None
         clips = counts["all" if resolved["items"] == "all" else "1/test"] * resolved["num_clips"]

@@ -253,7 +253,7 @@ def test_the_longest_chain_of_table_1_is_a_pretraining_and_a_fine_tuning(paper: 
     graph = capacity.tasks(paper.of(paper.tables[0]), paper.scale)
     forward = 2 * 105.85e9
     clips = 600 * (1_784_108 // 256) * 256  # 600 epochs of AudioSet
-    pretraining = clips * 4 * (forward + 2 * 0.185e9) / 8 / 1e14
+    pretraining = clips * 3 * (forward + 2 * 0.185e9) / 8 / 1e14
     finetuning = (9537 * 10 * 12 * 3 + 3783 * 10 * 3) * forward / 1e14
     many = play(graph, 10_000)
     assert many.seconds == pytest.approx(pretraining + finetuning, rel=0.001)
