@@ -142,7 +142,8 @@ def _time(plan: Plan) -> list[str]:
         " last line may need fewer than a table does alone, as short chains find room beside long"
         " ones.",
         f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
-        " one, each encoding its chunk once; nothing waits for a scheduler, for the network or for"
+        " one, each encoding its chunk once (a rank with several encodes all but one twice, which"
+        " costs it up to a third more); nothing waits for a scheduler, for the network or for"
         " files, and nothing fails. Retrieval, clustering and linear classifiers read stored"
         " features on processor cores: not estimated.",
     ]

@@ -15,7 +15,7 @@ from iicl.methods.supervised import Supervised
 from iicl.models.audio import AudioEncoder
 from iicl.models.video import VideoEncoder
 from iicl.training import large_batch
-from iicl.training.distributed import ALONE, Ranks, connect
+from iicl.training.distributed import Ranks, connect
 from iicl.training.large_batch import NonFiniteError, backward
 from tests.iicl.training.ranks import on_ranks
 
@@ -133,8 +133,7 @@ def steps() -> dict[int, list[list[dict[str, Tensor]]]]:
         with connect("cpu") as ranks:
             return [step(*case, ranks) for case in CASES]
 
-    alone = [step(*case, ALONE) for case in CASES]
-    return {1: [alone], **{size: on_ranks(size, all_cases) for size in SIZES}}
+    return {size: on_ranks(size, all_cases) for size in (1, *SIZES)}
 
 
 @pytest.mark.parametrize("size", SIZES)
