@@ -9,6 +9,9 @@ nox.options.sessions = ["lint", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Every job imports torch anew, which takes twice as long without byte code.
+JOBS = {**THREADS, "PYTHONDONTWRITEBYTECODE": ""}
+ON_DEVCLUSTER = ("python", "-m", "slurm.devcluster", "run", "--")
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -22,6 +25,21 @@ def tests(session: nox.Session) -> None:
     """Run the test suite, two processes at a time."""
     install(session, "suite", "test")
     session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=THREADS)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Start a real Slurm on this machine, run the tests that need one, and stop it."""
+    install(session, "suite", "test")
+    tests = ("python", "-m", "pytest", "-m", "slurm", "tests/slurm/integration")
+    session.run(*ON_DEVCLUSTER, *tests, *session.posargs, env=JOBS)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Make tables on a real Slurm while jobs, tasks, nodes and launchers are disturbed."""
+    install(session, "suite", "test")
+    session.run(*ON_DEVCLUSTER, "python", "tests/slurm/fault_run.py", *session.posargs, env=JOBS)
 
 
 @nox.session

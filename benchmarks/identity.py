@@ -1,7 +1,7 @@
 """Which run is this? A hash of everything that can change its result, code included.
 
 The run id is ``<stage>-<method>-<corpus>[-f<fold>]-s<seed>-<spec8>.<code4>``. Where a run is
-carried out (site, number of workers, chunk size) is in neither hash; its precision is.
+carried out (site, ranks, number of workers) is in neither hash; its precision is.
 """
 
 import ast

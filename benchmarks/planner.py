@@ -104,7 +104,7 @@ class _Builder:
         self._measured: dict[tuple[str, str, str, int, int], str] = {}
         self._finished: dict[str, list[str]] = {}
         for run_id in home.run_ids():
-            if home.state(run_id) == "done":
+            if home.is_done(run_id):
                 self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
 
     def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:

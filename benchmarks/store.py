@@ -116,17 +116,29 @@ class Home:
         Raises:
             OSError: if only the scheduler can tell, and it does not answer.
         """
-        folder = self.runs / run_id
-        if (folder / "result.json").exists():
+        if self.is_done(run_id):
             return "done"
-        if self._claim_lives(run_id):
-            waits = (entry := self.queue_entry(run_id)) is not None and entry[0] == "PENDING"
-            return "queued" if waits else "running"
-        if (folder / "result.json").exists():  # it ended while the question was asked
+        try:
+            claim = self.claimed(run_id)
+        except ValueError:  # its writer died, or is writing it this moment
+            if is_recent(self.runs / run_id):
+                return "running"
+            claim = None
+        if claim is not None and claim.lives(self.root / "launches", self.queue):
+            return "queued" if self._waits(claim) else "running"
+        if self.is_done(run_id):  # it ended while the question was asked
             return "done"
-        if (folder / "failure.json").exists():
+        if (self.runs / run_id / "failure.json").exists():
             return "failed"
         return "resume" if self.attempts(run_id) else "new"
+
+    def is_done(self, run_id: str) -> bool:
+        """Whether a run is finished; cheaper to ask than :meth:`state`."""
+        return (self.runs / run_id / "result.json").exists()
+
+    def _waits(self, claim: Claim) -> bool:
+        entry = self.queue.state(claim.cluster, claim.user, claim.job) if claim.job else None
+        return entry is not None and entry[0] == "PENDING"
 
     @contextlib.contextmanager
     def preparing(self, path: Path) -> Iterator[None]:
@@ -246,13 +258,6 @@ class Home:
             return None
         return self.queue.state(claim.cluster, claim.user, claim.job)
 
-    def _claim_lives(self, run_id: str) -> bool:
-        try:
-            claim = self.claimed(run_id)
-        except ValueError:  # its writer died, or is writing it this moment
-            return is_recent(self.runs / run_id)
-        return claim is not None and claim.lives(self.root / "launches", self.queue)
-
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -311,7 +316,7 @@ class Home:
             ValueError: if somebody alive is working on it.
         """
         with self._lock():
-            if self._claim_lives(run_id):
+            if self.state(run_id) in ("running", "queued"):
                 raise ValueError(f"{run_id} is being made by a live launch")
             aside = self.runs / ".aside"
             aside.mkdir(exist_ok=True)

@@ -1,0 +1,125 @@
+"""What launching on a cluster costs: submitting many runs, and --status on many run directories.
+
+    python -m slurm.devcluster run -- python benchmarks/throughput/launch_overhead.py
+
+The nodes are drained first, so that nothing but the launch is measured, and no job ever starts.
+"""
+
+import argparse
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+
+from benchmarks import call, cost, on_cluster, on_this_machine, request, run, stages  # noqa: E402
+
+COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
+
+
+def count_calls(folder: Path) -> Path:
+    """Put scripts before Slurm's commands that note each call; the file of notes."""
+    notes = folder / "calls"
+    notes.touch()
+    found = {name: path for name in COMMANDS if (path := _which(name))}
+    (folder / "bin").mkdir()
+    for name, path in found.items():
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\necho {name} >> {notes}\nexec {path} "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return notes
+
+
+def _which(name: str) -> str | None:
+    from shutil import which
+
+    return which(name)
+
+
+def read(home: Path, seeds: int) -> request.Launch:
+    """A launch of Tables I to V with so many seeds on the development cluster."""
+    words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--cluster", "devcluster"]
+    words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
+    return request.read(run.parser().parse_args(words), stages, ROOT)
+
+
+def submitting(home: Path, num_runs: int, notes: Path) -> None:
+    """Print how long it takes to submit, and what Slurm is asked."""
+    seeds = 1
+    launch = read(home, seeds)
+    on_this_machine.prepare(launch, launch.plan())
+    while len(read(home, seeds).plan().runs) < num_runs:
+        seeds += 1
+    launch = read(home, seeds)
+    plan = launch.plan()
+    subprocess.run(
+        ["scontrol", "update", "NodeName=ALL", "State=DRAIN", "Reason=measuring"], check=True
+    )
+    notes.write_text("")
+    started = time.monotonic()
+    num_jobs, submitted = on_cluster.submit(launch, plan, cost.Rates([]))
+    seconds = time.monotonic() - started
+    calls = Counter(notes.read_text().split())
+    print(
+        f"submitted {submitted} runs in {num_jobs} jobs and {calls['sbatch']} arrays in"
+        f" {seconds:.1f} s; calls: {dict(calls)}"
+    )
+    subprocess.run(["scancel", "--user", str(os.getuid())], check=True)
+
+
+def status(home: Path, num_runs: int) -> None:
+    """Print how long ``--status`` takes on directories in all states but queued."""
+    seeds = 1
+    while len(read(home, seeds).plan().runs) < num_runs:
+        seeds += 4
+    launch = read(home, seeds)
+    plan = launch.plan()
+    for number, (run_id, planned) in enumerate(plan.runs.items()):
+        (launch.home.runs / run_id).mkdir(parents=True)
+        assert launch.home.claim(run_id, call.record(planned))
+        if number % 4:
+            launch.home.begin_attempt(run_id, {"job": "1"})
+            launch.home.report(run_id, 0.5, "step 5/10")
+            launch.home.log(run_id).write_text("a line\n" * 1000)
+        if number % 4 > 1:
+            launch.home.release(run_id)
+        if number % 4 == 2:
+            launch.home.fail(run_id, "RuntimeError: no luck")
+        if number % 4 == 3:
+            launch.home.finish(run_id, {"metrics": {}, "seconds": 1.0})
+    words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--status"]
+    words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
+    command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]
+    for _ in range(3):
+        started = time.monotonic()
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        print(
+            f"--status of {len(shown.splitlines()) - 2} run directories:"
+            f" {time.monotonic() - started:.2f} s"
+        )
+    print(shown.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--submit", type=int, default=500, metavar="RUNS")
+    parser.add_argument("--status", type=int, default=2000, metavar="RUNS")
+    parsed = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        status(folder / "status", parsed.status)
+        notes = count_calls(folder)
+        submitting(folder / "submit", parsed.submit, notes)
+
+
+if __name__ == "__main__":
+    main()
