@@ -53,7 +53,7 @@ def test_a_dry_run_imports_no_torch_and_writes_nothing(tmp_path: Path) -> None:
 def test_complete_then_nothing_to_do_and_equal_bytes(checkout: Checkout) -> None:
     assert checkout.run("--yes") == 0
     first = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
-    assert set(first) == {f"table2.{ending}" for ending in ("md", "csv", "json", "png")}
+    assert set(first) == {f"table2.{ending}" for ending in ("md", "cost.md", "csv", "json", "png")}
     attempts = {i: len(checkout.home.attempts(i)) for i in checkout.home.run_ids()}
     assert checkout.run() == 0  # no --yes, no terminal: nothing needs to be asked
     assert {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()} == first

@@ -502,12 +502,15 @@ def test_a_part_beyond_the_last_is_an_error(
 def test_a_survey_sees_what_is_prepared_and_touches_nothing(
     source: Path, prepared: Path, tmp_path: Path
 ) -> None:
-    assert look(source, tmp_path / "out") == Survey(current=False, num_shards=3)
+    nothing = look(source, tmp_path / "out")
+    assert nothing == Survey(current=False, num_shards=3, fingerprint=nothing.fingerprint)
     assert not (tmp_path / "out").exists()
     before = stamps(prepared)
-    assert look(source, prepared) == Survey(current=True, num_shards=3)
+    assert look(source, prepared) == dataclasses.replace(nothing, current=True)
     assert not look(source, prepared, corpus="other").current
-    assert not look(source, prepared, preparation=Preparation(short_side=16)).current
+    other = look(source, prepared, preparation=Preparation(short_side=16))
+    assert not other.current
+    assert other.fingerprint != nothing.fingerprint
     assert stamps(prepared) == before
 
 

@@ -109,7 +109,7 @@ def kill_last_task(cluster: DevCluster, job: str) -> None:
     ("num_tasks", "fault", "how"),
     [
         (2, requeue, {"unknown", "stopped by SIGTERM"}),
-        (1, cancel_step, {"stopped by SIGTERM"}),
+        (1, cancel_step, {"unknown", "stopped by SIGTERM"}),
         (2, signal_of_the_site, {"stopped by SIGUSR2"}),
         (1, kill_first_task, {"unknown"}),
         (2, kill_last_task, {"unknown", "another rank is gone", "stopped by SIGTERM"}),
@@ -138,7 +138,7 @@ def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
 
 
 def test_the_time_limit_is_no_end(
-    cluster: DevCluster, training: dict[str, Any], undisturbed: bytes, tmp_path: Path
+    cluster: DevCluster, training: dict[str, Any], tmp_path: Path
 ) -> None:
     home = Home(tmp_path)
     # Slurm looks at time limits twice a minute: this job is warned half a minute after its start.
