@@ -45,9 +45,9 @@ def read_json(path: Path) -> Any:
     Raises:
         ValueError: if it is damaged.
     """
-    if not path.exists():
-        return None
     try:
         return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
     except ValueError as problem:
         raise ValueError(f"{path} is damaged ({problem}); move it away") from None

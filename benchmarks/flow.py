@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -32,8 +33,9 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
     launch = read(arguments, stages, folder)
     current = _accept(launch, launch.plan())
     if arguments.status:
+        plans = itertools.chain([current], iter(launch.plan, None))
         terminal.show_status(
-            lambda: list(overview.lines(current, launch.home)), refresh_seconds=STATUS_SECONDS
+            lambda: list(overview.lines(next(plans), launch.home)), refresh_seconds=STATUS_SECONDS
         )
         return FINE
     rates = _rates(launch.home)

@@ -20,7 +20,10 @@ def prepare(launch: Launch, current: Plan) -> Plan:
             if corpus.source is None and launch.stages.corpus_header(corpus.path):
                 changed = True
                 continue
-            with terminal.progress(f"preparing {corpus.name}") as advance:
+            with (
+                launcher.environment(launch.site.environment),
+                terminal.progress(f"preparing {corpus.name}") as advance,
+            ):
                 header = launch.stages.prepare(
                     corpus.name,
                     corpus.source,

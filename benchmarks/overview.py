@@ -1,7 +1,7 @@
 """What ``--status`` shows: every run's state, job, progress and last words."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class Line:
 
     Attributes:
         run: its id.
-        state: from the files; ``blocked`` if it waits for one that failed.
+        state: as the plan has it; ``blocked`` also if it waits for one that failed.
         job: id of the job that has it or had it last; empty if there was none.
         progress: finished fraction, 0-1, of a run that has begun and not ended.
         words: why it waits, failed or is blocked, or the last line that it printed.
@@ -31,16 +31,20 @@ class Line:
 
 
 def lines(plan: Plan, home: Home) -> Iterator[Line]:
-    """The runs of a plan in their order, after the preparations that the home knows of."""
-    preparations = home.preparations()
-    yield from _lines(preparations, {i: () for i in preparations.run_ids()})
-    yield from _lines(home, {i: tuple(run.upstream.values()) for i, run in plan.runs.items()})
+    """The runs of a plan in their order, after the preparations that the home knows of.
+
+    Args:
+        plan: made just now; its states are not asked for again.
+        home: that it was made from.
+    """
+    first = home.preparations()
+    yield from _lines(first, ((i, first.state(i), ()) for i in first.run_ids()))
+    yield from _lines(home, ((r.id, r.state, r.upstream.values()) for r in plan.runs.values()))
 
 
-def _lines(home: Home, upstream: Mapping[str, Iterable[str]]) -> Iterator[Line]:
+def _lines(home: Home, runs: Iterable[tuple[str, str, Collection[str]]]) -> Iterator[Line]:
     lost: dict[str, str] = {}  # run -> the failed one that it waits for
-    for run_id, before in upstream.items():
-        state: str = home.state(run_id)
+    for run_id, state, before in runs:
         if state == "done":
             yield Line(run_id, state, "", None, "")
             continue

@@ -64,12 +64,11 @@ def make(
                 for name, column in table.columns.items():
                     for fold in table.protocol(name).folds:
                         run = builder.cell(table, row, column.protocol, seed, fold)
-                        known_metrics = stages.metrics(builder.runs[run].resolved)
-                        if column.metric not in known_metrics:
+                        if column.metric not in builder.metrics(run):
                             raise table.error(
                                 ("columns", name, "metric"),
                                 f"{builder.runs[run].stage} has no metric {column.metric!r};"
-                                f" it has: {', '.join(known_metrics)}",
+                                f" it has: {', '.join(builder.metrics(run))}",
                             )
                         plan.cells.append(Cell(table, row, name, seed, fold, run))
     plan.runs = {run.id: run for run in _by_longest_chain(builder.runs)}
@@ -102,10 +101,11 @@ class _Builder:
         self._plan, self._home, self._stages, self._code = plan, home, stages, code
         self._pretrained: dict[tuple[str, str, str, int], str] = {}
         self._measured: dict[tuple[str, str, str, int, int], str] = {}
+        self._metrics: dict[str, tuple[str, ...]] = {}
+        self._done = {run_id for run_id in home.run_ids() if home.is_done(run_id)}
         self._finished: dict[str, list[str]] = {}
-        for run_id in home.run_ids():
-            if home.is_done(run_id):
-                self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
+        for run_id in sorted(self._done):
+            self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
 
     def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         """Add the runs that one measurement needs; the id of the one that holds its metrics."""
@@ -113,6 +113,12 @@ class _Builder:
         if key not in self._measured:
             self._measured[key] = self._measure(table, row, name, seed, fold)
         return self._measured[key]
+
+    def metrics(self, run: str) -> tuple[str, ...]:
+        """Names of the metrics that a run's result will have."""
+        if run not in self._metrics:
+            self._metrics[run] = self._stages.metrics(self.runs[run].resolved)
+        return self._metrics[run]
 
     def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         protocol, ours = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
@@ -261,7 +267,7 @@ class _Builder:
                 assert accepted is not None
                 run_id, code = other, accepted["identity"]["code"]
                 break
-        state: RunState = self._home.state(run_id)
+        state: RunState = "done" if run_id in self._done else self._home.state(run_id)
         stale = tuple(other for other in others if other != run_id) if state != "done" else ()
         if state == "new" and stale:
             state = "stale"

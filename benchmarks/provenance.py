@@ -74,8 +74,12 @@ def gpu() -> str:
     return "none"
 
 
-def precision(wanted: str) -> Literal["bf16", "float32"]:
-    """``auto`` is bf16 where the hardware multiplies it: an NVIDIA GPU, or a CPU with bf16 units.
+def precision(wanted: str, *, on_gpu: bool) -> Literal["bf16", "float32"]:
+    """``auto`` is bf16 on GPUs, and on processors like this host's if they have bf16 units.
+
+    Args:
+        wanted: ``auto``, ``bf16`` or ``float32``.
+        on_gpu: whether runs compute on GPUs; a login node has none itself.
 
     Raises:
         ValueError: if ``wanted`` is none of ``auto``, ``bf16``, ``float32``.
@@ -85,7 +89,7 @@ def precision(wanted: str) -> Literal["bf16", "float32"]:
     if wanted != "auto":
         raise ValueError(f"unknown precision {wanted!r}; known: auto, bf16, float32")
     flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
-    if Path("/dev/nvidia0").exists() or {"avx512_bf16", "amx_bf16"} & set(flags):
+    if on_gpu or {"avx512_bf16", "amx_bf16"} & set(flags):
         return "bf16"
     return "float32"
 

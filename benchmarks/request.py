@@ -13,7 +13,7 @@ from benchmarks.scale import Scale, load_scale
 from benchmarks.spec import Table
 from benchmarks.store import Home
 from benchmarks.tables import find_tables
-from slurm.site import ProcessSite, Site, load_site
+from slurm.site import ProcessSite, Site, SlurmSite, load_site
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +82,13 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Lau
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {arguments.out}: not a folder")
     scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
-    site = load_site(arguments.cluster)
-    if isinstance(site, ProcessSite) and scale.device.unit == "GPU" and site.processes is None:
+    site, on_gpu = load_site(arguments.cluster), scale.device.unit == "GPU"
+    if isinstance(site, SlurmSite) and on_gpu and not site.gpus_per_node:
+        raise ValueError(
+            f"scale {scale.scale} computes on GPUs, and slurm/sites/{site.name}.yaml asks for none:"
+            " gpus_per_node"
+        )
+    if isinstance(site, ProcessSite) and on_gpu and site.processes is None:
         # Runs side by side would share one GPU.
         site = site.model_copy(update={"processes": 1})
     home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
@@ -96,5 +101,5 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Lau
         site,
         Home(Path(home).resolve()),
         data,
-        provenance.precision(arguments.precision),
+        provenance.precision(arguments.precision, on_gpu=on_gpu),
     )

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "--precision",
         choices=("auto", "bf16", "float32"),
         default="auto",
-        help="auto: bf16 where a GPU or the CPU has it, else float32; part of a run's identity",
+        help="auto: bf16 on GPUs, or if this CPU has it, else float32; part of a run's identity",
     )
     what = new.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="show the plan and its cost, and stop")

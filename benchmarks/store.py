@@ -14,6 +14,7 @@ State is what these files say; nothing is ever deleted but claims.
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import socket
@@ -53,7 +54,7 @@ class Home:
         """Folder of the prepared corpora."""
         return self.root / "corpora"
 
-    @property
+    @functools.cached_property
     def runs(self) -> Path:
         """Folder of the run directories."""
         return self.root / "runs"
@@ -69,39 +70,42 @@ class Home:
 
     def files(self, run_id: str) -> Path:
         """The folder that belongs to the stage: checkpoints, weights, features."""
-        return self.runs / run_id / "files"
+        return self._path(run_id, "files")
 
     def log(self, run_id: str, rank: int = 0) -> Path:
         """What all attempts at a run printed; what its ranks other than the first did, apart."""
-        return self.runs / run_id / (f"log-rank{rank}.txt" if rank else "log.txt")
+        return self._path(run_id, f"log-rank{rank}.txt" if rank else "log.txt")
+
+    def _path(self, run_id: str, name: str) -> Path:
+        return self.runs.joinpath(run_id, name)
 
     def spec(self, run_id: str) -> dict[str, Any] | None:
         """What the run is, as it was claimed."""
-        spec: dict[str, Any] | None = read_json(self.runs / run_id / "spec.json")
+        spec: dict[str, Any] | None = read_json(self._path(run_id, "spec.json"))
         return spec
 
     def result(self, run_id: str) -> dict[str, Any] | None:
         """The finished run's record; None means not finished."""
-        result: dict[str, Any] | None = read_json(self.runs / run_id / "result.json")
+        result: dict[str, Any] | None = read_json(self._path(run_id, "result.json"))
         return result
 
     def finished_at(self, run_id: str) -> float:
         """When a finished run finished, in seconds since 1970."""
-        return (self.runs / run_id / "result.json").stat().st_mtime
+        return self._path(run_id, "result.json").stat().st_mtime
 
     def failure(self, run_id: str) -> dict[str, Any] | None:
         """Why the last attempt failed."""
-        failure: dict[str, Any] | None = read_json(self.runs / run_id / "failure.json")
+        failure: dict[str, Any] | None = read_json(self._path(run_id, "failure.json"))
         return failure
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every execution so far, with the code, packages and device it had."""
-        attempts: list[dict[str, Any]] = read_json(self.runs / run_id / "attempts.json") or []
+        attempts: list[dict[str, Any]] = read_json(self._path(run_id, "attempts.json")) or []
         return attempts
 
     def progress(self, run_id: str) -> tuple[float, str]:
         """The last fraction and line that a running stage reported."""
-        progress = read_json(self.runs / run_id / "progress.json") or {"fraction": 0.0, "text": ""}
+        progress = read_json(self._path(run_id, "progress.json")) or {"fraction": 0.0, "text": ""}
         return progress["fraction"], progress["text"]
 
     def run_ids(self) -> list[str]:
@@ -128,13 +132,13 @@ class Home:
             return "queued" if self._waits(claim) else "running"
         if self.is_done(run_id):  # it ended while the question was asked
             return "done"
-        if (self.runs / run_id / "failure.json").exists():
+        if self._path(run_id, "failure.json").exists():
             return "failed"
         return "resume" if self.attempts(run_id) else "new"
 
     def is_done(self, run_id: str) -> bool:
         """Whether a run is finished; cheaper to ask than :meth:`state`."""
-        return (self.runs / run_id / "result.json").exists()
+        return self._path(run_id, "result.json").exists()
 
     def _waits(self, claim: Claim) -> bool:
         entry = self.queue.state(claim.cluster, claim.user, claim.job) if claim.job else None
@@ -228,13 +232,13 @@ class Home:
         if claim is None or claim.launch != launch:
             return False
         if (claim.cluster, claim.job) != (cluster, job):
-            path = self.runs / run_id / "claim.json"
+            path = self._path(run_id, "claim.json")
             write_json(path, replace(claim, cluster=cluster, job=job).to_json())
         return True
 
     def release(self, run_id: str) -> None:
         """Give a claimed run back, finished or not."""
-        (self.runs / run_id / "claim.json").unlink(missing_ok=True)
+        self._path(run_id, "claim.json").unlink(missing_ok=True)
 
     def claimed(self, run_id: str) -> Claim | None:
         """The claim on a run, alive or dead.
@@ -242,7 +246,7 @@ class Home:
         Raises:
             ValueError: if it is damaged.
         """
-        data = read_json(self.runs / run_id / "claim.json")
+        data = read_json(self._path(run_id, "claim.json"))
         try:
             return None if data is None else Claim(**data)
         except TypeError:
@@ -270,14 +274,14 @@ class Home:
     def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
         """Record that an execution starts, and what earlier ones have left to go on from."""
         begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
-        write_json(self.runs / run_id / "attempts.json", [*self.attempts(run_id), begun])
+        write_json(self._path(run_id, "attempts.json"), [*self.attempts(run_id), begun])
 
     def end_attempt(self, run_id: str, ended: str) -> None:
         """Record how an execution ended."""
         attempts = self.attempts(run_id)
         if attempts:
             attempts[-1]["ended"] = ended
-            write_json(self.runs / run_id / "attempts.json", attempts)
+            write_json(self._path(run_id, "attempts.json"), attempts)
 
     def num_in_vain(self, run_id: str) -> int:
         """How many of the last attempts in a row left nothing new to go on from."""
@@ -296,18 +300,18 @@ class Home:
 
     def report(self, run_id: str, fraction: float, text: str) -> None:
         """Let a display see how far a run is."""
-        write_json(self.runs / run_id / "progress.json", {"fraction": fraction, "text": text})
+        write_json(self._path(run_id, "progress.json"), {"fraction": fraction, "text": text})
 
     def finish(self, run_id: str, result: Mapping[str, Any]) -> None:
         """Record success; the last file that a run writes."""
         self.end_attempt(run_id, "finished")
-        write_json(self.runs / run_id / "result.json", dict(result))
+        write_json(self._path(run_id, "result.json"), dict(result))
 
     def fail(self, run_id: str, reason: str) -> None:
         """Record failure, unless the attempt has already said why it failed."""
         if self.failure(run_id) is None:
             self.end_attempt(run_id, f"failed: {reason}")
-            write_json(self.runs / run_id / "failure.json", {"reason": reason})
+            write_json(self._path(run_id, "failure.json"), {"reason": reason})
 
     def move_aside(self, run_id: str) -> Path:
         """Take a run out of sight without deleting anything.
@@ -329,10 +333,10 @@ class Home:
 
     def accept(self, run_id: str, code: str) -> None:
         """Let a result of other code stand for the code with the full hash ``code``."""
-        path = self.runs / run_id / "accepted.json"
+        path = self._path(run_id, "accepted.json")
         write_json(path, sorted({*(read_json(path) or []), code}))
 
     def accepted(self, run_id: str) -> list[str]:
         """Hashes of the code that a person let this result stand for."""
-        accepted: list[str] = read_json(self.runs / run_id / "accepted.json") or []
+        accepted: list[str] = read_json(self._path(run_id, "accepted.json")) or []
         return accepted

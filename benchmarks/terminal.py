@@ -14,6 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
+from tabulate import tabulate
 
 from benchmarks.batching import Preview
 from benchmarks.cost import Rates
@@ -25,6 +26,7 @@ from slurm.site import ProcessSite, Site
 STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked")
 WIDTH_WITHOUT_TERMINAL = 132
 MAX_STALE_LINES = 20
+COLUMNS = ("run", "state", "job", "progress", "last words")
 
 
 def console(to_stdout: bool = False) -> Console:
@@ -204,7 +206,8 @@ def show_status(read: Callable[[], Sequence[Line]], *, refresh_seconds: float) -
     out = console(to_stdout=True)
     found = read()
     if not out.is_terminal:
-        out.print(_status(found), soft_wrap=True)
+        # Ten times as fast as a grid of rich, and nothing is cut off.
+        out.file.write(tabulate(map(_cells, found), COLUMNS, "plain", disable_numparse=True) + "\n")
         out.print(_counts(found))
         return
     with Live(_screen(found, out.height), console=out, auto_refresh=False) as live:
@@ -228,13 +231,16 @@ def _screen(found: Sequence[Line], height: int) -> Group:
 
 def _status(found: Sequence[Line]) -> Table:
     grid = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "job", "progress", "last words"):
+    for column in COLUMNS:
         grid.add_column(column, no_wrap=True, overflow="ellipsis")
     for line in found:
-        progress = "" if line.progress is None else f"{100 * line.progress:.0f} %"
-        cells = (line.run, line.state, line.job, progress, line.words)
-        grid.add_row(*(Text(cell) for cell in cells))
+        grid.add_row(*map(Text, _cells(line)))
     return grid
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    progress = "" if line.progress is None else f"{100 * line.progress:.0f} %"
+    return line.run, line.state, line.job, progress, line.words
 
 
 def _counts(found: Sequence[Line]) -> str:

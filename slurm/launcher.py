@@ -82,7 +82,8 @@ def launch(
         KeyboardInterrupt: after all running jobs have been stopped.
     """
     queue = _Queue(jobs, on_event)
-    BACKENDS[site.backend](queue, site, preload, tick)
+    with environment(site.environment):
+        BACKENDS[site.backend](queue, site, preload, tick)
     return queue.outcome
 
 
@@ -155,24 +156,23 @@ def _run_local(
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     running: list[tuple[ForkServerProcess, Job]] = []
-    with _environment(site.environment):
-        # The server is started by the first process and keeps this environment and these modules.
-        context.set_forkserver_preload(list(preload))
-        try:
-            while running or queue.waiting:
-                while len(running) < site.num_processes() and (job := queue.next()):
-                    process = context.Process(target=_child, args=(job, dict(site.environment)))
-                    process.start()
-                    running.append((process, job))
-                ended = connection.wait([p.sentinel for p, _ in running], timeout=0.5)
-                for process, job in [r for r in running if r[0].sentinel in ended]:
-                    process.join()
-                    running.remove((process, job))
-                    queue.settle(job, _why(process.exitcode))
-                tick()
-        finally:
-            for process, _ in running:
-                _kill(process)
+    # The server is started by the first process and keeps this environment and these modules.
+    context.set_forkserver_preload(list(preload))
+    try:
+        while running or queue.waiting:
+            while len(running) < site.num_processes() and (job := queue.next()):
+                process = context.Process(target=_child, args=(job, dict(site.environment)))
+                process.start()
+                running.append((process, job))
+            ended = connection.wait([p.sentinel for p, _ in running], timeout=0.5)
+            for process, job in [r for r in running if r[0].sentinel in ended]:
+                process.join()
+                running.remove((process, job))
+                queue.settle(job, _why(process.exitcode))
+            tick()
+    finally:
+        for process, _ in running:
+            _kill(process)
 
 
 def _why(exitcode: int | None) -> str | None:
@@ -212,7 +212,8 @@ def _end_with_launcher() -> None:
 
 
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set a site's variables while inside; libraries read some of them once, when imported."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -98,7 +98,7 @@ def status(home: Path, num_runs: int) -> None:
     words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--status"]
     words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]
-    for _ in range(3):
+    for _ in range(5):
         started = time.monotonic()
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         print(

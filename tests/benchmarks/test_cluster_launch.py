@@ -8,7 +8,7 @@ import pytest
 from fake_checkout import ROOT, Checkout
 from fake_slurm import FakeSlurm
 
-from benchmarks import identity, snapshot
+from benchmarks import identity, provenance, run, snapshot
 
 
 def launch(checkout: Checkout, *arguments: str) -> int:
@@ -199,6 +199,22 @@ def test_a_dry_run_shows_every_script_and_submits_nothing(
         submitted = [w for w in fake_slurm.script(number).splitlines() if w.startswith("#SBATCH")]
         plain = [w for w in submitted if "afterok" not in w]
         assert all(line in shown for line in plain)
+
+
+def test_a_scale_of_gpus_is_not_submitted_without_any(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["--table", "V", "--cluster", "slurm", "--scale", "paper", "--home", str(tmp_path)]
+    assert run.main([*words, "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: scale paper computes on GPUs, and slurm/sites/slurm.yaml asks")
+
+
+def test_precision_is_that_of_the_gpus_and_not_of_the_launching_host() -> None:
+    assert provenance.precision("auto", on_gpu=True) == "bf16"
+    assert provenance.precision("float32", on_gpu=True) == "float32"
+    with pytest.raises(ValueError, match="unknown precision 'half'; known: auto, bf16, float32"):
+        provenance.precision("half", on_gpu=True)
 
 
 def test_an_edit_after_submission_changes_nothing_that_is_queued(tmp_path: Path) -> None:
