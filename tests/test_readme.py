@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.status import status
+from slurm.site import SlurmSite, read_site
 
 ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -21,6 +22,10 @@ def commands(name: str) -> list[str]:
     lines += INDENTED.findall(text)
     return [line.split("  #")[0].strip() for line in lines]
 
+
+# Shown for a site that tests/slurm/integration/test_site_of_your_own.py adds to a real Slurm.
+ON_A_CLUSTER = ("python -m slurm.devcluster ", "export SLURM_CONF=", "sinfo ")
+MINE = "--cluster mine"
 
 READMES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("[a-z]*/README.md"))]
 COMMANDS = [(name, command) for name in READMES for command in commands(name)]
@@ -43,13 +48,14 @@ def test_every_top_folder_has_a_readme():
 
 
 @pytest.mark.parametrize(
-    "command", [c for _, c in COMMANDS if c.startswith("python benchmarks/run.py")]
+    "command",
+    [c for _, c in COMMANDS if c.startswith("python benchmarks/run.py") and MINE not in c],
 )
 def test_suite_commands_plan(command, tmp_path):
     (tmp_path / "PATH").mkdir()
     words = shlex.split(command)
     words[:2] = [sys.executable, str(ROOT / words[1])]
-    words = [w for w in words if w not in ("--yes", "--collect")]
+    words = [w for w in words if w not in ("--yes", "--collect", "--status", "--no-wait")]
     if "--dry-run" not in words:
         words.append("--dry-run")
     assert "pretrain" in run(words, tmp_path)
@@ -80,7 +86,7 @@ def test_sessions_exist():
     command = [sys.executable, "-m", "nox", "--list"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     sessions = set(re.findall(r"^[*-] (\S+)", listed, re.MULTILINE))
-    named = {c.removeprefix("nox -s ") for _, c in COMMANDS if c.startswith("nox -s ")}
+    named = {c.split()[2] for _, c in COMMANDS if c.startswith("nox -s ")}
     tables = {path.stem for path in (ROOT / "tables").glob("*.yaml")}
     assert tables | {"tests", "report"} <= sessions
     assert {"table1", "tests", "report"} <= named <= sessions
@@ -88,9 +94,23 @@ def test_sessions_exist():
 
 def test_no_command_is_of_a_kind_that_goes_untested():
     suite = ("python benchmarks/run.py", "python benchmarks/capacity.py")
-    tested = (*suite, "iicl ", "nox -s ", "pip install nox")
+    tested = (*suite, *ON_A_CLUSTER, "iicl ", "nox -s ", "pip install nox")
     assert COMMANDS
     assert [c for _, c in COMMANDS if not c.startswith(tested)] == []
+
+
+def test_site_files_that_are_shown_are_site_files(tmp_path):
+    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "slurm/README.md").read_text(), re.M | re.S)
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "mine.yaml").write_text(text)
+        assert read_site(tmp_path / "mine.yaml").name == "mine"
+
+
+def test_every_key_of_a_site_is_explained():
+    text = (ROOT / "slurm/README.md").read_text()
+    explained = {key for row in re.findall(r"^\| (`.*?) \|", text, re.M) for key in row.split("`")}
+    assert set(SlurmSite.model_fields) - {"name", "backend"} <= explained
 
 
 def test_links_lead_somewhere():
