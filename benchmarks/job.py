@@ -83,6 +83,12 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     if claim is None or claim.launch != work.launch:
         print(f"{run_id} is another launch's", flush=True)
         return DONE
+    lost = [i for i in arguments.get("upstream", {}).values() if home.result(i) is None]
+    if lost:
+        print(f"{run_id} needs {lost[0]}, which is not finished", flush=True)
+        if us.rank == 0:
+            home.release(run_id)
+        return FAILED
     vain = home.num_in_vain(run_id)
     if work.patience and vain >= work.patience:
         if us.rank == 0:

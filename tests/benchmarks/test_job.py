@@ -109,6 +109,14 @@ def test_one_that_fails_is_recorded_and_the_others_are_done(home: Home) -> None:
     assert ended(home, "a") == ["failed: RuntimeError: cannot"]  # and not tried again
 
 
+def test_a_run_whose_predecessor_failed_in_the_same_job_is_not_tried(home: Home) -> None:
+    assigned = work(home, a="fail", b="succeed", c="succeed")
+    assigned.runs[1]["upstream"]["features"] = "a"  # type: ignore[index]
+    assert carry_out(home, assigned) == job.FAILED
+    assert [home.state(i) for i in "abc"] == ["failed", "new", "done"]
+    assert home.claimed("b") is None
+
+
 def test_a_run_that_is_told_to_stop_asks_for_another_attempt(home: Home) -> None:
     assigned = work(home, a="succeed", b="stop", c="succeed")
     assert carry_out(home, assigned) == AGAIN
