@@ -133,17 +133,22 @@ class FaultRun:
             self.kill_a_launcher,
         ]
         never = threading.Event()
+        to_come: list[Callable[[], str | None]] = []
         self.launch()
         while True:
             never.wait(self.rng.uniform(0.5, 1.5) * self.pause)
             assert time.monotonic() - self.started < LONGEST_SECONDS, "it never ends"
             self.launchers = [one for one in self.launchers if one.poll() is None]
             if sum(self.done.values()) < self.num_faults and self.launchers:
-                fault = self.rng.choice(faults)
-                if (what := fault()) is not None:
-                    name = fault.__name__.replace("_", " ")
-                    self.done[name] += 1
-                    self.say(f"{name}: {what}")
+                # In rounds, so that every kind happens; one that cannot happen now stays to come.
+                to_come = to_come or self.rng.sample(faults, len(faults))
+                for fault in to_come:
+                    if (what := fault()) is not None:
+                        name = fault.__name__.replace("_", " ")
+                        self.done[name] += 1
+                        self.say(f"{name}: {what}")
+                        to_come.remove(fault)
+                        break
             elif not self.launchers:
                 code = subprocess.run(
                     self.command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -183,7 +188,7 @@ def main() -> int:
     parser.add_argument("--table", nargs="+", default=["I", "V"])
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--faults", type=int, default=12)
-    parser.add_argument("--pause-seconds", type=float, default=8.0)
+    parser.add_argument("--pause-seconds", type=float, default=5.0)
     parser.add_argument("--random", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
