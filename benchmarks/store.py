@@ -271,9 +271,17 @@ class Home:
 
     # What happens to a claimed run.
 
-    def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
-        """Record that an execution starts, and what earlier ones have left to go on from."""
-        begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
+    def begin_attempt(
+        self, run_id: str, provenance: Mapping[str, Any], corpus: Path | None = None
+    ) -> None:
+        """Record that an execution starts, and what earlier ones have left to go on from.
+
+        Args:
+            run_id: the run.
+            provenance: where it is and what makes it.
+            corpus: folder that a preparation writes to in place of its own.
+        """
+        begun = {**provenance, "found": self._left(run_id, corpus), "ended": "unknown"}
         write_json(self._path(run_id, "attempts.json"), [*self.attempts(run_id), begun])
 
     def end_attempt(self, run_id: str, ended: str) -> None:
@@ -283,20 +291,25 @@ class Home:
             attempts[-1]["ended"] = ended
             write_json(self._path(run_id, "attempts.json"), attempts)
 
-    def num_in_vain(self, run_id: str) -> int:
-        """How many of the last attempts in a row left nothing new to go on from."""
-        left, count = self._left(run_id), 0
+    def num_in_vain(self, run_id: str, corpus: Path | None = None) -> int:
+        """How many of the last attempts in a row left nothing new; as :meth:`begin_attempt`."""
+        left, count = self._left(run_id, corpus), 0
         for attempt in reversed(self.attempts(run_id)):
             if attempt["found"] != left or attempt["ended"].startswith("failed"):
                 break
             count += 1
         return count
 
-    def _left(self, run_id: str) -> list[str]:
-        """Names of the stage's files; checkpoints bear their step in theirs."""
-        files = self.files(run_id)
-        found = (path for path in files.rglob("*") if not path.name.startswith("."))
-        return sorted(str(path.relative_to(files)) for path in found if path.is_file())
+    def _left(self, run_id: str, corpus: Path | None) -> list[str]:
+        """Names of the stage's files, or how many a corpus has.
+
+        Checkpoints bear their step in their names. A corpus grows by all of its parts: what one
+        does counts for the others too.
+        """
+        folder = self.files(run_id) if corpus is None else corpus
+        found = (path for path in folder.rglob("*") if not path.name.startswith("."))
+        names = sorted(str(path.relative_to(folder)) for path in found if path.is_file())
+        return names if corpus is None else [f"{len(names)} files"]
 
     def report(self, run_id: str, fraction: float, text: str) -> None:
         """Let a display see how far a run is."""

@@ -132,7 +132,7 @@ class DevCluster:
             self.start_node(name)
         idle = ("sinfo", "--noheader", "--Node", "--states=idle", "--format=%N")
         _wait(
-            lambda: sorted(self.ask(*idle).split()) == names,
+            lambda: set(self.ask(*idle).split()) == set(names),
             START_SECONDS,
             f"the nodes did not become idle; see {self.folder}/*.log",
         )

@@ -142,6 +142,19 @@ def test_attempts_that_get_further_may_go_on(home: Home) -> None:
     assert home.failure("a") is None
 
 
+def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    assert home.claim("prepare-x", {"identity": {}})
+    for number in range(4):
+        (corpus / f"{number % 3}.shard").touch()
+        home.begin_attempt("prepare-x", {}, corpus)
+    assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
+    assert home.num_in_vain("prepare-x", corpus) == 2
+    (corpus / "another.shard").touch()
+    assert home.num_in_vain("prepare-x", corpus) == 0
+
+
 def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
     assigned = work(home, a="succeed")
     home.release("a")

@@ -103,11 +103,12 @@ class FaultRun:
         return f"beside {len(self.launchers) - 1}"
 
     def kill_a_launcher(self) -> str | None:
-        """A launcher, which another one follows."""
+        """A launcher; if it was the last, another one follows."""
         launcher = self.launchers.pop(self.rng.randrange(len(self.launchers)))
         launcher.kill()
         launcher.wait()
-        self.launch()
+        if not self.launchers:
+            self.launch()
         return f"process {launcher.pid}"
 
     def _of_a_running_job(self, do: Callable[[str], object]) -> str | None:
@@ -138,8 +139,15 @@ class FaultRun:
         while True:
             never.wait(self.rng.uniform(0.5, 1.5) * self.pause)
             assert time.monotonic() - self.started < LONGEST_SECONDS, "it never ends"
+            codes = [one.returncode for one in self.launchers if one.poll() is not None]
+            if complete := [code for code in codes if code in COMPLETE]:
+                self.say(f"complete: exit code {complete[0]}")
+                return complete[0]
             self.launchers = [one for one in self.launchers if one.poll() is None]
-            if sum(self.done.values()) < self.num_faults and self.launchers:
+            if not self.launchers:
+                self.say(f"no launch is left, exit code {codes[-1]}: launching")
+                self.launch()
+            elif sum(self.done.values()) < self.num_faults:
                 # In rounds, so that every kind happens; one that cannot happen now stays to come.
                 to_come = to_come or self.rng.sample(faults, len(faults))
                 for fault in to_come:
@@ -149,13 +157,6 @@ class FaultRun:
                         self.say(f"{name}: {what}")
                         to_come.remove(fault)
                         break
-            elif not self.launchers:
-                code = subprocess.run(
-                    self.command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                ).returncode
-                self.say(f"launched with nothing under way: exit code {code}")
-                if code in COMPLETE:
-                    return code
 
 
 def command(arguments: argparse.Namespace, cluster: str, home: Path) -> list[str]:
