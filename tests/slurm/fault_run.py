@@ -142,6 +142,8 @@ class FaultRun:
             codes = [one.returncode for one in self.launchers if one.poll() is not None]
             if complete := [code for code in codes if code in COMPLETE]:
                 self.say(f"complete: exit code {complete[0]}")
+                for one in self.launchers:
+                    one.wait()
                 return complete[0]
             self.launchers = [one for one in self.launchers if one.poll() is None]
             if not self.launchers:
