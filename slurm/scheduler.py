@@ -26,10 +26,13 @@ PATIENCE_SECONDS = 15.0
 
 TEARDOWN = f"""\
 code=$?
+# The plain id of an array's last task is that of the array.
+job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID}}
+job=${{job:-$SLURM_JOB_ID}}
 # A job that was cancelled as a whole is no longer running, and stays cancelled.
 if [ $code -eq {AGAIN} ] || [ $code -gt 128 ]; then
-  if [ "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%T)" = RUNNING ]; then
-    scontrol requeue $SLURM_JOB_ID
+  if [ "$(squeue --noheader --jobs=$job --format=%T)" = RUNNING ]; then
+    scontrol requeue $job
   fi
 fi
 exit $code"""

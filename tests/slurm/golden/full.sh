@@ -34,10 +34,13 @@ srun --unbuffered --output /home/jobs/%A_%a/%A_%a_%t_log.out --kill-on-bad-exit=
 
 # teardown
 code=$?
+# The plain id of an array's last task is that of the array.
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
 # A job that was cancelled as a whole is no longer running, and stays cancelled.
 if [ $code -eq 85 ] || [ $code -gt 128 ]; then
-  if [ "$(squeue --noheader --jobs=$SLURM_JOB_ID --format=%T)" = RUNNING ]; then
-    scontrol requeue $SLURM_JOB_ID
+  if [ "$(squeue --noheader --jobs=$job --format=%T)" = RUNNING ]; then
+    scontrol requeue $job
   fi
 fi
 exit $code

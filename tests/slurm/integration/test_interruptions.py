@@ -137,6 +137,20 @@ def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
     finish(home, undisturbed, cluster, job)
 
 
+def test_the_last_job_of_an_array_is_requeued_by_itself(
+    cluster: DevCluster, training: dict[str, Any], undisturbed: bytes, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    other = f"{RUN}-other"
+    held = submit(home, {other: training, RUN: training})
+    assert held[RUN].endswith("_1")
+    wait_until(lambda: num_saved(home) > 0 and home.attempts(other), 120, "nothing was saved")
+    signal_of_the_site(cluster, held[RUN])
+    finish(home, undisturbed, cluster, held[RUN])
+    wait_until(lambda: home.state(other) == "done", 120, "the other one does not end")
+    assert (len(home.attempts(RUN)), len(home.attempts(other))) == (2, 1)
+
+
 def test_the_time_limit_is_no_end(
     cluster: DevCluster, training: dict[str, Any], tmp_path: Path
 ) -> None:
