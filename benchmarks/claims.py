@@ -1,7 +1,7 @@
 """Who is at work on a run: a launch, or a job that a launch has submitted."""
 
-import getpass
 import os
+import pwd
 import socket
 import time
 from dataclasses import asdict, dataclass
@@ -39,7 +39,7 @@ class Claim:
     def of_this_process(cls, launch: str) -> "Claim":
         """The claim of a launch that this process carries out."""
         pid = os.getpid()
-        return cls(launch, getpass.getuser(), socket.gethostname(), pid, process_start(pid))
+        return cls(launch, this_user(), socket.gethostname(), pid, process_start(pid))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -61,6 +61,11 @@ class Claim:
             return process_start(self.pid) == self.process_start
         beat = launches / f"{self.host}-{self.pid}"
         return beat.exists() and is_recent(beat)
+
+
+def this_user() -> str:
+    """Whose jobs Slurm says they are, whatever ``$USER`` says."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def process_start(pid: int) -> str | None:

@@ -39,6 +39,7 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
         )
         return FINE
     rates = _rates(launch.home)
+    forced = _forced(launch, current)
     if arguments.dry_run:
         terminal.show_plan(current, rates, launch.site, to_stdout=True)
         if isinstance(launch.site, SlurmSite):
@@ -50,7 +51,6 @@ def carry_out(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -
         wanted = " ".join(f"--data {name}=PATH" for name in missing)
         raise ValueError(f"scale {launch.scale.scale} needs a real copy: {wanted}")
     if not arguments.collect:
-        forced = _forced(launch, current)
         terminal.show_plan(current, rates, launch.site)
         work = current.to_do() or any(c.to_prepare for c in current.used_corpora())
         if work and not _allowed(arguments):

@@ -52,7 +52,7 @@ def carry_out(work: Work) -> NoReturn:
     """Carry out runs one after another; those that are done already are passed over.
 
     Raises:
-        SystemExit: always: 0 if all are done or no longer this launch's, 1 if one failed, and
+        SystemExit: always: 0 if all are done, 1 if one failed or is another launch's by now, and
             :data:`slurm.scheduler.AGAIN` if the job was interrupted.
         ValueError: if this is no task of a Slurm job.
     """
@@ -82,14 +82,14 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     claim = home.claimed(run_id)
     if claim is None or claim.launch != work.launch:
         print(f"{run_id} is another launch's", flush=True)
-        return DONE
+        return FAILED
     lost = [i for i in arguments.get("upstream", {}).values() if home.result(i) is None]
     if lost:
         print(f"{run_id} needs {lost[0]}, which is not finished", flush=True)
         if us.rank == 0:
             home.release(run_id)
         return FAILED
-    vain = home.num_in_vain(run_id, arguments.get("arguments", {}).get("out"))
+    vain = home.num_in_vain(run_id, work.launch, arguments.get("arguments", {}).get("out"))
     if work.patience and vain >= work.patience:
         if us.rank == 0:
             last = home.attempts(run_id)[-1]["ended"].replace("unknown", "killed")
@@ -97,9 +97,10 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
             home.release(run_id)
         return FAILED
     if us.rank == 0 and not home.take(run_id, work.launch, work.cluster, us.job):
-        return DONE
+        return FAILED
     _print_to(home.log(run_id, us.rank))
     place = {
+        "launch": work.launch,
         "site": work.site,
         "job": us.job,
         "host": us.host,

@@ -44,12 +44,9 @@ def preview(launch: Launch, current: Plan, rates: cost.Rates) -> list[Preview]:
 def run(launch: Launch, current: Plan, rates: cost.Rates, *, wait: bool) -> bool:
     """Submit what is missing, and wait for it; whether nothing is queued or running any more."""
     num_jobs, num_runs = submit(launch, current, rates)
-    under_way = [i for i in current.runs if launch.home.state(i) in ("running", "queued")]
-    print(
-        f"submitted {num_runs} runs in {num_jobs} jobs to {launch.site.name};"
-        f" {len(under_way)} runs are queued or running",
-        file=sys.stderr,
-    )
+    print(f"submitted {num_runs} runs in {num_jobs} jobs to {launch.site.name}", file=sys.stderr)
+    under_way = _under_way(launch.home, current)
+    print(f"{len(under_way)} runs are queued or running", file=sys.stderr)
     if under_way and not wait:
         print("--status shows how they get on; the same command collects", file=sys.stderr)
         return False
@@ -59,6 +56,13 @@ def run(launch: Launch, current: Plan, rates: cost.Rates, *, wait: bool) -> bool
         print("the submitted jobs go on without this command", file=sys.stderr)
         raise
     return True
+
+
+def _under_way(home: Home, current: Plan) -> list[str]:
+    try:
+        return [i for i in current.runs if home.state(i) in ("running", "queued")]
+    except OSError:  # Slurm is silent: whoever is waited for in vain is found out later
+        return [i for i in current.runs if not home.is_done(i) and home.claimed(i) is not None]
 
 
 def submit(launch: Launch, current: Plan, rates: cost.Rates) -> tuple[int, int]:
@@ -71,7 +75,8 @@ def submit(launch: Launch, current: Plan, rates: cost.Rates) -> tuple[int, int]:
         ValueError: if the code changed since the plan was made.
     """
     site, home = the_site(launch), launch.home
-    scheduler.require()
+    if current.to_do():
+        scheduler.require()
     code = snapshot.take(launch.folder, home.root)
     _same_code(launch, current, code)
     claimed: dict[str, Run] = {}
@@ -131,7 +136,7 @@ def _end(home: Home, run_id: str, state: str) -> tuple[str, str]:
     if state == "done":
         return "finished", ""
     if state == "failed":
-        return "failed", str((home.failure(run_id) or {})["reason"])
+        return "failed", str((home.failure(run_id) or {}).get("reason", "?"))
     return "ended without a result", "cancelled, or after one that failed"
 
 

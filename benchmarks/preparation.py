@@ -30,7 +30,7 @@ def prepare(launch: Launch, current: Plan, *, wait: bool) -> Plan | None:
         if corpus.source is not None or corpus.to_prepare:
             asked += _submit_preparation(launch, home, corpus)
     if not asked:
-        return current
+        return launch.plan() if any(c.to_prepare for c in current.used_corpora()) else current
     print(f"preparing: {len(asked)} jobs", file=sys.stderr)
     if not wait:
         print("--status shows how they get on; the same command goes on after", file=sys.stderr)
@@ -60,6 +60,8 @@ def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[
     parts: dict[str, Call] = {}
     last: dict[str, Call]
     if corpus.source is None:
+        if stages.corpus_header(corpus.path) is not None:  # since the plan was made
+            return []
         last = {name: ("prepare", {**common, "generate": corpus.generate})}
     else:
         current, num_shards, fingerprint = stages.survey(
@@ -84,7 +86,10 @@ def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[
     try:
         with home.claiming() as claim:
             for run_id, (function, _) in {**parts, **last}.items():
+                before = home.failure(run_id)
                 if claim(run_id, {"identity": {"function": function}}):
+                    if before is not None:
+                        print(f"again: {run_id}: {before['reason']}", file=sys.stderr)
                     claimed.append(run_id)
                 elif home.state(run_id) != "done" and (other := home.claimed(run_id)):
                     jobs[run_id] = other.job

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks import corpora, planner, provenance
+from benchmarks.claims import this_user
 from benchmarks.plan import Plan
 from benchmarks.scale import Scale, load_scale
 from benchmarks.spec import Table
 from benchmarks.store import Home
 from benchmarks.tables import find_tables
+from slurm.scheduler import Queue
 from slurm.site import ProcessSite, Site, SlurmSite, load_site
 
 
@@ -83,7 +85,9 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Lau
         raise ValueError(f"--out {arguments.out}: not a folder")
     scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
     site, on_gpu = load_site(arguments.cluster), scale.device.unit == "GPU"
-    if isinstance(site, SlurmSite) and on_gpu and not site.gpus_per_node:
+    looks = _only_looks(arguments, site)
+    shows = arguments.collect or arguments.status
+    if isinstance(site, SlurmSite) and on_gpu and not site.gpus_per_node and not shows:
         raise ValueError(
             f"scale {scale.scale} computes on GPUs, and slurm/sites/{site.name}.yaml asks for none:"
             " gpus_per_node"
@@ -99,7 +103,24 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Lau
         find_tables(folder / "tables", arguments.table),
         scale,
         site,
-        Home(Path(home).resolve()),
+        Home(Path(home).resolve(), Queue(this_user(), tolerant=looks)),
         data,
         provenance.precision(arguments.precision, on_gpu=on_gpu),
     )
+
+
+def _only_looks(arguments: argparse.Namespace, site: Site) -> bool:
+    """Whether a command runs nothing.
+
+    Raises:
+        ValueError: if an option is given that would do nothing.
+    """
+    given = {name: getattr(arguments, name) for name in ("dry_run", "status", "collect")}
+    looks = next((f"--{name.replace('_', '-')}" for name, value in given.items() if value), None)
+    if arguments.no_wait and looks:
+        raise ValueError(f"--no-wait does nothing with {looks}")
+    if arguments.no_wait and not isinstance(site, SlurmSite):
+        raise ValueError(f"--no-wait: site {site.name} is no cluster")
+    if arguments.force and looks in ("--status", "--collect"):
+        raise ValueError(f"--force runs something, and {looks} does not")
+    return looks is not None

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.claims import Claim, is_recent
+from benchmarks.claims import Claim, is_recent, this_user
 from benchmarks.files import read_json, write_json
 from slurm.scheduler import Queue
 
@@ -46,8 +46,9 @@ class Home:
     """
 
     root: Path
-    queue: Queue = field(default_factory=Queue, compare=False)
+    queue: Queue = field(default_factory=lambda: Queue(this_user()), compare=False)
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
+    _above: Path | None = field(default=None, compare=False)
 
     @property
     def corpora(self) -> Path:
@@ -64,9 +65,14 @@ class Home:
         """Folder of what a cluster's scheduler was given and gave back."""
         return self.root / "jobs"
 
+    @property
+    def launches(self) -> Path:
+        """Folder of the heartbeats of launches."""
+        return (self._above or self.root) / "launches"
+
     def preparations(self) -> "Home":
         """The home of the jobs that prepare corpora; the same launch and the same queue."""
-        return replace(self, root=self.root / "preparations")
+        return replace(self, root=self.root / "preparations", _above=self.root)
 
     def files(self, run_id: str) -> Path:
         """The folder that belongs to the stage: checkpoints, weights, features."""
@@ -128,7 +134,7 @@ class Home:
             if is_recent(self.runs / run_id):
                 return "running"
             claim = None
-        if claim is not None and claim.lives(self.root / "launches", self.queue):
+        if claim is not None and claim.lives(self.launches, self.queue):
             return "queued" if self._waits(claim) else "running"
         if self.is_done(run_id):  # it ended while the question was asked
             return "done"
@@ -157,7 +163,7 @@ class Home:
     @contextlib.contextmanager
     def launch(self) -> Iterator[None]:
         """While inside, claims of this process count as alive on every host that sees the home."""
-        beat = self.root / "launches" / f"{socket.gethostname()}-{os.getpid()}"
+        beat = self.launches / f"{socket.gethostname()}-{os.getpid()}"
         beat.parent.mkdir(parents=True, exist_ok=True)
         beat.touch()  # before the first claim, not whenever the thread gets its turn
         over = threading.Event()
@@ -291,11 +297,11 @@ class Home:
             attempts[-1]["ended"] = ended
             write_json(self._path(run_id, "attempts.json"), attempts)
 
-    def num_in_vain(self, run_id: str, corpus: Path | None = None) -> int:
-        """How many of the last attempts in a row left nothing new; as :meth:`begin_attempt`."""
+    def num_in_vain(self, run_id: str, launch: str, corpus: Path | None = None) -> int:
+        """How many of a launch's last attempts in a row left nothing new to go on from."""
         left, count = self._left(run_id, corpus), 0
         for attempt in reversed(self.attempts(run_id)):
-            if attempt["found"] != left or attempt["ended"].startswith("failed"):
+            if attempt["found"] != left or attempt.get("launch") != launch:
                 break
             count += 1
         return count
@@ -329,11 +335,16 @@ class Home:
     def move_aside(self, run_id: str) -> Path:
         """Take a run out of sight without deleting anything.
 
+        That a job lives which this host cannot ask about, of a cluster that may be gone, is no
+        hindrance: who says so by name knows.
+
         Raises:
             ValueError: if somebody alive is working on it.
         """
         with self._lock():
-            if self.state(run_id) in ("running", "queued"):
+            entry = self.queue_entry(run_id)
+            is_unknown = entry is not None and entry[0] == "UNKNOWN"
+            if not is_unknown and self.state(run_id) in ("running", "queued"):
                 raise ValueError(f"{run_id} is being made by a live launch")
             aside = self.runs / ".aside"
             aside.mkdir(exist_ok=True)

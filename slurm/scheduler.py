@@ -4,14 +4,17 @@ What became of a job is told by the files that its function writes; the queue on
 job that has written nothing yet is still to come.
 """
 
-import getpass
+import contextlib
 import importlib
 import math
+import os
+import pwd
 import shlex
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,16 +27,35 @@ AGAIN = 85
 PATIENCE_SECONDS = 15.0
 """How old an answer of the queue may be that says a job is alive."""
 
+MAX_KILLED = 100
+"""How often a job is requeued at most after it was killed; some die before they can note it."""
+
+OF_OTHER_JOBS = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SQUEUE_", "SUBMITIT_")
+"""Variables that would change what Slurm is told here: of a job around the launch, of a user."""
+TORCH_VARIABLES = (
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "LOCAL_WORLD_SIZE",
+)
+
 TEARDOWN = f"""\
 code=$?
 # The plain id of an array's last task is that of the array.
 job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID}}
 job=${{job:-$SLURM_JOB_ID}}
-# A job that was cancelled as a whole is no longer running, and stays cancelled.
-if [ $code -eq {AGAIN} ] || [ $code -gt 128 ]; then
-  if [ "$(squeue --noheader --jobs=$job --format=%T)" = RUNNING ]; then
-    scontrol requeue $job
-  fi
+killed=$([ $code -gt 128 ] && [ ${{SLURM_RESTART_COUNT:-0}} -lt {MAX_KILLED} ] && echo yes)
+if [ $code -eq {AGAIN} ] || [ "$killed" ]; then
+  for try in 1 2 3 4 5; do
+    if state=$(squeue --all --states=all --noheader --jobs=$job --format=%T); then
+      # A job that was cancelled as a whole is no longer running, and stays cancelled.
+      [ "$state" = RUNNING ] || break
+      scontrol requeue $job && break
+    fi
+    sleep 5
+  done
 fi
 exit $code"""
 
@@ -89,7 +111,8 @@ def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, A
         "signal_delay_s": site.signal_seconds,
         "array_parallelism": site.parallelism,
         "stderr_to_stdout": True,
-        "srun_args": ["--kill-on-bad-exit=1"],
+        # Since 22.05 srun does not inherit the cores of a task from sbatch.
+        "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={site.cpus_per_task}"],
         "setup": [*(f"export {k}={shlex.quote(v)}" for k, v in variables.items()), *site.setup],
         "teardown": TEARDOWN.splitlines() if site.requeue else None,
         "additional_parameters": more,
@@ -113,12 +136,10 @@ def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> st
 
     count = len(array.calls) if len(array.calls) > 1 else None
     command = slurm.SlurmExecutor._submitit_command_str.fget(  # type: ignore[attr-defined]
-        _Rendering(folder / "%j")
+        _Rendering(folder)
     )
     parameters = _parameters(array, site, python_path)
-    return slurm._make_sbatch_string(
-        command=command, folder=folder / "%j", map_count=count, **parameters
-    )
+    return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **parameters)
 
 
 @dataclass(frozen=True)
@@ -148,15 +169,30 @@ def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> li
     require()
     module, name = array.target.split(":")
     function = getattr(importlib.import_module(module), name)
-    executor = submitit.SlurmExecutor(folder / "%j")
+    # One folder for all: one for each job would be made only when some may have started.
+    executor = submitit.SlurmExecutor(folder)
     executor.update_parameters(**_parameters(array, site, python_path))
     try:
-        with executor.batch():
+        with _without_other_jobs(), executor.batch():
             jobs = [executor.submit(function, **call) for call in array.calls]
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         lines = [line for line in str(error).splitlines() if "error" in line.lower()]
         raise OSError(f"sbatch refused: {lines[-1] if lines else error}") from None
     return [job.job_id for job in jobs]
+
+
+@contextlib.contextmanager
+def _without_other_jobs() -> Iterator[None]:
+    """Hide what a shell says of other jobs; sbatch would put it above its script."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if _is_of_other_jobs(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _is_of_other_jobs(name: str) -> bool:
+    return name in TORCH_VARIABLES or (name.startswith(OF_OTHER_JOBS) and name != "SLURM_CONF")
 
 
 def require() -> None:
@@ -172,12 +208,20 @@ def require() -> None:
 
 def _ask(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        with _without_other_jobs():
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise OSError(f"{command[0]} does not answer: {problem}") from None
-    if done.returncode:
+    if done.returncode or "Invalid user" in done.stderr:
         raise OSError(f"{command[0]} does not answer: {' '.join(done.stderr.split())}")
     return done.stdout
+
+
+def _is_known(user: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(user))
+    except KeyError:
+        return False
 
 
 @dataclass
@@ -185,24 +229,38 @@ class Queue:
     """The jobs that Slurm has yet to run or is running, asked for seldom.
 
     Attributes:
+        user: who asks; others' jobs may be hidden from them.
+        tolerant: where Slurm does not answer, say so once and count every job as alive.
         num_calls: how often Slurm was asked.
     """
 
+    user: str
+    tolerant: bool = False
     num_calls: int = 0
     _cluster: str | None = None
+    _hides_others: bool = False
+    _silent_since: float = -math.inf
     _jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _users: set[str] = field(default_factory=lambda: {getpass.getuser()})
+    _users: set[str] = field(default_factory=set)
     _asked: float = -math.inf
 
     def cluster(self) -> str:
-        """The name of the cluster that this host belongs to; empty where there is no Slurm."""
+        """The name of the cluster that this host belongs to; empty where there is no Slurm.
+
+        Raises:
+            OSError: if Slurm does not answer.
+        """
         if self._cluster is None:
-            self._cluster = ""
+            name = ""
             if shutil.which("scontrol"):
                 self.num_calls += 1
                 for line in _ask("scontrol", "show", "config").splitlines():
-                    if line.startswith("ClusterName"):
-                        self._cluster = line.partition("=")[2].strip()
+                    key, _, value = (word.strip() for word in line.partition("="))
+                    if key == "ClusterName":
+                        name = value
+                    if key == "PrivateData":
+                        self._hides_others = "jobs" in value.split(",") or value == "all"
+            self._cluster = name
         return self._cluster
 
     def forget(self) -> None:
@@ -218,14 +276,29 @@ class Queue:
             job: its id, ``<array>_<task>`` for a job of an array.
 
         Returns:
-            Slurm's state and its reason, such as ``("PENDING", "Dependency")``; ("UNKNOWN", "")
-            for a job of a cluster that this host does not belong to; None if it is over.
+            Slurm's state and its reason, such as ``("PENDING", "Dependency")``; UNKNOWN for a job
+            of another cluster, or of another user where Slurm hides them; None if it is over.
 
         Raises:
             OSError: if Slurm does not answer: then nobody knows.
         """
+        try:
+            return self._state(cluster, user, job)
+        except OSError as problem:
+            if not self.tolerant:
+                raise
+            if self._silent_since == -math.inf:
+                print(f"{problem}; submitted runs are taken to be running", file=sys.stderr)
+            self._silent_since = time.monotonic()
+            return "UNKNOWN", "Slurm does not answer"
+
+    def _state(self, cluster: str, user: str, job: str) -> tuple[str, str] | None:
+        if time.monotonic() - self._silent_since < PATIENCE_SECONDS:
+            return "UNKNOWN", "Slurm does not answer"
         if cluster != self.cluster():
             return "UNKNOWN", f"a job of cluster {cluster}"
+        if user != self.user and (self._hides_others or not _is_known(user)):
+            return "UNKNOWN", f"a job of {user}, which is hidden from {self.user}"
         if user not in self._users:
             self._users.add(user)
             self.forget()
@@ -239,6 +312,8 @@ class Queue:
         self.num_calls += 1
         self._asked = time.monotonic()
         users = ",".join(sorted(self._users))
-        text = _ask("squeue", "--noheader", "--array", f"--user={users}", "--format=%i|%T|%r")
+        text = _ask(
+            "squeue", "--all", "--noheader", "--array", f"--user={users}", "--format=%i|%T|%r"
+        )
         rows = (line.strip().split("|") for line in text.splitlines())
         self._jobs = {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}

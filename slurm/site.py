@@ -1,12 +1,13 @@
 """Site files: where jobs run, one file per place, strictly read."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 SITES = Path(__file__).parent / "sites"
 
@@ -18,6 +19,16 @@ class _Site(BaseModel):
 
     name: str
     environment: dict[str, str] = {}
+
+    @field_validator("environment")
+    @classmethod
+    def _variables(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name in environment:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError(f"{name!r} is no name of a variable")
+            if name == "PYTHONPATH":
+                raise ValueError("PYTHONPATH is set to the copy of the code that a job runs")
+        return environment
 
 
 class ProcessSite(_Site):

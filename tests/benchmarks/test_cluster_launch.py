@@ -36,7 +36,7 @@ def test_a_launch_submits_arrays_that_wait_for_each_other_and_returns(
 ) -> None:
     assert launch(prepared) == 3
     error = capsys.readouterr().err
-    assert "submitted 14 runs in 10 jobs to slurm; 14 runs are queued or running" in error
+    assert "submitted 14 runs in 10 jobs to slurm\n14 runs are queued or running\n" in error
     # 2 seeds: an initialisation each; of each two co-trainings; evaluations of each of these.
     assert fake_slurm.calls().count("sbatch") == 7
     assert len(fake_slurm.calls()) <= 7 + 4
@@ -208,6 +208,22 @@ def test_a_scale_of_gpus_is_not_submitted_without_any(
     assert run.main([*words, "--dry-run"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: scale paper computes on GPUs, and slurm/sites/slurm.yaml asks")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--no-wait", "--cluster", "local"], "--no-wait: site local is no cluster"),
+        (["--no-wait", "--status", "--cluster", "slurm"], "--no-wait does nothing with --status"),
+        (["--force", "all", "--collect"], "--force runs something, and --collect does not"),
+        (["--force", "all", "--status"], "--force runs something, and --status does not"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run.main(["--table", "II", "--home", str(tmp_path), *words]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 def test_precision_is_that_of_the_gpus_and_not_of_the_launching_host() -> None:

@@ -148,19 +148,20 @@ def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: P
     assert home.claim("prepare-x", {"identity": {}})
     for number in range(4):
         (corpus / f"{number % 3}.shard").touch()
-        home.begin_attempt("prepare-x", {}, corpus)
+        home.begin_attempt("prepare-x", {"launch": home.token}, corpus)
     assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
-    assert home.num_in_vain("prepare-x", corpus) == 2
+    assert home.num_in_vain("prepare-x", home.token, corpus) == 2
+    assert home.num_in_vain("prepare-x", "another launch", corpus) == 0
     (corpus / "another.shard").touch()
-    assert home.num_in_vain("prepare-x", corpus) == 0
+    assert home.num_in_vain("prepare-x", home.token, corpus) == 0
 
 
 def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
     assigned = work(home, a="succeed")
     home.release("a")
-    assert carry_out(home, assigned) == job.DONE
+    assert carry_out(home, assigned) == job.FAILED  # what waits for this job has nothing to read
     assert home.claim("a", {"identity": {}})
-    assert carry_out(home, replace(assigned, launch="of another launch")) == job.DONE
+    assert carry_out(home, replace(assigned, launch="of another launch")) == job.FAILED
     assert home.attempts("a") == []
     assert not home.log("a").exists()
 

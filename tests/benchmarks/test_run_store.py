@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,32 @@ def test_a_number_that_is_not_finite_is_never_written(home: Home) -> None:
         write_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in home.root.iterdir()] == ["a.json"]
+
+
+def test_a_run_of_a_cluster_that_is_gone_can_be_forced(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert home.claim("r", {"identity": {}})
+    claim = home.claimed("r")
+    assert claim is not None
+    gone = replace(claim, cluster="gone", job="7")
+    write_json(home.runs / "r" / "claim.json", gone.to_json())
+    assert home.state("r") == "running"
+    assert not home.claim("r", {"identity": {}})
+    assert home.move_aside("r").is_dir()
+    assert home.state("r") == "new"
+
+
+def test_preparations_live_by_the_heartbeat_of_their_launch(home: Home) -> None:
+    with home.launch():
+        (beat,) = home.launches.iterdir()
+        assert home.preparations().claim("p", {"identity": {}})
+        claim = home.preparations().claimed("p")
+        assert claim is not None
+        elsewhere = replace(claim, host="elsewhere")
+        beat.with_name(f"elsewhere-{claim.pid}").touch()
+        write_json(home.preparations().runs / "p" / "claim.json", elsewhere.to_json())
+        assert home.preparations().state("p") == "running"
+        beat.with_name(f"elsewhere-{claim.pid}").unlink()
+        assert home.preparations().state("p") == "new"

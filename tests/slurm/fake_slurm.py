@@ -8,11 +8,12 @@ import pytest
 
 SBATCH = """\
 #!{python}
-import re, sys
+import json, os, re, sys
 from pathlib import Path
 folder = Path({folder!r})
 with (folder / "calls").open("a") as file:
     file.write("sbatch\\n")
+(folder / "environment").write_text(json.dumps(dict(os.environ)))
 if (folder / "refuse").exists():
     sys.exit("sbatch: error: " + (folder / "refuse").read_text())
 text = Path(sys.argv[1]).read_text()
@@ -29,7 +30,7 @@ print(f"Submitted batch job {{number}}")
 OTHERS = {
     "squeue": 'test -e {folder}/silent && echo "squeue: error: no answer" >&2 && exit 1\n'
     "cat {folder}/queue",
-    "scontrol": 'echo "ClusterName             = fake"',
+    "scontrol": "cat {folder}/config",
     "srun": "",
 }
 
@@ -38,8 +39,9 @@ class FakeSlurm:
     """What the scripts share.
 
     Attributes:
-        folder: ``calls``, a line for every call; ``queue``, what squeue prints; ``scripts``; and,
-            where a test makes them, ``refuse`` and ``silent``.
+        folder: ``calls``, a line for every call; ``queue``, what squeue prints; ``scripts``;
+            ``config``, what scontrol prints; ``environment``, of the last sbatch; and, where a test
+            makes them, ``refuse`` and ``silent``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,6 +50,7 @@ class FakeSlurm:
         (folder / "scripts").mkdir()
         (folder / "queue").touch()
         (folder / "calls").touch()
+        (folder / "config").write_text("ClusterName             = fake\n")
         scripts = {"sbatch": SBATCH.format(python=sys.executable, folder=str(folder))}
         for name, text in OTHERS.items():
             note = f"echo {name} >> {folder}/calls"

@@ -1,6 +1,8 @@
 """What Slurm is given and asked, with its commands replaced by scripts."""
 
 import itertools
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +60,24 @@ def test_what_is_shown_is_what_is_submitted(fake_slurm: FakeSlurm, tmp_path: Pat
     assert fake_slurm.calls() == ["sbatch"]
 
 
+def test_what_the_shell_says_of_other_jobs_does_not_reach_sbatch(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    others = {
+        "SBATCH_TIMELIMIT": "99",
+        "SLURM_ARRAY_JOB_ID": "1",
+        "SQUEUE_STATES": "R",
+        "RANK": "0",
+    }
+    for name, value in {**others, "SLURM_CONF": "conf"}.items():
+        monkeypatch.setenv(name, value)
+    scheduler.submit(array(1), SMALL, tmp_path / "jobs", tmp_path / "code")
+    seen = json.loads((fake_slurm.folder / "environment").read_text())
+    assert not others.keys() & seen.keys()
+    assert seen["SLURM_CONF"] == "conf"
+    assert os.environ["SBATCH_TIMELIMIT"] == "99"
+
+
 @pytest.mark.parametrize(
     ("nodes", "per_node", "usable", "expected"),
     [
@@ -95,7 +115,7 @@ def test_a_host_without_slurm_is_told_what_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="this host has no sbatch, squeue, scontrol, srun"):
         scheduler.submit(array(1), SMALL, tmp_path / "jobs", tmp_path)
-    assert Queue().state("anywhere", "me", "1") == ("UNKNOWN", "a job of cluster anywhere")
+    assert Queue("me").state("anywhere", "me", "1") == ("UNKNOWN", "a job of cluster anywhere")
 
 
 def test_the_queue_is_asked_once_for_many_jobs_and_anew_before_one_is_given_up(
@@ -105,7 +125,7 @@ def test_the_queue_is_asked_once_for_many_jobs_and_anew_before_one_is_given_up(
     offset = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: next(clock) + offset[0])
     fake_slurm.queue(*(f"1_{i}|PENDING|Dependency" for i in range(500)), "2|RUNNING|None")
-    queue = Queue()
+    queue = Queue("me")
     assert all(queue.state("fake", "me", f"1_{i}") for i in range(500))
     assert queue.state("fake", "me", "2") == ("RUNNING", "None")
     assert fake_slurm.calls() == ["scontrol", "squeue"]
@@ -122,9 +142,32 @@ def test_the_queue_is_asked_once_for_many_jobs_and_anew_before_one_is_given_up(
 def test_a_scheduler_that_does_not_answer_says_nothing_about_a_job(fake_slurm: FakeSlurm) -> None:
     (fake_slurm.folder / "silent").touch()
     with pytest.raises(OSError, match=r"squeue does not answer: .*no answer"):
-        Queue().state("fake", "me", "1")
+        Queue("me").state("fake", "me", "1")
 
 
 def test_a_job_of_another_cluster_is_not_looked_for_here(fake_slurm: FakeSlurm) -> None:
-    assert Queue().state("elsewhere", "me", "1") == ("UNKNOWN", "a job of cluster elsewhere")
+    assert Queue("me").state("elsewhere", "me", "1") == ("UNKNOWN", "a job of cluster elsewhere")
     assert "squeue" not in fake_slurm.calls()
+
+
+def test_who_only_looks_takes_jobs_for_alive_while_there_is_no_answer(
+    fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (fake_slurm.folder / "silent").touch()
+    queue = Queue("me", tolerant=True)
+    for job in ("1", "2"):
+        assert queue.state("fake", "me", job) == ("UNKNOWN", "Slurm does not answer")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("submitted runs are taken to be running")
+    assert fake_slurm.calls().count("squeue") == 1
+
+
+@pytest.mark.parametrize(("user", "private"), [("root", "jobs,usage"), ("nobody-at-all", "none")])
+def test_a_job_that_slurm_would_not_show_is_not_taken_for_gone(
+    user: str, private: str, fake_slurm: FakeSlurm
+) -> None:
+    with (fake_slurm.folder / "config").open("a") as file:
+        file.write(f"PrivateData             = {private}\n")
+    hidden = ("UNKNOWN", f"a job of {user}, which is hidden from me")
+    assert Queue("me").state("fake", user, "1") == hidden
+    assert Queue("me").state("fake", "me", "1") is None

@@ -31,6 +31,14 @@ LEGAL = ", ".join(key for key in SlurmSite.model_fields if key != "name")
         ("minutes: 0", "minutes is 0: Input should be greater than or equal to 1"),
         ("partition: gpu", "minutes is missing"),
         (
+            "minutes: 5\nenvironment: {A B: c}",
+            "environment is {'A B': 'c'}: 'A B' is no name of a variable",
+        ),
+        (
+            "minutes: 5\nenvironment: {PYTHONPATH: c}",
+            "environment is {'PYTHONPATH': 'c'}: PYTHONPATH is set to the copy of",
+        ),
+        (
             "minutes: 5\ngpus_per_node: 4\ntasks_per_node: 3",
             "gpus_per_node 4 cannot be shared evenly by tasks_per_node 3",
         ),

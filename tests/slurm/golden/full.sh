@@ -13,7 +13,7 @@
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=4
 #SBATCH --open-mode=append
-#SBATCH --output=/home/jobs/%A_%a/%A_%a_0_log.out
+#SBATCH --output=/home/jobs/%A_%a_0_log.out
 #SBATCH --partition=gpu
 #SBATCH --qos=long
 #SBATCH --requeue
@@ -29,7 +29,7 @@ module load cuda
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /home/jobs/%A_%a/%A_%a_%t_log.out --kill-on-bad-exit=1 python -u -m submitit.core._submit /home/jobs/%j
+srun --unbuffered --output /home/jobs/%A_%a_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=8 python -u -m submitit.core._submit /home/jobs
 
 
 # teardown
@@ -37,10 +37,15 @@ code=$?
 # The plain id of an array's last task is that of the array.
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 job=${job:-$SLURM_JOB_ID}
-# A job that was cancelled as a whole is no longer running, and stays cancelled.
-if [ $code -eq 85 ] || [ $code -gt 128 ]; then
-  if [ "$(squeue --noheader --jobs=$job --format=%T)" = RUNNING ]; then
-    scontrol requeue $job
-  fi
+killed=$([ $code -gt 128 ] && [ ${SLURM_RESTART_COUNT:-0} -lt 100 ] && echo yes)
+if [ $code -eq 85 ] || [ "$killed" ]; then
+  for try in 1 2 3 4 5; do
+    if state=$(squeue --all --states=all --noheader --jobs=$job --format=%T); then
+      # A job that was cancelled as a whole is no longer running, and stays cancelled.
+      [ "$state" = RUNNING ] || break
+      scontrol requeue $job && break
+    fi
+    sleep 5
+  done
 fi
 exit $code

@@ -7,7 +7,7 @@
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1
 #SBATCH --open-mode=append
-#SBATCH --output=/home/jobs/%j/%j_0_log.out
+#SBATCH --output=/home/jobs/%j_0_log.out
 #SBATCH --signal=USR2@30
 #SBATCH --time=5
 #SBATCH --wckey=submitit
@@ -17,4 +17,4 @@ export PYTHONPATH=/home/code
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /home/jobs/%j/%j_%t_log.out --kill-on-bad-exit=1 python -u -m submitit.core._submit /home/jobs/%j
+srun --unbuffered --output /home/jobs/%j_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=1 python -u -m submitit.core._submit /home/jobs
