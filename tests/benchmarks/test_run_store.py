@@ -1,5 +1,6 @@
 """Claims, states and atomic writes of run directories."""
 
+import fcntl
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fake_slurm import FakeSlurm
 
-from benchmarks.claims import DEAD_AFTER_SECONDS, Claim
+from benchmarks.claims import DEAD_AFTER_SECONDS, Claim, this_user
 from benchmarks.files import write_json
 from benchmarks.store import Home
 
@@ -170,3 +172,21 @@ def test_preparations_live_by_the_heartbeat_of_their_launch(home: Home) -> None:
         assert home.preparations().state("p") == "running"
         beat.with_name(f"elsewhere-{claim.pid}").unlink()
         assert home.preparations().state("p") == "new"
+
+
+def test_one_launch_at_a_time_claims(home: Home) -> None:
+    with (
+        home.claiming(),
+        (home.root / ".lock").open("w") as file,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_whoever_claims_asks_the_queue_anew(home: Home, fake_slurm: FakeSlurm) -> None:
+    other = Home(home.root)
+    assert other.queue.state("fake", this_user(), "1") is None  # asked a moment ago
+    assert home.claim("r", {"identity": {}})
+    fake_slurm.queue("1|PENDING|Priority")
+    home.hand_over({"r": "1"})
+    assert not other.claim("r", {"identity": {}})
