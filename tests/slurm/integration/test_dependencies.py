@@ -84,7 +84,7 @@ def test_a_job_whose_launch_lost_the_run_does_nothing(
     other = Home(home.root)
     again = submit(other, {"run": run("succeed")}, **stages)["run"]
     cluster.ask("scancel", blocker)
-    for one in (job, again):
-        wait_until(lambda one=one: jobs.state(cluster, one) == "COMPLETED", 60, "does not end")
+    for one, how in ((job, "FAILED"), (again, "COMPLETED")):
+        wait_until(lambda one=one, how=how: jobs.state(cluster, one) == how, 60, "does not end")
     (attempt,) = home.attempts("run")
     assert attempt["job"] == again

@@ -19,7 +19,7 @@ from slurm.devcluster.cluster import DevCluster
 
 RUN = "pretrain-test"
 WEIGHTS = "weights.safetensors"
-EPOCHS = 40
+EPOCHS = 24
 
 
 @pytest.fixture(scope="module")
