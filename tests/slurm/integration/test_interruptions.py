@@ -19,7 +19,7 @@ from slurm.devcluster.cluster import DevCluster
 
 RUN = "pretrain-test"
 WEIGHTS = "weights.safetensors"
-EPOCHS = 24
+EPOCHS = 30
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +106,19 @@ def kill_last_task(cluster: DevCluster, job: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_tasks", "fault", "how"),
+    ("num_tasks", "faults"),
     [
-        (2, requeue, {"unknown", "stopped by SIGTERM"}),
-        (1, cancel_step, {"unknown", "stopped by SIGTERM"}),
-        (2, signal_of_the_site, {"stopped by SIGUSR2"}),
-        (1, kill_first_task, {"unknown"}),
-        (2, kill_last_task, {"unknown", "another rank is gone", "stopped by SIGTERM"}),
+        (1, {cancel_step: {"unknown", "stopped by SIGTERM"}, kill_first_task: {"unknown"}}),
+        (
+            2,
+            {
+                requeue: {"unknown", "stopped by SIGTERM"},
+                signal_of_the_site: {"stopped by SIGUSR2"},
+                kill_last_task: {"unknown", "another rank is gone", "stopped by SIGTERM"},
+            },
+        ),
     ],
-    ids=lambda value: getattr(value, "__name__", None),
+    ids=["one task", "two nodes"],
 )
 def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
     cluster: DevCluster,
@@ -122,18 +126,20 @@ def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
     undisturbed: bytes,
     tmp_path: Path,
     num_tasks: int,
-    fault: Callable[[DevCluster, str], None],
-    how: set[str],
+    faults: dict[Callable[[DevCluster, str], None], set[str]],
 ) -> None:
     home = Home(tmp_path)
     job = submit(home, {RUN: training}, num_tasks=num_tasks)[RUN]
-    wait_until(lambda: num_saved(home) > 0, 120, "nothing was saved")
-    fault(cluster, job)
-    wait_until(lambda: len(home.attempts(RUN)) > 1, 120, "there was no second attempt")
-    first = home.attempts(RUN)[0]
-    assert any(first["ended"].startswith(words) for words in how), first["ended"]
-    assert (first["job"], first["num_ranks"], first["num_nodes"]) == (job, num_tasks, num_tasks)
-    assert home.attempts(RUN)[1]["found"], "the second attempt started from nothing"
+    saved = 0
+    for number, (fault, how) in enumerate(faults.items(), start=1):
+        wait_until(lambda s=saved: num_saved(home) > s, 120, f"nothing saved before {fault}")
+        saved = num_saved(home)
+        fault(cluster, job)
+        wait_until(lambda n=number: len(home.attempts(RUN)) > n, 120, f"no attempt after {fault}")
+        made, following = home.attempts(RUN)[number - 1 :]
+        assert any(made["ended"].startswith(words) for words in how), (fault, made["ended"])
+        assert (made["job"], made["num_ranks"], made["num_nodes"]) == (job, num_tasks, num_tasks)
+        assert following["found"], f"after {fault} the run started from nothing"
     finish(home, undisturbed, cluster, job)
 
 

@@ -16,7 +16,7 @@ COMPLETE = (0, 1)
 
 
 def start(cluster: str, home: Path, *arguments: str) -> "subprocess.Popen[str]":
-    words = ["--table", "I", "V", "--scale", "smoke", "--seeds", "0", "--cluster", cluster, "--yes"]
+    words = ["--table", "V", "--scale", "smoke", "--seeds", "0", "--cluster", cluster, "--yes"]
     words += ["--home", str(home), "--out", f"{home}.tables", *arguments]
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -38,7 +38,7 @@ def test_two_launches_at_once_make_the_tables_of_one_process(
     assert all(len(made) == 1 for made in attempts.values())
     on_two_nodes = [i for i, made in attempts.items() if made[0]["num_nodes"] == 2]
     assert len(on_two_nodes) >= 2
-    for name in ("table1.md", "table1.csv", "table5.md", "table5.csv"):
+    for name in ("table5.md", "table5.csv"):
         made, expected = (tmp_path / f"{place}.tables" / name for place in ("cluster", "inline"))
         assert made.read_bytes() == expected.read_bytes(), name
 
