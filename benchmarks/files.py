@@ -39,14 +39,15 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise OSError(problem.errno, problem.strerror, str(path)) from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | str) -> Any:
     """The content of a JSON file; None if there is none.
 
     Raises:
         ValueError: if it is damaged.
     """
     try:
-        return json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            return json.loads(file.read())
     except FileNotFoundError:
         return None
     except ValueError as problem:

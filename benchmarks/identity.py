@@ -41,7 +41,12 @@ def code_hash(root: Path, modules: Iterable[str], upstream: Iterable[str] = ()) 
     Raises:
         ValueError: if a module does not exist.
     """
-    return digest([_sources(str(root), tuple(sorted(set(modules)))), sorted(upstream)])
+    return _code_hash(str(root), tuple(sorted(set(modules))), tuple(sorted(upstream)))
+
+
+@functools.cache
+def _code_hash(root: str, modules: tuple[str, ...], upstream: tuple[str, ...]) -> str:
+    return digest([_sources(root, modules), upstream])
 
 
 @functools.cache
@@ -54,6 +59,7 @@ def _sources(root: str, modules: tuple[str, ...]) -> str:
 
 def clear() -> None:
     """Forget the code that was read: it may have changed."""
+    _code_hash.cache_clear()
     _sources.cache_clear()
     _hash_and_imports.cache_clear()
 

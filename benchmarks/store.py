@@ -85,14 +85,22 @@ class Home:
     def _path(self, run_id: str, name: str) -> Path:
         return self.runs.joinpath(run_id, name)
 
+    # Text and not Path: a look at thousands of runs asks tens of thousands of times.
+
+    def _has(self, run_id: str, name: str) -> bool:
+        return os.path.exists(f"{self.runs}/{run_id}/{name}")
+
+    def _read(self, run_id: str, name: str) -> Any:
+        return read_json(f"{self.runs}/{run_id}/{name}")
+
     def spec(self, run_id: str) -> dict[str, Any] | None:
         """What the run is, as it was claimed."""
-        spec: dict[str, Any] | None = read_json(self._path(run_id, "spec.json"))
+        spec: dict[str, Any] | None = self._read(run_id, "spec.json")
         return spec
 
     def result(self, run_id: str) -> dict[str, Any] | None:
         """The finished run's record; None means not finished."""
-        result: dict[str, Any] | None = read_json(self._path(run_id, "result.json"))
+        result: dict[str, Any] | None = self._read(run_id, "result.json")
         return result
 
     def finished_at(self, run_id: str) -> float:
@@ -101,17 +109,17 @@ class Home:
 
     def failure(self, run_id: str) -> dict[str, Any] | None:
         """Why the last attempt failed."""
-        failure: dict[str, Any] | None = read_json(self._path(run_id, "failure.json"))
+        failure: dict[str, Any] | None = self._read(run_id, "failure.json")
         return failure
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every execution so far, with the code, packages and device it had."""
-        attempts: list[dict[str, Any]] = read_json(self._path(run_id, "attempts.json")) or []
+        attempts: list[dict[str, Any]] = self._read(run_id, "attempts.json") or []
         return attempts
 
     def progress(self, run_id: str) -> tuple[float, str]:
         """The last fraction and line that a running stage reported."""
-        progress = read_json(self._path(run_id, "progress.json")) or {"fraction": 0.0, "text": ""}
+        progress = self._read(run_id, "progress.json") or {"fraction": 0.0, "text": ""}
         return progress["fraction"], progress["text"]
 
     def run_ids(self) -> list[str]:
@@ -138,13 +146,13 @@ class Home:
             return "queued" if self._waits(claim) else "running"
         if self.is_done(run_id):  # it ended while the question was asked
             return "done"
-        if self._path(run_id, "failure.json").exists():
+        if self._has(run_id, "failure.json"):
             return "failed"
         return "resume" if self.attempts(run_id) else "new"
 
     def is_done(self, run_id: str) -> bool:
         """Whether a run is finished; cheaper to ask than :meth:`state`."""
-        return self._path(run_id, "result.json").exists()
+        return self._has(run_id, "result.json")
 
     def _waits(self, claim: Claim) -> bool:
         entry = self.queue.state(claim.cluster, claim.user, claim.job) if claim.job else None
@@ -252,7 +260,7 @@ class Home:
         Raises:
             ValueError: if it is damaged.
         """
-        data = read_json(self._path(run_id, "claim.json"))
+        data = self._read(run_id, "claim.json")
         try:
             return None if data is None else Claim(**data)
         except TypeError:
@@ -362,5 +370,5 @@ class Home:
 
     def accepted(self, run_id: str) -> list[str]:
         """Hashes of the code that a person let this result stand for."""
-        accepted: list[str] = read_json(self._path(run_id, "accepted.json")) or []
+        accepted: list[str] = self._read(run_id, "accepted.json") or []
         return accepted

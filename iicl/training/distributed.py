@@ -4,6 +4,8 @@ What a run does on many ranks is what it does on one; :class:`Ranks` is where th
 method of it is a collective: all ranks call it, in the same order, or all wait.
 """
 
+import functools
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,11 +129,26 @@ def connect(device: str | torch.device) -> Iterator[Ranks]:
     # What is on the CPU, numbers and objects, goes by gloo, which needs no wait for the device.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with _others():
-        dist.init_process_group(backend, rank=rank, world_size=size)
+        store = dist.PrefixStore(f"meeting {next(_meetings)}", _store())
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
         yield ranks
     finally:
         dist.destroy_process_group()
+
+
+@functools.cache
+def _store() -> dist.Store:
+    """Where ranks find each other, one for all meetings of a process.
+
+    If each meeting had its own at the same port, a fast rank would look for the next one where a
+    slow rank 0 is about to close the last.
+    """
+    store, _, _ = next(dist.rendezvous("env://"))
+    return store
+
+
+_meetings = itertools.count()
 
 
 def _counts() -> tuple[int, int, int] | None:
