@@ -177,7 +177,6 @@ def _show(text: str) -> None:
 
 def _explain(home: Home, failed: Sequence[str]) -> None:
     for run_id in failed:
-        failure = home.failure(run_id)
-        print(f"failed: {run_id}: {failure['reason'] if failure else '?'}", file=sys.stderr)
+        print(f"failed: {run_id}: {home.reason(run_id)}", file=sys.stderr)
         for line in launcher.last_lines(home.log(run_id)).splitlines():
             print(f"    {line}", file=sys.stderr)

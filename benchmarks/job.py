@@ -89,7 +89,7 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
         if us.rank == 0:
             home.release(run_id)
         return FAILED
-    vain = home.num_in_vain(run_id, work.launch, arguments.get("arguments", {}).get("out"))
+    vain = home.num_in_vain(run_id, work.launch)
     if work.patience and vain >= work.patience:
         if us.rank == 0:
             last = home.attempts(run_id)[-1]["ended"].replace("unknown", "killed")

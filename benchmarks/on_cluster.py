@@ -75,8 +75,9 @@ def submit(launch: Launch, current: Plan, rates: cost.Rates) -> tuple[int, int]:
         ValueError: if the code changed since the plan was made.
     """
     site, home = the_site(launch), launch.home
-    if current.to_do():
-        scheduler.require()
+    if not current.to_do():
+        return 0, 0
+    scheduler.require()
     code = snapshot.take(launch.folder, home.root)
     _same_code(launch, current, code)
     claimed: dict[str, Run] = {}
@@ -136,7 +137,7 @@ def _end(home: Home, run_id: str, state: str) -> tuple[str, str]:
     if state == "done":
         return "finished", ""
     if state == "failed":
-        return "failed", str((home.failure(run_id) or {}).get("reason", "?"))
+        return "failed", home.reason(run_id)
     return "ended without a result", "cancelled, or after one that failed"
 
 

@@ -52,7 +52,7 @@ def _lines(home: Home, runs: Iterable[tuple[str, str, Collection[str]]]) -> Iter
         cause = next((lost[i] for i in before if i in lost), None)
         if state == "failed":
             lost[run_id] = run_id
-            words = str((home.failure(run_id) or {}).get("reason", "?"))
+            words = home.reason(run_id)
         elif state == "queued":
             entry = home.queue_entry(run_id)
             words = "" if entry is None or entry[1] == "None" else entry[1]

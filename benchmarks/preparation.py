@@ -87,7 +87,8 @@ def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[
         with home.claiming() as claim:
             for run_id, (function, _) in {**parts, **last}.items():
                 before = home.failure(run_id)
-                if claim(run_id, {"identity": {"function": function}}):
+                spec = {"identity": {"function": function}, "fills": str(corpus.path)}
+                if claim(run_id, spec):
                     if before is not None:
                         print(f"again: {run_id}: {before['reason']}", file=sys.stderr)
                     claimed.append(run_id)

@@ -112,6 +112,10 @@ class Home:
         failure: dict[str, Any] | None = self._read(run_id, "failure.json")
         return failure
 
+    def reason(self, run_id: str) -> str:
+        """Why the last attempt failed; ``?`` if it did not, or another launch has begun anew."""
+        return str((self.failure(run_id) or {}).get("reason", "?"))
+
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every execution so far, with the code, packages and device it had."""
         attempts: list[dict[str, Any]] = self._read(run_id, "attempts.json") or []
@@ -285,17 +289,9 @@ class Home:
 
     # What happens to a claimed run.
 
-    def begin_attempt(
-        self, run_id: str, provenance: Mapping[str, Any], corpus: Path | None = None
-    ) -> None:
-        """Record that an execution starts, and what earlier ones have left to go on from.
-
-        Args:
-            run_id: the run.
-            provenance: where it is and what makes it.
-            corpus: folder that a preparation writes to in place of its own.
-        """
-        begun = {**provenance, "found": self._left(run_id, corpus), "ended": "unknown"}
+    def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
+        """Record that an execution starts, and what earlier ones have left to go on from."""
+        begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
         write_json(self._path(run_id, "attempts.json"), [*self.attempts(run_id), begun])
 
     def end_attempt(self, run_id: str, ended: str) -> None:
@@ -305,22 +301,23 @@ class Home:
             attempts[-1]["ended"] = ended
             write_json(self._path(run_id, "attempts.json"), attempts)
 
-    def num_in_vain(self, run_id: str, launch: str, corpus: Path | None = None) -> int:
+    def num_in_vain(self, run_id: str, launch: str) -> int:
         """How many of a launch's last attempts in a row left nothing new to go on from."""
-        left, count = self._left(run_id, corpus), 0
+        left, count = self._left(run_id), 0
         for attempt in reversed(self.attempts(run_id)):
             if attempt["found"] != left or attempt.get("launch") != launch:
                 break
             count += 1
         return count
 
-    def _left(self, run_id: str, corpus: Path | None) -> list[str]:
-        """Names of the stage's files, or how many a corpus has.
+    def _left(self, run_id: str) -> list[str]:
+        """Names of the stage's files, or how many the corpus has that a preparation fills.
 
         Checkpoints bear their step in their names. A corpus grows by all of its parts: what one
         does counts for the others too.
         """
-        folder = self.files(run_id) if corpus is None else corpus
+        corpus = (self.spec(run_id) or {}).get("fills")
+        folder = self.files(run_id) if corpus is None else Path(corpus)
         found = (path for path in folder.rglob("*") if not path.name.startswith("."))
         names = sorted(str(path.relative_to(folder)) for path in found if path.is_file())
         return names if corpus is None else [f"{len(names)} files"]

@@ -86,7 +86,7 @@ def prepare(
         Exception: whatever the function raised, after it was recorded.
     """
     store = Home(home)
-    with attempt(store, run_id, stages, place, rank, corpus=arguments["out"]) as report:
+    with attempt(store, run_id, stages, place, rank) as report:
         decoding = {
             "num_workers": int(os.environ.get("SLURM_CPUS_PER_TASK", "1")),
             "progress": lambda done, total: report(done / total, f"{done} of {total} items"),
@@ -104,7 +104,6 @@ def attempt(
     place: Mapping[str, Any],
     rank: int,
     upstream: Collection[str] = (),
-    corpus: Path | None = None,
 ) -> Iterator[Report]:
     """Surrounds one attempt and records how it ended, unless it finished.
 
@@ -115,14 +114,13 @@ def attempt(
         place: where this attempt is.
         rank: only the first one records anything but a failure of its own.
         upstream: runs that an error may name.
-        corpus: folder that a preparation writes to.
 
     Yields:
         what the stage may call with its finished fraction, 0-1, and a line of text.
     """
     if rank == 0:
         described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
-        store.begin_attempt(run_id, {**described, **place}, corpus)
+        store.begin_attempt(run_id, {**described, **place})
     last = 0.0
 
     def report(fraction: float, text: str) -> None:

@@ -7,6 +7,7 @@ The nodes are drained first, so that nothing but the launch is measured, and no 
 
 import argparse
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def count_calls(folder: Path) -> Path:
     """Put scripts before Slurm's commands that note each call; the file of notes."""
     notes = folder / "calls"
     notes.touch()
-    found = {name: path for name in COMMANDS if (path := _which(name))}
+    found = {name: path for name in COMMANDS if (path := shutil.which(name))}
     (folder / "bin").mkdir()
     for name, path in found.items():
         script = folder / "bin" / name
@@ -36,12 +37,6 @@ def count_calls(folder: Path) -> Path:
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return notes
-
-
-def _which(name: str) -> str | None:
-    from shutil import which
-
-    return which(name)
 
 
 def read(home: Path, seeds: int) -> request.Launch:

@@ -275,6 +275,8 @@ def test_corpora_are_prepared_by_jobs_first(
     assert {home.state(i) for i in home.run_ids()} == {"queued"}
     assert fake_slurm.calls().count("sbatch") == 2
     assert checkout.home.run_ids() == []
+    filled = {Path(home.spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore[index]
+    assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
     assert fake_slurm.calls().count("sbatch") == 2
     assert checkout_status(checkout) == 0

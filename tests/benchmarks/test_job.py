@@ -145,15 +145,15 @@ def test_attempts_that_get_further_may_go_on(home: Home) -> None:
 def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    assert home.claim("prepare-x", {"identity": {}})
+    assert home.claim("prepare-x", {"identity": {}, "fills": str(corpus)})
     for number in range(4):
         (corpus / f"{number % 3}.shard").touch()
-        home.begin_attempt("prepare-x", {"launch": home.token}, corpus)
+        home.begin_attempt("prepare-x", {"launch": home.token})
     assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
-    assert home.num_in_vain("prepare-x", home.token, corpus) == 2
-    assert home.num_in_vain("prepare-x", "another launch", corpus) == 0
+    assert home.num_in_vain("prepare-x", home.token) == 2
+    assert home.num_in_vain("prepare-x", "another launch") == 0
     (corpus / "another.shard").touch()
-    assert home.num_in_vain("prepare-x", home.token, corpus) == 0
+    assert home.num_in_vain("prepare-x", home.token) == 0
 
 
 def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:

@@ -8,7 +8,8 @@ def test_the_parts_of_a_real_copy_make_the_corpus_that_prepare_makes(tmp_path: P
     source, out, whole = tmp_path / "source", tmp_path / "out", tmp_path / "whole"
     generate("ucf101", source, num_items=72, seed=1)
     preparation = {"short_side": 32, "max_fps": 8.0}
-    assert stages.survey("ucf101", source, preparation, out)[:2] == (False, 2)
+    *found, fingerprint = stages.survey("ucf101", source, preparation, out)
+    assert found == [False, 2]
     totals = []
     for part in range(2):
         calls: list[tuple[int, int]] = []
@@ -24,4 +25,4 @@ def test_the_parts_of_a_real_copy_make_the_corpus_that_prepare_makes(tmp_path: P
     assert header == stages.prepare(
         "ucf101", source, None, preparation, whole, 1, lambda done, total: None
     )
-    assert stages.survey("ucf101", source, preparation, out)[:2] == (True, 2)
+    assert stages.survey("ucf101", source, preparation, out) == (True, 2, fingerprint)

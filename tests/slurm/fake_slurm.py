@@ -29,7 +29,7 @@ print(f"Submitted batch job {{number}}")
 """
 OTHERS = {
     "squeue": 'test -e {folder}/silent && echo "squeue: error: no answer" >&2 && exit 1\n'
-    "cat {folder}/queue",
+    'echo "$@" > {folder}/asked\ncat {folder}/queue',
     "scontrol": "cat {folder}/config",
     "srun": "",
 }
@@ -39,9 +39,9 @@ class FakeSlurm:
     """What the scripts share.
 
     Attributes:
-        folder: ``calls``, a line for every call; ``queue``, what squeue prints; ``scripts``;
-            ``config``, what scontrol prints; ``environment``, of the last sbatch; and, where a test
-            makes them, ``refuse`` and ``silent``.
+        folder: ``calls``, a line for every call; ``queue``, what squeue prints; ``asked``, its last
+            words; ``scripts``; ``config``, what scontrol prints; ``environment``, of the last
+            sbatch; and, where a test makes them, ``refuse`` and ``silent``.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -89,10 +89,11 @@ def test_ctrl_c_ends_running_jobs(tmp_path: Path) -> None:
         os.kill(int(path.read_text()), 0)
 
 
-def test_the_environment_reaches_the_job_and_leaves_the_caller(tmp_path: Path) -> None:
-    site = ProcessSite(
-        name="local", backend="local", processes=1, environment={"IICL_TEST_VARIABLE": "yes"}
-    )
+@pytest.mark.parametrize("plain", SITES, ids=lambda s: s.name)
+def test_the_environment_reaches_the_job_and_leaves_the_caller(
+    plain: ProcessSite, tmp_path: Path
+) -> None:
+    site = plain.model_copy(update={"environment": {"IICL_TEST_VARIABLE": "yes"}})
     path = tmp_path / "out"
     entry = Job("a", "os:system", {"command": f"echo $IICL_TEST_VARIABLE > {path}"}, (), path)
     launcher.launch([entry], site)

@@ -128,6 +128,7 @@ def test_the_queue_is_asked_once_for_many_jobs_and_anew_before_one_is_given_up(
     queue = Queue("me")
     assert all(queue.state("fake", "me", f"1_{i}") for i in range(500))
     assert queue.state("fake", "me", "2") == ("RUNNING", "None")
+    assert "--all" in (fake_slurm.folder / "asked").read_text()  # hidden partitions too
     assert fake_slurm.calls() == ["scontrol", "squeue"]
     fake_slurm.queue("2|RUNNING|None", "3|PENDING|Priority")
     offset[0] += 2

@@ -65,12 +65,8 @@ def test_a_run_that_kills_its_process_is_given_up_after_some_attempts(
     assert home.failure("deadly") == {
         "reason": "3 attempts in a row got no further; the last was killed"
     }
-    assert ended(home, "deadly") == ["unknown", "unknown", f"failed: {reason(home)}"]
+    assert ended(home, "deadly") == ["unknown", "unknown", f"failed: {home.reason('deadly')}"]
     wait_until(lambda: home.state("other") == "done", 60, "the others do not run")
-
-
-def reason(home: Home) -> str:
-    return str((home.failure("deadly") or {})["reason"])
 
 
 def test_a_job_whose_launch_lost_the_run_does_nothing(
