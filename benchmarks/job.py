@@ -5,6 +5,7 @@ exit code tells Slurm whether jobs that wait for this one may start, and the job
 is to be requeued.
 """
 
+import functools
 import importlib
 import os
 import sys
@@ -60,7 +61,6 @@ def carry_out(work: Work) -> NoReturn:
     stages = importlib.import_module(work.stages)
     ended = DONE
     try:
-        stages.listen()
         for arguments in work.runs:
             ended = max(ended, _carry_out_one(work, us, arguments))
     except Exception as problem:
@@ -73,6 +73,9 @@ def carry_out(work: Work) -> NoReturn:
 
 def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     home, run_id = Home(work.home), arguments["run_id"]
+    stages = importlib.import_module(work.stages)
+    num_attempts = len(home.attempts(run_id))
+    stages.listen(functools.partial(_leave, home, run_id, us.rank, num_attempts))
     # All tasks read these files and come to the same end: nobody writes any of them before all
     # tasks of a run with several have met.
     if home.result(run_id) is not None:
@@ -111,7 +114,7 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     try:
         getattr(importlib.import_module(module), function)(**arguments, place=place, rank=us.rank)
     except Exception as problem:
-        if importlib.import_module(work.stages).interruption(problem) is not None:
+        if stages.interruption(problem) is not None:
             raise
         traceback.print_exc()
         return FAILED
@@ -119,6 +122,18 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
         if us.rank == 0 and (home.result(run_id) or home.failure(run_id)):
             home.release(run_id)
     return DONE
+
+
+def _leave(home: Home, run_id: str, rank: int, num_before: int, signal_name: str) -> NoReturn:
+    """End this process amid anything; the attempt that it has begun was stopped, no earlier one."""
+    try:
+        # Not print: the signal may have come amid another one.
+        os.write(sys.stderr.fileno(), f"interrupted: stopped by {signal_name}\n".encode())
+        begun = home.attempts(run_id)[num_before:]
+        if rank == 0 and begun and begun[-1]["ended"] == "unknown":
+            home.end_attempt(run_id, f"stopped by {signal_name}")
+    finally:
+        os._exit(AGAIN)
 
 
 def _print_to(log: Path) -> None:

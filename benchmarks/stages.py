@@ -301,13 +301,17 @@ def run(
     return result
 
 
-def listen() -> None:
-    """Let the signals by which a scheduler asks a job to stop interrupt the stages that follow."""
+def listen(leave: Callable[[str], None]) -> None:
+    """Take the signals by which a scheduler asks a job to stop as requests to what follows.
+
+    A training meets them at the end of a step and raises what :func:`interruption` knows; anything
+    else is left where it is, by ``leave``, which is given the signal's name and ends the process.
+    """
     import signal
 
     from iicl import interruption
 
-    interruption.listen(signal.SIGUSR2, signal.SIGTERM)
+    interruption.listen(leave, signal.SIGUSR2, signal.SIGTERM)
 
 
 def interruption(problem: Exception) -> str | None:

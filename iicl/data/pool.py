@@ -137,7 +137,9 @@ def _bury(
 
 def _serve(connection: Connection, function: Callable, seconds: int, parent: int) -> None:
     """Main loop of a worker: ends with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor's to handle
+    # The supervisor's affair; and a worker that one of them ended would accuse its item.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(name, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     while os.getppid() == parent:
         try:

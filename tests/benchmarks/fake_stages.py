@@ -123,7 +123,7 @@ def _value(name: str, method: Mapping[str, Any], resolved: Mapping[str, Any]) ->
     return base + 0.01 * (method.get("clusters", 20) % 7) + (noise % 1000) / 100_000
 
 
-def listen() -> None:
+def listen(leave: Callable[[str], None]) -> None:
     pass
 
 

@@ -23,13 +23,17 @@ STAGES = """\
 import os, signal, time
 from pathlib import Path
 class Stop(Exception): pass
-def listen(): signal.signal(signal.SIGUSR2, stop)
-def stop(*_): raise Stop("stopped by SIGUSR2")
+def listen(leave):
+    signal.signal(signal.SIGUSR2, lambda *_: leave("SIGUSR2"))
+    if "EARLY" in os.environ: os.kill(os.getpid(), signal.SIGUSR2)
 def interruption(problem): return str(problem) if isinstance(problem, Stop) else None
 def run(resolved, *, out, report, **_):
     print("rank", os.environ["SLURM_PROCID"], "does", resolved["do"])
     if resolved["do"] == "fail": raise RuntimeError("cannot")
-    if resolved["do"] == "stop": os.kill(os.getpid(), signal.SIGUSR2)
+    if resolved["do"] == "stop": raise Stop("stopped by SIGTERM")
+    if resolved["do"] == "leave":
+        try: os.kill(os.getpid(), signal.SIGUSR2)
+        except BaseException as caught: print("caught", caught)
     if resolved["do"] == "die": os.kill(os.getpid(), signal.SIGKILL)
     if resolved["do"] == "progress":
         (out / f"step-{len(list(out.iterdir()))}").touch()
@@ -117,15 +121,26 @@ def test_a_run_whose_predecessor_failed_in_the_same_job_is_not_tried(home: Home)
     assert home.claimed("b") is None
 
 
-def test_a_run_that_is_told_to_stop_asks_for_another_attempt(home: Home) -> None:
-    assigned = work(home, a="succeed", b="stop", c="succeed")
+@pytest.mark.parametrize(("do", "name"), [("stop", "SIGTERM"), ("leave", "SIGUSR2")])
+def test_a_run_that_is_told_to_stop_asks_for_another_attempt(
+    home: Home, do: str, name: str
+) -> None:
+    assigned = work(home, a="succeed", b=do, c="succeed")
     assert carry_out(home, assigned) == AGAIN
-    assert ended(home, "b") == ["stopped by SIGUSR2"]
+    assert ended(home, "b") == [f"stopped by {name}"]
+    assert home.log("b").read_text() == f"rank 0 does {do}\ninterrupted: stopped by {name}\n"
     assert home.attempts("c") == []
     assert home.claimed("b") is not None  # still this job's
 
 
-@pytest.mark.parametrize(("do", "how"), [("die", "killed"), ("stop", "stopped by SIGUSR2")])
+def test_a_signal_between_attempts_says_nothing_of_the_one_before(home: Home) -> None:
+    assigned = work(home, a="die")
+    assert carry_out(home, assigned) == -signal.SIGKILL
+    assert carry_out(home, assigned, EARLY="1") == AGAIN
+    assert ended(home, "a") == ["unknown"]
+
+
+@pytest.mark.parametrize(("do", "how"), [("die", "killed"), ("stop", "stopped by SIGTERM")])
 def test_attempts_that_get_no_further_come_to_an_end(home: Home, do: str, how: str) -> None:
     assigned = work(home, a=do)
     codes = [carry_out(home, assigned) for _ in range(4)]

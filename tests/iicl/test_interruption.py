@@ -9,10 +9,12 @@ SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 @pytest.fixture(autouse=True)
-def _listening():
+def left():
+    """The names of signals that were met at once."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    listen(*SIGNALS)
-    yield
+    names: list[str] = []
+    listen(names.append, *SIGNALS)
+    yield names
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -27,12 +29,6 @@ def send(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
-def test_a_signal_interrupts_at_once_and_says_its_name():
-    with pytest.raises(Interrupted, match="stopped by SIGUSR2") as caught:
-        send(signal.SIGUSR2)
-    assert caught.value.signal_name == "SIGUSR2"
-
-
 def defer(*signals: signal.Signals, seen: list[str | None], fail: bool = False) -> None:
     """Sends signals to a block that defers them and notes what it sees, first before any."""
     with deferred() as requested:
@@ -44,40 +40,50 @@ def defer(*signals: signal.Signals, seen: list[str | None], fail: bool = False) 
             raise KeyError
 
 
-def test_a_block_that_defers_sees_the_request_and_goes_on_to_its_end(seen):
-    with pytest.raises(Interrupted, match="SIGUSR1"):
-        defer(signal.SIGUSR1, seen=seen)
-    assert seen == [None, "SIGUSR1"]
-
-
-def test_without_a_request_the_block_just_ends_and_a_later_signal_interrupts_at_once():
-    with deferred() as requested:
-        assert requested() is None
-    with pytest.raises(Interrupted):
-        send(signal.SIGUSR1)
-
-
-def test_a_second_signal_does_not_interrupt_the_handling_of_the_first(seen):
-    with pytest.raises(Interrupted, match="SIGUSR1"):
-        send(signal.SIGUSR1)
-    send(signal.SIGUSR1)
+def test_the_first_signal_is_met_at_once_and_later_ones_are_void(left, seen):
     send(signal.SIGUSR2)
-    defer(signal.SIGUSR2, seen=seen)
-    assert seen == [None, None]
+    assert left == ["SIGUSR2"]
+    send(signal.SIGUSR1)
+    defer(signal.SIGUSR1, seen=seen)
+    assert (left, seen) == (["SIGUSR2"], [None, None])
 
 
-def test_a_second_signal_leaves_the_deferred_request_as_it_is(seen):
+def test_a_block_that_defers_sees_the_request_and_goes_on_to_its_end(left, seen):
+    with pytest.raises(Interrupted, match="stopped by SIGUSR1") as caught:
+        defer(signal.SIGUSR1, seen=seen)
+    assert caught.value.signal_name == "SIGUSR1"
+    assert (left, seen) == ([], [None, "SIGUSR1"])
+
+
+def test_without_a_request_the_block_just_ends_and_a_later_signal_is_met_at_once(left, seen):
+    defer(seen=seen)
+    send(signal.SIGUSR1)
+    assert left == ["SIGUSR1"]
+
+
+def test_a_second_signal_leaves_the_deferred_request_as_it_is(left, seen):
     with pytest.raises(Interrupted, match="SIGUSR1"):
         defer(signal.SIGUSR1, signal.SIGUSR2, seen=seen)
     defer(seen=seen)
     assert seen == [None, "SIGUSR1", "SIGUSR1", None], "a request is met once"
+    assert not left
 
 
-def test_an_error_of_the_block_goes_before_the_request(seen):
+def test_an_error_of_the_block_goes_before_the_request(left, seen):
     with pytest.raises(KeyError):
         defer(signal.SIGUSR1, seen=seen, fail=True)
     send(signal.SIGUSR1)
+    assert not left
 
 
-def test_other_signals_are_left_alone():
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_a_forked_child_ignores_what_its_parent_listens_to(left):
+    if (child := os.fork()) == 0:
+        send(signal.SIGUSR1)
+        os._exit(len(left))
+    assert os.waitpid(child, 0)[1] == 0
+    send(signal.SIGUSR1)
+    assert left == ["SIGUSR1"]
+
+
+def test_other_signals_are_left_alone(left):
+    assert signal.getsignal(signal.SIGINT) != signal.getsignal(signal.SIGUSR1)

@@ -92,7 +92,7 @@ def test_a_signal_to_one_rank_stops_all_at_a_step_and_one_rank_goes_on(
     phases, corpora, whole, tmp_path
 ):
     def interrupted(say):
-        interruption.listen(signal.SIGUSR2)
+        interruption.listen(pytest.fail, signal.SIGUSR2)
 
         def report(fraction, text):
             say(text)

@@ -12,7 +12,7 @@ from slurm.devcluster.cluster import DevCluster
 
 STAGES = """\
 import os, signal
-def listen(): pass
+def listen(leave): pass
 def interruption(problem): return None
 def run(resolved, *, out, report, **_):
     if resolved["do"] == "fail": raise RuntimeError("no luck")
@@ -78,9 +78,10 @@ def test_a_job_whose_launch_lost_the_run_does_nothing(
     job = submit(home, {"run": run("succeed")}, **stages)["run"]
     home.release("run")
     other = Home(home.root)
-    again = submit(other, {"run": run("succeed")}, **stages)["run"]
+    again = submit(other, {"run": run("wait")}, **stages)["run"]
     cluster.ask("scancel", blocker)
-    for one, how in ((job, "FAILED"), (again, "COMPLETED")):
-        wait_until(lambda one=one, how=how: jobs.state(cluster, one) == how, 60, "does not end")
+    wait_until(lambda: jobs.state(cluster, job) == "FAILED", 60, "does not end")
+    wait_until(lambda: home.attempts("run"), 60, "does not begin")
+    cluster.ask("scancel", again)
     (attempt,) = home.attempts("run")
     assert attempt["job"] == again

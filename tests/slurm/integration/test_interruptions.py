@@ -130,10 +130,9 @@ def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
 ) -> None:
     home = Home(tmp_path)
     job = submit(home, {RUN: training}, num_tasks=num_tasks)[RUN]
-    saved = 0
     for number, (fault, how) in enumerate(faults.items(), start=1):
-        wait_until(lambda s=saved: num_saved(home) > s, 120, f"nothing saved before {fault}")
-        saved = num_saved(home)
+        found = num_saved(home)
+        wait_until(lambda s=found: num_saved(home) > s, 120, f"nothing saved before {fault}")
         fault(cluster, job)
         wait_until(lambda n=number: len(home.attempts(RUN)) > n, 120, f"no attempt after {fault}")
         made, following = home.attempts(RUN)[number - 1 :]
