@@ -63,6 +63,11 @@ class FaultRun:
             subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         )
 
+    def tell_last_launch(self) -> None:
+        """What the launches have said last: why there is no table yet."""
+        said = (self.home.parent / "launches.txt").read_text().splitlines()
+        print(*(f"          | {line}" for line in said[-8:]), sep="\n", flush=True)
+
     def jobs(self, state: str) -> list[str]:
         """Ids of the jobs in a state of Slurm's."""
         return self.cluster.ask(
@@ -148,6 +153,7 @@ class FaultRun:
             self.launchers = [one for one in self.launchers if one.poll() is None]
             if not self.launchers:
                 self.say(f"no launch is left, exit code {codes[-1]}: launching")
+                self.tell_last_launch()
                 self.launch()
             elif sum(self.done.values()) < self.num_faults:
                 # In rounds, so that every kind happens; one that cannot happen now stays to come.
@@ -182,7 +188,7 @@ def differences(folder: Path) -> list[str]:
 def attempts(home: Home) -> Counter[str]:
     """How the attempts at all runs ended."""
     ends = (a["ended"] for i in home.run_ids() for a in home.attempts(i))
-    return Counter("killed" if end == "unknown" else end.split(":")[0] for end in ends)
+    return Counter("killed" if end == "unknown" else end for end in ends)
 
 
 def main() -> int:
