@@ -1,5 +1,6 @@
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ def work(batch: tuple[Path, list[str]], context: pool.Context) -> None:
             if item == "crash once" and not (folder / "crashed").exists():
                 (folder / "crashed").touch()
                 os.abort()
+            if item.startswith("SIG"):
+                os.kill(os.getpid(), signal.Signals[item])
             if item == "full":
                 raise OSError(28, "No space left on device")
             lines.append(item)
@@ -45,6 +48,14 @@ def test_crashes_and_hangs_cost_only_their_item(tmp_path: Path) -> None:
     assert lines["c"] == ["c", "decoder hangs: no result after 2 s", "crash once", "d"]
     assert lines["e"] == ["e", "f"]
     assert len(begun) >= 9
+
+
+def test_a_request_to_stop_is_not_for_workers_and_no_fault_of_the_item(tmp_path: Path) -> None:
+    items = ["h", "SIGTERM", "SIGUSR1", "SIGUSR2"]
+    begun: list[None] = []
+    pool.run_batches(work, [(tmp_path, items)], 1, lambda: begun.append(None))
+    assert (tmp_path / "h").read_text().splitlines() == items
+    assert len(begun) == len(items)
 
 
 def test_an_error_of_the_work_itself_reaches_the_caller(tmp_path: Path) -> None:
