@@ -23,6 +23,17 @@ def _parts(problem: ValueError) -> list[str]:
     return [str(part) for part in errors()[0]["loc"]] if errors else []
 
 
+def _holds(settings: Any, path: Sequence[str]) -> bool:
+    """Whether nested settings say something of the value at ``path``."""
+    for key in path:
+        if not isinstance(settings, dict):
+            return isinstance(settings, list)  # the path goes on inside it
+        if key not in settings:
+            return False
+        settings = settings[key]
+    return True
+
+
 def blame(
     problem: ValueError,
     table: Table,
@@ -47,9 +58,12 @@ def blame_pretrain(
 ) -> ValueError:
     """The error at the line that holds the offending setting of a pretraining."""
     parts = _parts(problem)
-    for part in reversed(parts):
-        if part in flat:
-            return table.setting_error(row, part, _words(problem))
+    if _holds({"clip": table.all_rows[row].clip}, parts):
+        return table.error((table.section(row), row, *parts), _words(problem))
+    # The settings of a method stand flat in a table, below "method" and its name in the error.
+    for first in range(len(parts)):
+        if _holds(flat, parts[first:]):
+            return table.setting_error(row, parts[first], _words(problem))
     if parts and parts[0] == "method":
         return table.setting_error(row, "method", _words(problem))
     for section in (

@@ -13,7 +13,7 @@ from benchmarks.blame import blame, blame_pretrain
 from benchmarks.corpora import UsedCorpus
 from benchmarks.plan import Cell, Plan, Run, RunState
 from benchmarks.scale import Scale
-from benchmarks.spec import PRETRAIN_KEYS, Settings, Table
+from benchmarks.spec import PRETRAIN_KEYS, Settings, Table, overlay
 from benchmarks.store import Home
 from benchmarks.strict_yaml import SpecError
 
@@ -128,9 +128,10 @@ class _Builder:
             lambda key, message: table.error((section, row, "evaluate", name, key), message),
         )
         common = {"corpus": table.corpus(row, name), "seed": seed}
-        settings = {**protocol.settings, **ours, **common, "fold": fold}
+        settings = {**overlay(protocol.settings, ours), **common, "fold": fold}
+        clip = table.all_rows[row].clip
         try:
-            resolved = self._resolve(protocol.stage, settings)
+            resolved = self._resolve(protocol.stage, clip, settings)
         except ValueError as problem:
             raise blame(
                 problem,
@@ -140,6 +141,7 @@ class _Builder:
                 [
                     ((section, row, "evaluate", name), ours),
                     (("protocols", name, "settings"), protocol.settings),
+                    ((section, row, "clip"), clip),
                 ],
             ) from None
         corpus = self._corpus(resolved)
@@ -152,14 +154,18 @@ class _Builder:
                 upstream[role] = encoder
                 continue
             try:
-                features = self._resolve("features", {**protocol.features, **wanted, **common})
+                asked = {**overlay(protocol.features, dict(wanted)), **common}
+                features = self._resolve("features", clip, asked)
             except ValueError as problem:
                 raise blame(
                     problem,
                     table,
                     self._plan.scale,
                     "features",
-                    [(("protocols", name, "features"), protocol.features)],
+                    [
+                        (("protocols", name, "features"), protocol.features),
+                        ((section, row, "clip"), clip),
+                    ],
                 ) from None
             upstream[role] = self._add(features, {"encoder": encoder}, method)
         return self._add(resolved, upstream, method)
@@ -187,10 +193,10 @@ class _Builder:
         flat = self._replaced(flat, lambda name, message: table.setting_error(row, name, message))
         method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
         others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
+        of_corpus = scale.pretrain_on.get(flat["corpus"], {})
+        of_scale = overlay(self._shared("pretrain", table.all_rows[row].clip), of_corpus)
         return {
-            **self._shared("pretrain"),
-            **scale.pretrain_on.get(flat["corpus"], {}),
-            **others,
+            **overlay(of_scale, others),
             "corpus": self._plan.corpora[flat["corpus"]].name,
             "method": {"name": flat["method"], **method},
         }
@@ -208,19 +214,19 @@ class _Builder:
             found[name] = values[value]
         return found
 
-    def _shared(self, stage: str) -> Settings:
-        """What the scale and the precision say of a stage."""
+    def _shared(self, stage: str, clip: Settings) -> Settings:
+        """What the scale, the precision and a row's clip say of a stage."""
         scale = self._plan.scale
         shared: Settings = {}
         if stage in ENCODER_STAGES:
             shared = {"precision": self._plan.precision}
-        if scale.clip and (stage in ENCODER_STAGES or stage == "neighbours"):
-            shared["clip"] = scale.clip
-        return {**shared, **scale.stages.get(stage, {})}
+        if stage in ENCODER_STAGES or stage == "neighbours":
+            shared["clip"] = overlay(scale.clip, clip)
+        return overlay(shared, scale.stages.get(stage, {}))
 
-    def _resolve(self, stage: str, settings: Settings) -> dict[str, Any]:
+    def _resolve(self, stage: str, clip: Settings, settings: Settings) -> dict[str, Any]:
         corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
-        merged = {**self._shared(stage), **settings, **corpus}
+        merged = {**overlay(self._shared(stage, clip), settings), **corpus}
         (resolved,) = self._stages.resolve(stage, merged)
         found: dict[str, Any] = resolved
         return found

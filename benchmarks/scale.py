@@ -70,7 +70,8 @@ class Scale(Spec):
         corpora: those that tables may ask for.
         clip: of every stage that runs an encoder.
         stages: settings of stages, by name.
-        pretrain_on: further settings of a pretraining, by its corpus.
+        pretrain_on: further settings of a pretraining, by its corpus. A table's settings go over
+            these, these over those of ``stages``, mappings merged key by key.
         replace: setting -> the paper's value -> this scale's.
     """
 
@@ -108,6 +109,11 @@ def load_scale(path: Path) -> Scale:
     scale._document = document
     if path.stem != scale.scale:
         raise document.error(("scale",), f"scale is {scale.scale!r}, but the file is {path.name}")
+    for section, mapping in (("stages", scale.stages), ("pretrain_on", scale.pretrain_on)):
+        for name, settings in mapping.items():
+            if "clip" in settings:
+                message = "clip holds for all stages alike: it is a key of the scale itself"
+                raise document.error((section, name, "clip"), message)
     for name, corpus in scale.corpora.items():
         if corpus.same_as is not None and corpus.same_as not in scale.corpora:
             where = ("corpora", name, "same_as")

@@ -15,6 +15,18 @@ Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 ROMAN = ("I", "II", "III", "IV", "V", "VI")
 
 
+def overlay(base: Settings, over: Settings) -> Settings:
+    """The settings of ``base`` with those of ``over`` in their place, mappings merged key by key.
+
+    A list is one value: it is replaced as a whole.
+    """
+    merged = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], dict) and isinstance(over[key], dict):
+            merged[key] = overlay(base[key], over[key])
+    return merged
+
+
 class Spec(BaseModel):
     """Base of all parts of a file: immutable, and an unknown key is an error."""
 
@@ -57,6 +69,7 @@ class Row(Spec):
     about: dict[str, str] = {}  # further columns of the paper that describe it
     block: Name | None = None  # bold marks and comparisons hold within a block of the paper's rows
     corpus: Name | None = None  # measured on it, in place of the protocols' corpora
+    clip: Settings = {}  # of its pretraining and of every stage that reads its encoder's clips
     pretrain: Settings = {}
     evaluate: dict[Name, Settings] = {}  # protocol -> settings of its stage
     reported: dict[Name, Percent] = {}
@@ -222,7 +235,7 @@ class Table(Spec):
         if ours.get("method", default["method"]) != default["method"]:
             default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
             last = {k: v for k, v in last.items() if k in PRETRAIN_KEYS}
-        return {**default, **ours, **last}
+        return overlay(overlay(default, ours), last)
 
     def corpus(self, row: str, protocol: str) -> str:
         """The corpus that a row is measured on."""
@@ -255,7 +268,6 @@ PRETRAIN_KEYS = frozenset(
         "pairing",
         "keep_instance_head",
         "keep_optimiser",
-        "clip",
         "augmentation",
         "encoders",
         "optimisation",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.spec import ROMAN, Column, Row, Table
+from benchmarks.spec import ROMAN, Column, Row, Settings, Table
 from benchmarks.strict_yaml import Document, KeyPath, SpecError, load, unknown
 
 
@@ -54,6 +54,7 @@ def load_table(path: Path) -> Table:
                 raise unknown(document, ("figure", key), value, dict(known))
     if "method" not in table.defaults.pretrain or "corpus" not in table.defaults.pretrain:
         raise document.error(("defaults", "pretrain"), "pretrain needs a method and a corpus")
+    _check_clip(table)
     for name in table.all_rows:
         for key in ("method", "corpus"):
             if not isinstance(value := table.pretrain(name)[key], str):
@@ -65,6 +66,16 @@ def load_table(path: Path) -> Table:
 
 def _repeats(values: list[int]) -> bool:
     return len(set(values)) < len(values)
+
+
+def _check_clip(table: Table) -> None:
+    sources: list[tuple[KeyPath, Settings]] = [(("defaults", "pretrain"), table.defaults.pretrain)]
+    sources += [((table.section(n), n, "pretrain"), r.pretrain) for n, r in table.all_rows.items()]
+    sources += [(("protocols", n, "pretrain"), p.pretrain) for n, p in table.protocols.items()]
+    for where, settings in sources:
+        if "clip" in settings:
+            message = "clip is a key of the row, beside pretrain: every stage of a row has the same"
+            raise table.error((*where, "clip"), message)
 
 
 def _check_axis(table: Table, setting: str) -> None:
