@@ -3,15 +3,18 @@
 from fractions import Fraction
 
 import av
-import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from iicl.config import Preparation
+from iicl.data.clock import InOrder
+from iicl.data.geometry import Orientation, orientation
 from iicl.data.manifest import UnusableSource
+from iicl.data.source import Source
 
 GOP = 8  # frames; a clip that starts anywhere decodes 3.5 frames too many on average
 MAX_ASPECT = 8.0  # long side / short side
 _CRF = "22"
+_PAUSE_STEPS = 1.5  # a longer step between two frames is a pause, in which the first one stays
 
 # Intra refresh every GOP frames and nothing a decoder would wait or search for: no B-frames, no
 # CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter
@@ -26,14 +29,14 @@ _X264 = {
 
 
 class Encoder:
-    """Picks the frame nearest to each time of the grid, scales and encodes it.
+    """Picks the frame on screen at each time of the grid, scales and encodes it.
+
+    That is the nearest one where frames follow each other as a rule, and the last one while the
+    picture pauses.
 
     Args:
-        stream: where the frames come from.
+        source: where the frames come from.
         preparation: size and greatest rate of what is kept.
-        origin: seconds; time of a first frame that bears none.
-        low: seconds; frames more than half a frame earlier are left out. None keeps the first.
-        high: seconds at which the grid ends, if the frames do not end before.
 
     Attributes:
         packets: one per time of the grid, complete after :meth:`finish`.
@@ -43,78 +46,83 @@ class Encoder:
         width: of the stored frames, even; 0 before the first.
         num_frames: given and not left out.
         num_corrupt: of these, how many the decoder calls damaged.
+        order: what was done about the times of the frames.
+        turned: the picture's rotation was no multiple of 90 degrees and is left alone.
     """
 
-    def __init__(
-        self,
-        stream: av.VideoStream,
-        preparation: Preparation,
-        origin: float,
-        low: float | None,
-        high: float,
-    ) -> None:
-        # AVI states no presentation times: what FFmpeg makes up for B-frames is out of order.
-        self._decode_order = stream.container.format.name == "avi"
-        self._origin = origin
+    def __init__(self, source: Source, preparation: Preparation) -> None:
+        track = source.tracks["video"]
+        self.order: InOrder[av.VideoFrame] = InOrder(track.step, source.origin)
         self.packets: list[bytes] = []
         self.num_frames = self.num_corrupt = 0
         self.zero: float | None = None
-        self._low = low
         self.height = self.width = 0
-        self._high = high
+        self.turned = False
+        self._step, self._end = track.step, track.end
+        self._low, self._high = source.low, source.high
         self._preparation = preparation
-        self._aspect = stream.sample_aspect_ratio or Fraction(1)
-        rate = stream.guessed_rate or stream.average_rate
+        self._aspect = source.aspect or Fraction(1)
+        rate = source.rate
         if rate is None or not 0.5 <= rate <= 1000:
             rate = Fraction(25)
         limit = Fraction(preparation.max_fps).limit_denominator(1001)
         self.fps: Fraction = min(rate, limit)
+        self._before: av.VideoFrame | None = None
         self._previous: tuple[float, av.VideoFrame] | None = None
         self._num_encoded = 0
         self._reformatter = VideoReformatter()  # one for all frames: setting up costs 0.5 ms
         self._codec: av.VideoCodecContext | None = None
 
-    def add(self, frame: av.VideoFrame) -> None:
-        """Takes the next frame; time stamps that do not rise are replaced.
+    def add(self, frame: av.VideoFrame, time: float | None) -> None:
+        """Takes the next frame and its time in seconds; None if it has none.
 
         Raises:
             UnusableSource: if it is too long and narrow to keep.
         """
-        stamp = frame.dts if self._decode_order or frame.pts is None else frame.pts
-        base = frame.time_base
-        time = None if stamp is None or base is None else float(stamp * base)
-        if self._previous is not None and (time is None or time <= self._previous[0]):
-            time = self._previous[0] + 1 / float(self.fps)
-        elif time is None:
-            time = self._origin
-        if self.zero is None:
-            # A cut begins with a frame of its own, so that the grid meets the frames that follow.
-            if self._low is not None and time < self._low - 0.5 / float(self.fps):
-                return
-            self.zero = time
-            if self._low is not None:
-                self._high += time - self._low
+        for earlier, certain in self.order.add(frame, time):
+            self._take(earlier, certain)
+
+    def finish(self) -> None:
+        """Takes it that the last frame has been given."""
+        for frame, time in self.order.finish():
+            self._take(frame, time)
+        if self._previous is None:
+            return
+        time, frame = self._previous
+        last = self._step
+        if frame.duration and frame.time_base is not None:
+            last = float(frame.duration * frame.time_base)
+        end = min(time + last, max(self._end, time + self._step))
+        # Half a frame less: a grid time exactly at the end belongs to what follows.
+        self._emit_until(end - 0.5 / float(self.fps))
+        if self._codec is not None:
+            self.packets += [bytes(packet) for packet in self._codec.encode(None)]
+        assert len(self.packets) == self._num_encoded
+
+    def _take(self, frame: av.VideoFrame, time: float) -> None:
+        if self._previous is not None:
+            last = self._previous[0]
+            pauses = time - last > _PAUSE_STEPS * self._step
+            self._emit_until(time - self._step / 2 if pauses else (last + time) / 2)
         else:
-            assert self._previous is not None
-            self._emit_until((self._previous[0] + time) / 2)
+            if self._low is not None and time < self._low - 0.5 / float(self.fps):
+                self._before = frame
+                return
+            self._begin(time)
         self.num_frames += 1
         self.num_corrupt += frame.is_corrupt
         self._previous = (time, frame)
 
-    def finish(self) -> None:
-        """Takes it that the last frame has been given."""
-        if self._previous is None:
+    def _begin(self, time: float) -> None:
+        """The grid begins with a frame of its own, so that it meets the frames that follow."""
+        self.zero = time
+        if self._low is None:
             return
-        time, frame = self._previous
-        last = 1 / float(self.fps)
-        if frame.duration and frame.time_base is not None:
-            last = float(frame.duration * frame.time_base)
-        assert self.zero is not None
-        # Half a frame less: a grid time exactly at the end belongs to what follows.
-        self._emit_until(time + last - 0.5 / float(self.fps))
-        if self._codec is not None:
-            self.packets += [bytes(packet) for packet in self._codec.encode(None)]
-        assert len(self.packets) == self._num_encoded
+        if self._before is not None and time - self._low > _PAUSE_STEPS * self._step:
+            self.zero = self._low  # in a pause, which the frame before it fills
+            self._previous = (self._low, self._before)
+            self._emit_until(time - self._step / 2)
+        self._high += self.zero - self._low
 
     def _emit_until(self, end: float) -> None:
         """Encodes the previous frame for every grid time before ``end``."""
@@ -133,10 +141,11 @@ class Encoder:
             self._num_encoded += 1
 
     def _scale(self, frame: av.VideoFrame) -> av.VideoFrame:
-        rotation = frame.rotation % 360
+        placed = orientation(frame)
+        self.turned |= not placed.is_exact
         if self._codec is None:
-            self._open(frame, rotation)
-        size = (self.height, self.width) if rotation in (90, 270) else (self.width, self.height)
+            self._open(frame, placed)
+        size = (self.height, self.width) if placed.swaps_sides else (self.width, self.height)
         scaled = self._reformatter.reformat(
             frame,
             width=size[0],
@@ -147,11 +156,11 @@ class Encoder:
             interpolation="AREA" if size[0] < frame.width else "BICUBIC",
             threads=1,
         )
-        return _rotated(scaled, rotation) if rotation else scaled
+        return placed.apply(scaled)
 
-    def _open(self, frame: av.VideoFrame, rotation: int) -> None:
+    def _open(self, frame: av.VideoFrame, placed: Orientation) -> None:
         width, height = frame.width * float(self._aspect), float(frame.height)
-        if rotation in (90, 270):
+        if placed.swaps_sides:
             width, height = height, width
         if not 1 / MAX_ASPECT <= width / height <= MAX_ASPECT:
             raise UnusableSource(f"aspect ratio of {width:.0f} x {height:.0f} is beyond 8")
@@ -163,14 +172,3 @@ class Encoder:
         codec.thread_count = 1
         codec.options = _X264
         self._codec = codec
-
-
-def _rotated(frame: av.VideoFrame, rotation: int) -> av.VideoFrame:
-    """Turns a yuv420p frame counter-clockwise by a multiple of 90 degrees."""
-    height, width = frame.height, frame.width
-    packed = frame.to_ndarray().ravel()
-    luma, rest = packed[: height * width], packed[height * width :]
-    planes = [luma.reshape(height, width), *rest.reshape(2, height // 2, width // 2)]
-    turned = [np.rot90(plane, rotation // 90) for plane in planes]
-    stacked = np.concatenate([plane.ravel() for plane in turned])
-    return av.VideoFrame.from_ndarray(stacked.reshape(-1, turned[0].shape[1]), format="yuv420p")

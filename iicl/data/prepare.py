@@ -40,6 +40,7 @@ from iicl.data.manifest import (
 )
 from iicl.data.shards import Shard, prepare_shard
 from iicl.data.store import PreparedCorpus
+from iicl.data.transcode import VERSION
 
 ITEMS_PER_SHARD = 64
 _NUM_STATISTICS_ITEMS = 512  # items over which the log-mel statistics are taken
@@ -294,7 +295,8 @@ def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> st
         rows.append(
             [item.id, path, stamp, item.labels, sorted(item.splits.items()), item.group, segment]
         )
-    text = json.dumps([FORMAT, _settings(preparation), rows, sorted(listing.num_official.items())])
+    official = sorted(listing.num_official.items())
+    text = json.dumps([FORMAT, VERSION, _settings(preparation), rows, official])
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -1,73 +1,197 @@
 """Sound frames as they come -> one stretch of int16 mono samples at the stored rate."""
 
+from dataclasses import dataclass
+
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from iicl.data.manifest import UnusableSource
 
-_GAP_SECONDS = 0.1  # a larger step between sound time stamps is a gap, a smaller one is jitter
+Floats = NDArray[np.float32]
+
+_JITTER_SECONDS = 0.02  # stamps are rounded, to milliseconds or to a frame of a codec
+_NUM_WITNESSES = 9  # frames whose median tells a shift of the clock from one wrong stamp
+_GAP_SECONDS = 0.1  # of lost sound that is worth a note
+_MAX_RATE = 400_000  # Hz
+# Channels without a common signal sum to the energy of all; below this part they cancel.
+_CANCELLED = 0.05
+# What is stored has 16 bits: rounding and dithering of a silent track make steps of one.
+_SILENT_STEPS = 2.0
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The sound of one frame: where its stamp says it begins, in samples, or NaN, and the mix."""
+
+    stated: float
+    mean: Floats
+    lead: Floats
 
 
 class Sound:
-    """Collects sound as mono float at the source's rate, at the times its frames state."""
+    """Collects sound as mono float at the source's rate, at the times its frames state.
+
+    The channels are averaged; where they cancel each other over the whole item, the channel that is
+    loudest when the sound begins is kept instead.
+
+    Attributes:
+        notes: what was done about the sound, complete after :meth:`samples`.
+    """
 
     def __init__(self) -> None:
         self._rate = 0
-        self._blocks: list[tuple[int, np.ndarray]] = []
-        self._next = 0
+        self._blocks: list[_Block] = []
+        self._lead = -1
+        self._channel_energy = self._mean_energy = 0.0
+        self._num_invalid = 0
+        self._converters: dict[int, av.AudioResampler] = {}
+        self.notes: list[str] = []
 
     @property
     def heard(self) -> bool:
         """Whether there was any."""
         return bool(self._blocks)
 
-    def add(self, frame: av.AudioFrame) -> None:
-        """Takes the next frame.
+    def add(self, frame: av.AudioFrame, time: float | None) -> None:
+        """Takes the next frame and its time in seconds; None if it has none.
 
         Raises:
-            UnusableSource: if its sample rate is another one.
+            UnusableSource: if its sample rate cannot be.
         """
+        if not 0 < frame.sample_rate <= _MAX_RATE:
+            raise UnusableSource(f"a sample rate of {frame.sample_rate} Hz cannot be")
         self._rate = self._rate or frame.sample_rate
+        channels = _channels(frame)
+        valid = np.isfinite(channels)
+        if not valid.all():
+            self._num_invalid += int((~valid).any(axis=0).sum())
+            channels = np.where(valid, channels, 0).astype(np.float32)
+        energies = np.square(channels, dtype=np.float64).sum(axis=1)
+        if self._lead < 0 and energies.any():
+            self._lead = int(energies.argmax())
+        lead = min(max(self._lead, 0), len(channels) - 1)
+        mean = channels.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._channel_energy += float(energies.sum()) / len(channels) ** 2
+        self._mean_energy += float(np.square(mean, dtype=np.float64).sum())
+        stated = np.nan if time is None else time * self._rate
         if frame.sample_rate != self._rate:
-            raise UnusableSource(f"sound changes from {self._rate} to {frame.sample_rate} Hz")
-        if frame.time is not None:
-            stated = round(frame.time * self._rate)
-            if not self._blocks or abs(stated - self._next) > _GAP_SECONDS * self._rate:
-                self._next = stated
-        mono = _mono(frame)
-        self._blocks.append((self._next, mono))
-        self._next += len(mono)
+            mean, lead_samples = self._converted(np.stack([mean, channels[lead]]), frame)
+        else:
+            lead_samples = channels[lead]
+        self._blocks.append(_Block(stated, mean, lead_samples))
 
-    def samples(self, zero: float | None, seconds: float, rate: int) -> np.ndarray | None:
-        """Int16 sound from ``zero`` (None: where the sound begins), at most ``seconds`` long."""
+    def _converted(self, samples: Floats, frame: av.AudioFrame) -> Floats:
+        """(2, n) samples of another rate at the rate of the first frame."""
+        rate = frame.sample_rate
+        if rate not in self._converters:
+            self.notes.append(f"sound changes from {self._rate} to {rate} Hz and is converted")
+            self._converters[rate] = av.AudioResampler("fltp", "stereo", self._rate)
+        block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+        block.sample_rate = rate
+        parts = [part.to_ndarray() for part in self._converters[rate].resample(block)]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((2, 0), np.float32)
+
+    def samples(self, zero: float | None, seconds: float, rate: int) -> NDArray[np.int16] | None:
+        """Int16 sound from ``zero`` (None: where the sound begins), at most ``seconds`` long.
+
+        None if there is no sound in that time, or nothing but silence.
+        """
         if not self._blocks:
             return None
-        first = self._blocks[0][0] if zero is None else round(zero * self._rate)
-        end = min(first + round(seconds * self._rate), max(b + len(x) for b, x in self._blocks))
+        blocks = self._mix()
+        begins = _places([b.stated for b in self._blocks], [len(b) for b in blocks], self._rate)
+        first = int(begins[0]) if zero is None else round(zero * self._rate)
+        last = max(begin + len(block) for begin, block in zip(begins, blocks, strict=True))
+        end = min(first + round(seconds * self._rate), int(last))
         if end <= first:
             return None
         sound = np.zeros(end - first, np.float32)
-        for begin, block in self._blocks:
-            low, high = max(begin, first), min(begin + len(block), end)
+        filled = np.zeros(end - first, bool)
+        for begin, block in zip(begins, blocks, strict=True):
+            low, high = max(int(begin), first), min(int(begin) + len(block), end)
             if low < high:
-                sound[low - first : high - first] = block[low - begin : high - begin]
+                sound[low - first : high - first] = block[low - int(begin) : high - int(begin)]
+                filled[low - first : high - first] = True
+        if not filled.any():
+            return None
+        if np.ptp(sound[filled]) * 32768 <= _SILENT_STEPS:
+            self.notes.append("silent: the sound track holds no sound")
+            return None
+        if self._num_invalid:
+            self.notes.append(f"{self._num_invalid} sound samples are no numbers: set to zero")
+        self.notes += _gaps(filled, self._rate)
         samples = _resampled(sound, self._rate, rate)
-        return samples if len(samples) else None
+        if not len(samples):
+            self.notes.append(f"no audio: its sound lasts {len(sound) / self._rate:.4f} s")
+            return None
+        return samples
+
+    def _mix(self) -> list[Floats]:
+        if self._mean_energy >= _CANCELLED * self._channel_energy:
+            return [block.mean for block in self._blocks]
+        self.notes.append(f"sound channels cancel each other: channel {self._lead + 1} is kept")
+        return [block.lead for block in self._blocks]
 
 
-def _mono(frame: av.AudioFrame) -> np.ndarray:
-    """Mean of a frame's channels, (n,) float32 within -1 to 1."""
+def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.int64]:
+    """(n,) first sample of each block: they follow each other, unless the stamps agree otherwise.
+
+    A stamp on its own that differs is wrong or rounded; when the following ones differ alike, the
+    sound was interrupted.
+    """
+    follow = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64)
+    offsets = np.array(stated) - follow
+    known = np.flatnonzero(~np.isnan(offsets))
+    if not len(known):
+        return follow
+    tolerance = _JITTER_SECONDS * rate
+    shift = np.zeros(len(follow), np.int64)
+    current = round(float(offsets[known[0]]))
+    for place, index in enumerate(known):
+        if abs(offsets[index] - current) > tolerance:
+            coming = float(np.median(offsets[known[place : place + _NUM_WITNESSES]]))
+            if abs(coming - current) > tolerance:
+                near = abs(float(offsets[index]) - coming) <= tolerance
+                current = round(float(offsets[index]) if near else coming)
+        shift[index:] = current
+    return follow + shift
+
+
+def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:
+    """A note about stretches without sound between others, and one about a late start."""
+    edges = np.flatnonzero(np.diff(filled.astype(np.int8)))
+    notes = []
+    begins, ends = edges[filled[edges]] + 1, edges[~filled[edges]] + 1
+    if not filled[0]:
+        if ends[0] > 2.5 * _GAP_SECONDS * rate:
+            notes.append(f"sound begins after {ends[0] / rate:.2f} s")
+        ends = ends[1:]
+    lost = [(a, b) for a, b in zip(begins, ends, strict=False) if b - a > _GAP_SECONDS * rate]
+    if lost:
+        total = sum(b - a for a, b in lost) / rate
+        places = ", ".join(f"{a / rate:.2f}-{b / rate:.2f} s" for a, b in lost[:3])
+        rest = ", ..." if len(lost) > 3 else ""
+        notes.append(f"sound is missing for {total:.2f} s: {places}{rest}")
+    return notes
+
+
+def _channels(frame: av.AudioFrame) -> Floats:
+    """(channels, n) float32 within -1 to 1."""
+    if frame.format.is_planar and frame.layout.nb_channels > 2:
+        # Frames of many planes crash to_ndarray; interleaved they do not.
+        packed = av.AudioResampler(frame.format.packed.name, frame.layout, frame.sample_rate)
+        (frame,) = packed.resample(frame)
     samples: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype == np.uint8:
-        samples = samples.astype(np.int16) * 256 - 32768
-    mono = samples.mean(axis=0) if len(samples) > 1 else samples[0]
-    full = 2 ** (8 * samples.dtype.itemsize - 1) if samples.dtype.kind == "i" else 1
-    return (mono / full).astype(np.float32)
+        return ((samples.astype(np.float32) - 128) / 128).astype(np.float32)
+    full = 2.0 ** (8 * samples.dtype.itemsize - 1) if samples.dtype.kind == "i" else 1.0
+    return (samples / full).astype(np.float32)
 
 
-def _resampled(sound: np.ndarray, source_rate: int, rate: int) -> np.ndarray:
+def _resampled(sound: Floats, source_rate: int, rate: int) -> NDArray[np.int16]:
     """(n,) float32 -> int16 at another rate, clipped."""
     sound = np.clip(sound, -1, 1)
     if source_rate == rate:
@@ -76,5 +200,7 @@ def _resampled(sound: np.ndarray, source_rate: int, rate: int) -> np.ndarray:
     frame.sample_rate = source_rate
     resampler = av.AudioResampler("s16", "mono", rate)
     parts = [*resampler.resample(frame), *resampler.resample(None)]
+    if not parts:
+        return np.zeros(0, np.int16)
     samples = np.concatenate([part.to_ndarray()[0] for part in parts])
     return samples[: round(len(sound) * rate / source_rate)]

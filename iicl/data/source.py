@@ -1,4 +1,4 @@
-"""One source file as it is: its streams, the times it announces, and its frames as they decode."""
+"""One source file: its streams, the part of it that is to be kept, and its decoded frames."""
 
 import os
 import stat
@@ -9,10 +9,19 @@ from typing import Any
 
 import av
 import av.error
+import numpy as np
 
 from iicl.data.manifest import UnusableSource
+from iicl.data.packets import Track, is_end, scan
 
-_MARGIN_SECONDS = 0.5  # read before a cut, so that audio codecs have settled
+_MARGIN_SECONDS = 0.5  # of sound decoded before a cut, so that the codec has settled
+_MAX_PIXELS = 8192 * 4608  # of a frame; some 50 MB each
+_SAMPLE_RATES = (1_000, 400_000)  # Hz; of sound that is taken for sound
+_MAX_CHANNELS = 64
+# These read other files, or draw text: a playlist is not what it names.
+_NO_MEDIA = frozenset(
+    ["tty", "hls", "dash", "imf", "concat", "sdp", "rtsp", "ffmetadata", "webm_dash_manifest"]
+)
 
 
 def open_source(path: Path) -> av.container.InputContainer:
@@ -24,7 +33,11 @@ def open_source(path: Path) -> av.container.InputContainer:
     _check_file(path)
     try:
         # "file:" keeps FFmpeg from reading names such as "a:b" as URLs.
-        return av.open(f"file:{os.path.abspath(path)}", metadata_errors="replace")
+        return av.open(
+            f"file:{os.path.abspath(path)}",
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file"},
+        )
     except (av.error.FFmpegError, ValueError, UnicodeError) as error:
         raise UnusableSource(f"not readable as media: {_text(error)}") from None
 
@@ -43,23 +56,25 @@ def _check_file(path: Path) -> None:
 
 
 class Source:
-    """One pass over the part of a file that is to be kept.
+    """The part of a file that is to be kept. The file is read twice: its packets, then its frames.
 
     Args:
-        container: of the file.
+        path: of the file.
         longest: seconds; of a longer part, the middle is kept.
         start: seconds from the file's start at which the part begins; None for the file's start.
         end: seconds at which it ends; None for the file's end.
 
     Attributes:
-        video: the video stream, or None; cover art is none.
-        audio: the audio stream, or None.
+        tracks: "video" and "audio" -> what is known of the packets of those that can be decoded.
+        absent: "video" and "audio" -> why nothing of it can be decoded.
+        rate: frames per second that the file states of its video, or None.
+        aspect: of one pixel, width / height.
         origin: seconds; time stamp of the start of the file.
         low: time stamp in seconds of the start of the part; None: the first frame is.
         high: time stamp in seconds of its end, if the file does not end before.
-        announced: seconds that the file says it lasts, or None.
+        expected: seconds that the part should last.
         cut_from: seconds of the part before it was cut to its middle; None if it was not.
-        num_packets: "video" or "audio" -> packets read.
+        num_packets: "video" or "audio" -> packets decoded.
         num_errors: "video" or "audio" -> packets of these that did not decode.
         stopped: why reading ended before the file did, or empty.
 
@@ -67,141 +82,191 @@ class Source:
         UnusableSource: if there is nothing to decode, or nothing of the part wanted.
     """
 
-    def __init__(
-        self,
-        container: av.container.InputContainer,
-        longest: float,
-        start: float | None,
-        end: float | None,
-    ) -> None:
-        self._container = container
-        self._longest = longest
-        kind = container.format.name
-        if kind == "tty" or kind.startswith("image2") or kind.endswith("_pipe"):
-            raise UnusableSource(f"text or still image ({kind}), not a clip")
-        video: Any = container.streams.best("video")
-        if video is not None and video.disposition & av.stream.Disposition.attached_pic:
-            video = None  # cover art
-        audio: Any = container.streams.best("audio")
-        self.video: av.VideoStream | None = video
-        self.audio: av.AudioStream | None = audio
-        self._streams = [stream for stream in (video, audio) if stream is not None]
-        if not self._streams:
-            raise UnusableSource("no video stream and no audio stream")
-        for stream in self._streams:
-            if stream.codec_context is None:
-                raise UnusableSource(f"no decoder for its {stream.type} stream")
-            stream.codec_context.thread_count = 1
-        self._main = self._streams[0]  # whose times count
-        self.origin = self._origin()
-        self.cut_from: float | None = None
-        self.announced = self._announced()
-        self.low, self.high = self._window(start, end)
+    def __init__(self, path: Path, longest: float, start: float | None, end: float | None) -> None:
+        self._path = path
+        self.absent: dict[str, str] = {}
         self.num_packets: Counter[str] = Counter()
         self.num_errors: Counter[str] = Counter()
         self.stopped = ""
+        with open_source(path) as container:
+            streams = self._streams(container)
+            self.tracks = self._scan(container, streams)
+            if not self.tracks:
+                raise UnusableSource("; ".join(self.absent.values()))
+            main = next(stream for stream in streams if stream.type in self.tracks)
+            self.rate = self.aspect = None
+            if isinstance(main, av.VideoStream):
+                self.rate = main.guessed_rate or main.average_rate
+                self.aspect = main.sample_aspect_ratio
+            track = self.tracks[main.type]
+            self.origin = _origin(main, track)
+            length = track.end - self.origin
+            announced = _announced(container, main, self.origin)
+        self.cut_from: float | None = None
+        self.low, self.high = self._part(start, end, length, longest)
+        whole = max(length, announced or 0.0)
+        self.expected = (whole if end is None else end) - (start or 0.0)
+        if self.cut_from is not None:
+            self.expected = longest
 
     @property
     def max_seconds(self) -> float:
         """How long the part may be."""
         return self.high - (self.origin if self.low is None else self.low)
 
-    @property
-    def seconds(self) -> float:
-        """How long the part should be, as far as the file says."""
-        announced = self.max_seconds if self.announced is None else self.announced
-        return min(self.max_seconds, announced)
-
-    def frames(self) -> Iterator[av.VideoFrame | av.AudioFrame]:
+    def frames(self) -> Iterator[tuple[av.VideoFrame | av.AudioFrame, float | None]]:
         """Decoded frames of both streams until both are past the part.
 
-        Raises:
-            UnusableSource: if the file cannot be read from the start of the part.
+        Yields:
+            A frame and its time in seconds; None if its packet has no time.
         """
-        if self.low is not None:
-            self._seek(max(self.low - _MARGIN_SECONDS, self.origin))
-        open_streams = {stream.index for stream in self._streams}
-        packets = self._container.demux(self._streams)
-        while open_streams:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                self.stopped = _text(error)
-                return
-            if packet.stream.index not in open_streams:
-                continue
-            self.num_packets[packet.stream.type] += packet.size > 0
-            try:
-                frames: list[Any] = packet.decode()
-            except av.error.FFmpegError:
-                self.num_errors[packet.stream.type] += 1
-                continue
-            for frame in frames:
-                if frame.time is not None and frame.time >= self.high:
-                    open_streams.discard(packet.stream.index)
-                yield frame
+        with open_source(self._path) as container:
+            streams = [s for s in self._streams(container) if s.type in self.tracks]
+            first = {kind: self._first_packet(kind) for kind in self.tracks}
+            open_kinds = set(self.tracks)
+            number: Counter[str] = Counter()
+            packets = container.demux(streams)
+            while open_kinds:
+                try:
+                    packet = next(packets)
+                except StopIteration:
+                    return
+                except av.error.FFmpegError as error:
+                    self.stopped = _text(error)
+                    return
+                kind = packet.stream.type
+                if kind not in open_kinds:
+                    continue
+                if not is_end(packet):
+                    number[kind] += 1
+                    # A packet of no bytes says that the last picture stays.
+                    if number[kind] <= first[kind] or not packet.size:
+                        continue
+                    _set_time(packet, self.tracks[kind], number[kind] - 1)
+                for frame in self._decode(packet):
+                    time = self._time(kind, frame)
+                    if time is not None and time >= self.high:
+                        open_kinds.discard(kind)
+                    yield frame, time
 
-    def _origin(self) -> float:
-        start = self._main.start_time
-        if start is not None:
-            return float(start * self._main.time_base)
-        return (self._container.start_time or 0) / 1e6
+    def _decode(self, packet: av.Packet) -> list[Any]:
+        kind = packet.stream.type
+        self.num_packets[kind] += packet.size > 0
+        try:
+            return packet.decode()
+        except av.error.FFmpegError:
+            self.num_errors[kind] += packet.size > 0
+            return []
 
-    def _announced(self) -> float | None:
-        """Seconds from the first frame to the end, as the header or else the packets say."""
-        rate = self.video.average_rate if self.video is not None else None
-        num_frames = self.video.frames if self.video is not None else 0
-        if self._container.format.name == "avi" and rate and num_frames:
-            # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
-            return float(num_frames / rate)
-        duration = self._main.duration
-        if duration is not None and duration > 0:
-            return float(duration * self._main.time_base)
-        if self._container.duration is not None and self._container.duration > 0:
-            first = (self._container.start_time or 0) / 1e6
-            return first + self._container.duration / 1e6 - self.origin
-        return None
+    def _time(self, kind: str, frame: av.VideoFrame | av.AudioFrame) -> float | None:
+        stamp = frame.dts if self.tracks[kind].by_decoding else frame.pts
+        base = frame.time_base
+        return None if stamp is None or base is None else float(stamp * base)
 
-    def _window(self, start: float | None, end: float | None) -> tuple[float | None, float]:
+    def _first_packet(self, kind: str) -> int:
+        """Where decoding begins, so that the part is whole from its start on."""
+        if self.low is None:
+            return 0
+        if kind == "audio":
+            return self.tracks[kind].packet_before(self.low - _MARGIN_SECONDS, keys_only=False)
+        return self.tracks[kind].packet_before(self.low, keys_only=True)
+
+    def _streams(self, container: av.container.InputContainer) -> list[Any]:
+        """The video and the audio stream, those that can be decoded; of others says why not."""
+        name = container.format.name
+        if name.startswith("image2") or name.endswith("_pipe"):
+            raise UnusableSource(f"text or still image ({name}), not a clip")
+        if not _NO_MEDIA.isdisjoint(name.split(",")):
+            raise UnusableSource(f"a playlist or text ({name}), not a clip")
+        streams = []
+        for kind in ("video", "audio"):
+            stream: Any = container.streams.best(kind)
+            if stream is not None and stream.disposition & av.stream.Disposition.attached_pic:
+                stream = None  # cover art
+            why = f"no {kind} stream" if stream is None else _undecodable(stream)
+            if why:
+                self.absent[kind] = why
+            else:
+                stream.codec_context.thread_count = 1
+                streams.append(stream)
+        if not streams and all(why.startswith("no ") for why in self.absent.values()):
+            raise UnusableSource("no video stream and no audio stream")
+        return streams
+
+    def _scan(self, container: av.container.InputContainer, streams: list[Any]) -> dict[str, Track]:
+        tracks = scan(container, streams, container.format.name == "avi") if streams else {}
+        for stream in streams:
+            if stream.type not in tracks:
+                self.absent[stream.type] = f"no {stream.type} in its {stream.type} stream"
+        if "video" in tracks and len(tracks["video"]) == 1:
+            del tracks["video"]
+            self.absent["video"] = "a still image, not a clip: its video is a single picture"
+        return tracks
+
+    def _part(
+        self, start: float | None, end: float | None, length: float, longest: float
+    ) -> tuple[float | None, float]:
         """Absolute seconds of the part to keep; the low end is None if that is the first frame."""
-        longest = self._longest
-        duration = self.announced if self.announced is not None else self._measured()
-        high = duration if end is None else min(end, duration)
-        low = start or 0.0
+        low, high = start or 0.0, length if end is None else min(end, length)
         if low >= high:
-            raise UnusableSource(f"segment {start}-{end} s lies outside its {duration:.3f} s")
+            raise UnusableSource(f"segment {start}-{end} s lies outside its {length:.3f} s")
         if high - low > longest + 1e-3:
             self.cut_from = high - low
             low = (low + high - longest) / 2
             return self.origin + low, self.origin + low + longest
-        # A header may announce too little: without a segment or a cut, only the limit ends it.
+        # Without a segment or a cut, only the limit ends the file.
         return (self.origin + low if start else None), self.origin + (
             low + longest if end is None else high
         )
 
-    def _measured(self) -> float:
-        """Seconds to the last time stamp, of a file whose header does not say."""
-        last = self.origin
-        try:
-            for packet in self._container.demux(self._main):
-                if packet.pts is not None:
-                    last = max(
-                        last, float((packet.pts + (packet.duration or 0)) * self._main.time_base)
-                    )
-        except av.error.FFmpegError:
-            pass  # met again, and noted, when it is decoded
-        self._seek(self.origin)
-        if last <= self.origin:
-            raise UnusableSource("no time stamps and no duration")
-        return last - self.origin
 
-    def _seek(self, seconds: float) -> None:
-        try:
-            self._container.seek(round(seconds * 1e6), backward=True)
-        except av.error.FFmpegError as error:
-            raise UnusableSource(f"cannot seek to {seconds:.1f} s: {_text(error)}") from None
+def _undecodable(stream: Any) -> str:
+    """Why a stream cannot be decoded, or empty; absurd headers would take all memory."""
+    codec = stream.codec_context
+    if codec is None:
+        return f"no decoder for its {stream.type} stream"
+    if stream.type == "video" and codec.width * codec.height > _MAX_PIXELS:
+        return f"video of {codec.width} x {codec.height} pixels is too large"
+    if stream.type == "audio":
+        low, high = _SAMPLE_RATES
+        if not low <= codec.sample_rate <= high:
+            return f"audio of {codec.sample_rate} Hz is none of {low} to {high} Hz"
+        if codec.channels > _MAX_CHANNELS:
+            return f"audio of {codec.channels} channels is more than {_MAX_CHANNELS}"
+    return ""
+
+
+def _set_time(packet: av.Packet, track: Track, number: int) -> None:
+    """Gives a packet its mended time, which its frame will bear."""
+    time = track.times[number]
+    base = packet.time_base or packet.stream.time_base
+    ticks = None if np.isnan(time) or not base else round(float(time) / float(base))
+    if track.by_decoding:
+        packet.dts = ticks
+    else:
+        packet.pts = ticks
+
+
+def _origin(main: Any, track: Track) -> float:
+    """The start that the file states, if its packets agree."""
+    if main.start_time is None:
+        return track.begin
+    stated = float(main.start_time * main.time_base)
+    return stated if abs(stated - track.begin) <= max(1.0, 17 * track.step) else track.begin
+
+
+def _announced(container: Any, main: Any, origin: float) -> float | None:
+    """Seconds from the first frame to the end as the header says, or None."""
+    rate = main.average_rate if main.type == "video" else None
+    num_frames = main.frames if main.type == "video" else 0
+    if container.format.name == "avi" and rate and num_frames:
+        # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
+        return float(num_frames / rate)
+    if main.duration is not None and main.duration > 0:
+        return float(main.duration * main.time_base)
+    if container.duration is not None and container.duration > 0:
+        return (container.start_time or 0) / 1e6 + container.duration / 1e6 - origin
+    return None
 
 
 def _text(error: Exception) -> str:

@@ -4,6 +4,8 @@ Time zero of both is the first video frame kept. Nothing here imports torch: it 
 processes that start often.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +16,12 @@ from iicl.config import Preparation
 from iicl.data.encode import Encoder
 from iicl.data.manifest import UnusableSource
 from iicl.data.sound import Sound
-from iicl.data.source import Source, open_source
+from iicl.data.source import Source
 
+VERSION = 2  # of what is kept of a file; a corpus of another version is prepared anew
 _SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
+_DELAY = 16  # frames at the end of a stream of decoding times that bear none
+_ENOUGH_SECONDS = 1.0  # of a view that should be longer; less is kept only if it is half of it
 
 
 @dataclass
@@ -61,78 +66,127 @@ def transcode(
     Raises:
         UnusableSource: if neither video nor sound can be had.
     """
-    with open_source(path) as container:
-        source = Source(container, preparation.max_seconds, start_seconds, end_seconds)
-        return _read(source, preparation)
-
-
-def _read(source: Source, preparation: Preparation) -> Transcoded:
-    encoder = None
-    if source.video is not None:
-        encoder = Encoder(source.video, preparation, source.origin, source.low, source.high)
+    source = Source(path, preparation.max_seconds, start_seconds, end_seconds)
+    encoder = Encoder(source, preparation) if "video" in source.tracks else None
     sound = Sound()
-    for frame in source.frames():
-        if isinstance(frame, av.VideoFrame):
-            assert encoder is not None
-            encoder.add(frame)
-        else:
-            sound.add(frame)
-    if encoder is not None:
-        encoder.finish()
-    rate = preparation.sample_rate
-    if encoder is not None and encoder.packets:
-        fps = float(encoder.fps)
-        seconds = len(encoder.packets) / fps
-        samples = sound.samples(encoder.zero, seconds, rate)
-        result = Transcoded(encoder.packets, fps, encoder.height, encoder.width, samples)
-    else:
-        seconds = source.seconds
-        result = Transcoded(samples=sound.samples(source.low, source.max_seconds, rate))
-    result.notes += _stream_notes(source, encoder, sound, result, seconds, rate)
+    _read(source, encoder, sound)
+    result = Transcoded()
+    if encoder is not None and "video" not in source.absent:
+        _keep_video(source, encoder, result)
+    seconds = len(result.packets) / result.fps if result.packets else source.expected
+    if "audio" not in source.absent:
+        zero = encoder.zero if encoder is not None and result.packets else source.low
+        length = seconds if result.packets else source.max_seconds
+        result.samples = sound.samples(zero, length, preparation.sample_rate)
+        _judge_sound(source, sound, result, seconds, preparation.sample_rate)
+    notes = [source.absent[kind] for kind in ("video", "audio") if kind in source.absent]
+    if source.cut_from is not None:
+        notes.insert(0, f"the middle {source.max_seconds:.2f} s of {source.cut_from:.2f} s")
+    result.notes = notes + result.notes + _clock_notes(source, encoder) + sound.notes
+    result.notes += _damage_notes(source, encoder)
     if not result.packets and result.samples is None:
         raise UnusableSource("; ".join(result.notes))
-    if encoder is not None and result.packets:
-        _judge_video(source, encoder, result.notes, seconds)
     return result
 
 
-def _stream_notes(
-    source: Source,
-    encoder: Encoder | None,
-    sound: Sound,
-    result: Transcoded,
-    seconds: float,
-    rate: int,
-) -> list[str]:
-    """What is absent or damaged."""
+def _read(source: Source, encoder: Encoder | None, sound: Sound) -> None:
+    """Decodes the part; what fails in one view costs that view alone, with a reason."""
+    for frame, time in source.frames():
+        kind = "video" if isinstance(frame, av.VideoFrame) else "audio"
+        if kind in source.absent:
+            continue
+        with _blamed_on(source, kind):
+            if isinstance(frame, av.VideoFrame):
+                assert encoder is not None
+                encoder.add(frame, time)
+            else:
+                sound.add(frame, time)
+    if encoder is not None and "video" not in source.absent:
+        with _blamed_on(source, "video"):
+            encoder.finish()
+
+
+@contextmanager
+def _blamed_on(source: Source, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except UnusableSource as error:
+        source.absent[kind] = f"no {kind}: {error}"
+    except Exception as error:  # whatever a codec comes up with is the file's affair
+        source.absent[kind] = f"no {kind}: decoder fails: {error!r}"
+
+
+def _keep_video(source: Source, encoder: Encoder, result: Transcoded) -> None:
+    """Takes the video over, unless there is next to nothing of it or most of it is damaged."""
+    if not encoder.packets:
+        result.notes.append("no video frame decodes")
+        return
+    seconds = len(encoder.packets) / float(encoder.fps)
+    missing = source.expected - seconds
+    if missing > max(_SHORT_SECONDS, 2 / float(encoder.fps)):
+        result.notes.append(f"video ends after {seconds:.2f} s of {source.expected:.2f} s")
+        if seconds < min(_ENOUGH_SECONDS, source.expected / 2):
+            return
+    if 2 * encoder.num_corrupt > encoder.num_frames:
+        return  # said among the notes on damage
+    result.packets, result.fps = encoder.packets, float(encoder.fps)
+    result.height, result.width = encoder.height, encoder.width
+
+
+def _judge_sound(
+    source: Source, sound: Sound, result: Transcoded, seconds: float, rate: int
+) -> None:
+    """Notes that the sound is absent or short; alone, next to nothing of it is not kept."""
+    if result.samples is None:
+        if not any(note.startswith(("silent", "no audio")) for note in sound.notes):
+            why = "no sound at the time of the video" if sound.heard else "no sound decodes"
+            result.notes.append(why)
+        return
+    length = len(result.samples) / rate
+    if seconds - length > _SHORT_SECONDS:
+        result.notes.append(f"sound ends after {length:.2f} s of {seconds:.2f} s")
+        if not result.packets and length < min(_ENOUGH_SECONDS, seconds / 2):
+            result.samples = None
+
+
+def _clock_notes(source: Source, encoder: Encoder | None) -> list[str]:
+    """What is wrong with the times that the file states, and what was done about it."""
     notes = []
-    if source.cut_from is not None:
-        notes.append(f"the middle {source.max_seconds:.2f} s of {source.cut_from:.2f} s")
-    if encoder is None:
-        notes.append("no video stream")
-    elif not result.packets:
-        notes.append("no video frame decodes")
-    if source.audio is None:
-        notes.append("no audio stream")
-    elif result.samples is None:
-        notes.append("no sound at the time of the video" if sound.heard else "no sound decodes")
-    elif seconds - len(result.samples) / rate > _SHORT_SECONDS:
-        notes.append(f"sound ends after {len(result.samples) / rate:.2f} s of {seconds:.2f} s")
+    for kind, track in source.tracks.items():
+        what = "picture" if kind == "video" else "sound"
+        for leap in track.leaps[:3]:
+            at = leap.before - source.origin
+            notes.append(
+                f"the clock of the {what} leaps by {leap.seconds:+.2f} s after {at:.2f} s,"
+                " which is taken out"
+            )
+        if len(track.leaps) > 3:
+            notes.append(f"and {len(track.leaps) - 3} leaps of the {what} more")
+        if kind == "audio" and track.num_wild:
+            notes.append(f"{track.num_wild} sound time stamps are wrong and not used")
+    if encoder is not None:
+        order, track = encoder.order, source.tracks["video"]
+        if not track.is_timed:
+            notes.append(
+                f"the picture has no usable time stamps: {1 / track.step:.5g} a second assumed"
+            )
+        elif order.num_filled > (_DELAY if track.by_decoding else 0):
+            notes.append(f"{order.num_filled} pictures without a usable time stamp, spaced evenly")
+        if order.num_reordered:
+            notes.append(f"{order.num_reordered} pictures with time stamps out of order, reordered")
+        if encoder.turned:
+            notes.append("the picture's rotation is no quarter turn and not applied")
+    return notes
+
+
+def _damage_notes(source: Source, encoder: Encoder | None) -> list[str]:
+    notes = []
     for kind, number in sorted(source.num_errors.items()):
-        notes.append(f"decoding fails for {number} of {source.num_packets[kind]} {kind} packets")
+        if number:
+            total = source.num_packets[kind]
+            notes.append(f"decoding fails for {number} of {total} {kind} packets")
     if encoder is not None and encoder.num_corrupt:
         notes.append(f"{encoder.num_corrupt} of {encoder.num_frames} frames decode damaged")
     if source.stopped:
         notes.append(f"reading stops early: {source.stopped}")
     return notes
-
-
-def _judge_video(source: Source, encoder: Encoder, notes: list[str], seconds: float) -> None:
-    """Notes that the video is short; refuses what is mostly broken."""
-    short = source.seconds - seconds > max(_SHORT_SECONDS, 2 / float(encoder.fps))
-    if short:
-        notes.append(f"ends after {seconds:.2f} s of {source.seconds:.2f} s")
-    if short and seconds < min(1.0, source.seconds / 2):
-        raise UnusableSource("; ".join(notes))
-    if 2 * encoder.num_corrupt > encoder.num_frames:
-        raise UnusableSource("; ".join(notes))

@@ -1,0 +1,224 @@
+"""Time stamps as files state them -> times that a clip can be cut by.
+
+Packets bear presentation stamps, and many files have wrong ones: two neighbours swapped, one far
+off, none at all, or a clock that starts anew where two recordings were joined. Everything here is
+arithmetic on arrays of seconds in the order of the file; NaN means that a packet bears no stamp.
+
+A clock that goes back, or a stamp that the packets after it contradict, is a fault. A stamp that
+lies far ahead may be a pause: a screen recorder writes no picture while nothing moves. It is a
+pause if the other stream goes on meanwhile, or if it is short.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Seconds = NDArray[np.float64]
+T = TypeVar("T")
+
+MAX_PAUSE_SECONDS = 10.0  # a longer one needs another stream that goes on meanwhile
+_REORDER_STEPS = 17  # H.264 and HEVC show a picture at most 16 pictures after they decode it
+_MIN_JUMP_SECONDS = 1.0
+NUM_WITNESSES = 3  # packets that make a clock; fewer far from all others are wild
+_LOOK_AHEAD = 64  # packets looked at to tell a wild stamp from a clock that starts anew
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A place where the clock of a stream leaps.
+
+    Attributes:
+        index: of the first packet after it.
+        before: seconds; where the clock would have gone on.
+        after: seconds; where it goes on.
+        late: packets after it that still belong before it: pictures that decode out of order.
+    """
+
+    index: int
+    before: float
+    after: float
+    late: tuple[int, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How far, ahead or (negative) back."""
+        return self.after - self.before
+
+
+def typical_step(decoding: Seconds, shown: Seconds, stated: float) -> float:
+    """Seconds from one packet to the next: the median step of the stamps.
+
+    Args:
+        decoding: (n,) decoding times, NaN where there is none.
+        shown: (n,) presentation times, NaN where there is none.
+        stated: seconds, for a stream whose stamps give no step; positive.
+    """
+    for stamps in (decoding, np.sort(shown)):
+        steps = np.diff(stamps[~np.isnan(stamps)])
+        steps = steps[steps > 1e-6]
+        if len(steps) >= max(1, len(stamps) // 4):
+            return float(np.median(steps))
+    return stated
+
+
+def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jump]]:
+    """Takes out stamps that contradict those around them, and finds the leaps of the clock.
+
+    Args:
+        stamps: (n,) in the order of the file.
+        step: from :func:`typical_step`.
+
+    Returns:
+        The stamps with NaN in place of wild and repeated ones, and the leaps in order.
+    """
+    clean = stamps.copy()
+    jumps: list[Jump] = []
+    reach = _REORDER_STEPS * step
+    present = np.flatnonzero(~np.isnan(stamps))
+    recent: deque[float] = deque(maxlen=_REORDER_STEPS)
+    since_jump = _REORDER_STEPS
+    for place, index in enumerate(present):
+        stamp = float(stamps[index])
+        ahead = stamps[present[place + 1 : place + 1 + _LOOK_AHEAD]]
+        since_jump += 1
+        if not recent:
+            if _is_ahead_of_all(stamp, ahead, reach):
+                clean[index] = np.nan
+                continue
+        elif stamp in recent:
+            clean[index] = np.nan
+            continue
+        elif not -reach <= stamp - max(recent) <= max(reach, _MIN_JUMP_SECONDS):
+            if since_jump < _REORDER_STEPS and abs(stamp - jumps[-1].before) <= reach:
+                jumps[-1] = replace(jumps[-1], late=(*jumps[-1].late, int(index)))
+                continue
+            if not _goes_on(stamp, ahead, max(recent), reach):
+                clean[index] = np.nan
+                continue
+            jumps.append(Jump(int(index), max(recent) + step, stamp))
+            since_jump = 0
+            recent.clear()
+        recent.append(stamp)
+    return clean, jumps
+
+
+def _is_ahead_of_all(stamp: float, following: Seconds, reach: float) -> bool:
+    """Whether a first stamp lies far behind the others in time, and so is the wild one."""
+    witnesses = following[: 2 * NUM_WITNESSES + 1]
+    if len(witnesses) < NUM_WITNESSES:
+        return False
+    return bool((stamp - witnesses > max(reach, _MIN_JUMP_SECONDS)).all())
+
+
+def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
+    """Whether the clock goes on from a far stamp, and does not come back to where it was."""
+    if stamp > before:
+        # Pictures that are shown before it may decode after it. Slides are never close to it.
+        behind = np.flatnonzero(ahead < stamp - reach)
+        return not len(behind) or behind[-1] + 1 < min(len(ahead), _REORDER_STEPS)
+    witnesses = ahead[:NUM_WITNESSES]
+    near = max(reach, _MIN_JUMP_SECONDS) + reach
+    return len(witnesses) > 0 and bool((np.abs(witnesses - stamp) <= near).all())
+
+
+def removable(jumps: list[Jump], num_packets: int, other: Seconds | None) -> list[bool]:
+    """Which leaps of a stream's clock are faults and no pauses.
+
+    Args:
+        jumps: of the stream.
+        num_packets: of the stream.
+        other: (m,) stamps of the other stream; None if there is none.
+    """
+    removed = []
+    for jump in jumps:
+        if jump.seconds < 0:
+            removed.append(True)
+        elif other is not None and covers(other, jump.before, jump.after):
+            removed.append(False)
+        else:
+            alone = min(jump.index, num_packets - jump.index) < NUM_WITNESSES
+            is_wild = other is not None and alone
+            removed.append(is_wild or jump.seconds > MAX_PAUSE_SECONDS)
+    return removed
+
+
+def shifts(jumps: list[Jump], num_packets: int) -> Seconds:
+    """(n,) seconds to add to each packet's stamp so that the leaps are gone."""
+    shift = np.zeros(num_packets)
+    for jump in jumps:
+        shift[jump.index :] -= jump.seconds
+        shift[list(jump.late)] += jump.seconds
+    return shift
+
+
+def covers(stamps: Seconds, begin: float, end: float) -> bool:
+    """Whether a stream goes on from ``begin`` to ``end``: it has stamps in each quarter."""
+    counts, _ = np.histogram(stamps[~np.isnan(stamps)], bins=np.linspace(begin, end, 5))
+    return bool(counts.min() > 0)
+
+
+class InOrder(Generic[T]):
+    """Gives decoded pictures rising times: the first of those that wait gets the earliest time.
+
+    A decoder yields pictures in the order in which they are shown, whatever their stamps say.
+
+    Args:
+        step: seconds between pictures, for those without a stamp.
+        start: seconds; time of a first picture without a stamp.
+
+    Attributes:
+        num_reordered: pictures that got another's time.
+        num_filled: pictures that bore no stamp, or one that was taken out.
+    """
+
+    WAITING = 4  # pictures that wait; each is as large as the source's
+
+    def __init__(self, step: float, start: float) -> None:
+        self._step = step
+        self._previous = start - step
+        self._items: deque[tuple[T, float | None]] = deque()
+        self.num_reordered = self.num_filled = 0
+
+    def add(self, item: T, time: float | None) -> list[tuple[T, float]]:
+        """Takes the next picture; those whose time is now certain, with it."""
+        self._items.append((item, time))
+        return [self._next()] if len(self._items) > self.WAITING else []
+
+    def finish(self) -> list[tuple[T, float]]:
+        """The pictures that still wait."""
+        return [self._next() for _ in range(len(self._items))]
+
+    def _next(self) -> tuple[T, float]:
+        known = [time for _, time in self._items if time is not None]
+        earliest = min(known, default=None)
+        item, own = self._items.popleft()
+        if own is None:
+            self.num_filled += 1
+            time = self._between(earliest)
+        else:
+            assert earliest is not None
+            time = earliest
+            if earliest != own:
+                self.num_reordered += 1
+                place = next(n for n, (_, t) in enumerate(self._items) if t == earliest)
+                self._items[place] = (self._items[place][0], own)
+        # A stamp that still does not rise is of a picture that was shown for no time.
+        self._previous = max(time, self._previous + self._step / 100)
+        return item, self._previous
+
+    def _between(self, following: float | None) -> float:
+        """A time for a picture without a stamp, evenly between its neighbours."""
+        num_unknown = 1
+        for _, time in self._items:
+            if time is not None:
+                break
+            num_unknown += 1
+        even = self._previous + self._step
+        if following is None or not 0 < following - self._previous <= (num_unknown + 1) * 2 * (
+            self._step
+        ):
+            return even
+        return self._previous + (following - self._previous) / (num_unknown + 1)
