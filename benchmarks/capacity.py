@@ -21,7 +21,7 @@ if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ o
 
 from tabulate import tabulate
 
-from benchmarks import corpora, cost, planner, sizes, stages
+from benchmarks import corpora, cost, crash, planner, sizes, stages
 from benchmarks.makespan import Task, enough, play
 from benchmarks.plan import Plan, Run
 from benchmarks.scale import Scale, Store, load_scale
@@ -291,7 +291,7 @@ def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the page; the exit code: 0, or 2 if the scale cannot be asked."""
+    """Print the page; the exit code: 0, 2 if the scale cannot be asked, or 5."""
     parser = argparse.ArgumentParser(
         prog="benchmarks/capacity.py", description="What a scale asks of a cluster, as Markdown."
     )
@@ -302,6 +302,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except Exception as problem:
+        return crash.report(problem)
     return 0
 
 

@@ -51,7 +51,7 @@ def draw(found: Neighbours) -> bytes:
     same modality first, of the other after. A blue frame and a check mark say that a neighbour
     shares the anchor's class, an orange frame and a cross that it does not.
     """
-    with mpl.rc_context({"font.size": 7}):
+    with mpl.rc_context({"font.size": 7, "text.parse_math": False}):
         picture = io.BytesIO()
         compose(found).savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()

@@ -1,6 +1,5 @@
 """Carrying out a plan in processes of this machine, while its launcher lives."""
 
-import os
 import sys
 
 from benchmarks import call, terminal
@@ -12,6 +11,8 @@ from slurm.site import ProcessSite
 
 def prepare(launch: Launch, current: Plan) -> Plan:
     """Prepare what is not prepared; take in what changed in a real copy."""
+    from joblib import cpu_count  # knows a process's affinity and its container's limit
+
     changed = False
     for corpus in current.used_corpora():
         if corpus.source is None and not corpus.to_prepare:
@@ -30,7 +31,7 @@ def prepare(launch: Launch, current: Plan) -> Plan:
                     corpus.generate,
                     corpus.preparation,
                     corpus.path,
-                    len(os.sched_getaffinity(0)),
+                    cpu_count(),
                     advance,
                 )
         changed = changed or corpus.to_prepare or header["hash"] != corpus.hash

@@ -17,6 +17,7 @@ from benchmarks.render import block_name
 OURS, CONTROL, CHANCE, PAPER = "#0072B2", "#D55E00", "0.45", "0.2"
 LEVELS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
     "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -2,7 +2,6 @@
 
 import functools
 import glob
-import os
 import platform
 import subprocess
 from importlib import metadata
@@ -21,12 +20,14 @@ def describe(threads: int) -> dict[str, Any]:
     Args:
         threads: processor threads that one run may use.
     """
+    from joblib import cpu_count  # knows a process's affinity and its container's limit
+
     return {
         "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cpu_count(),
         "gpu": gpu(),
         "threads": threads,
     }

@@ -20,7 +20,7 @@ if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on 
 import jinja2
 from PIL import Image
 
-from benchmarks import document, plot, render
+from benchmarks import crash, document, plot, render
 from benchmarks.document import Document
 from benchmarks.files import write_text
 
@@ -102,7 +102,7 @@ def _webp(path: Path) -> bytes:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the page; the exit code: 0, or 2 if it cannot be made."""
+    """Write the page; the exit code: 0, 2 if it cannot be made, or 5 after a crash."""
     parser = argparse.ArgumentParser(
         prog="benchmarks/report.py", description="One HTML page of all tables of a results folder."
     )
@@ -116,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except Exception as problem:
+        return crash.report(problem)
     names = ", ".join(shown.heading for shown in documents)
     print(f"{arguments.out}: {names}; {len(text) / 2**20:.1f} MiB")
     return 0

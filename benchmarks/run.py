@@ -17,6 +17,7 @@ exit codes:
   2  a mistake in the command, a table, a scale or the data given
   3  incomplete: something has not run yet, or was not allowed to
   4  a run failed; its last log lines are shown
+  5  the command itself broke: a fault of the suite; the traceback says where
   130  stopped by Ctrl-C; the same command goes on where it was, and submitted jobs go on anyway
 
 Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
@@ -113,7 +114,7 @@ def main(
         the exit code, as ``--help`` lists them.
     """
     arguments = parser().parse_args(argv)
-    from benchmarks import flow
+    from benchmarks import crash, flow
 
     try:
         return flow.carry_out(arguments, stages or flow.real_stages(), folder)
@@ -123,6 +124,8 @@ def main(
     except (ValueError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except Exception as problem:  # Python's own exit code, 1, means a complete table
+        return crash.report(problem)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 import argparse
 import logging
-import os
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from iicl.interpretations import INTERPRETATIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, or 2 where the input cannot be used."""
+    """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash."""
     parser = _Parser(prog="iicl", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
@@ -33,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"iicl {parsed.command}: stopped; run it again to go on", file=sys.stderr)
         return 130
+    except Exception as error:
+        traceback.print_exception(error)
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"iicl {parsed.command}: crashed: {words[:300]}", file=sys.stderr)
+        return 5
     return 0
 
 
@@ -54,7 +59,7 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--short-side", type=int, default=defaults.short_side)
     parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
     parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, help="processes; default: one per processor core")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--verify",
@@ -85,6 +90,8 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _prepare(parsed: argparse.Namespace) -> None:
+    from joblib import cpu_count
+
     from iicl.data import datasets
     from iicl.data.prepare import assemble, prepare, prepare_part
 
@@ -94,6 +101,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
     preparation = config.Preparation(
         short_side=parsed.short_side, max_fps=parsed.max_fps, max_seconds=parsed.max_seconds
     )
+    workers = cpu_count() if parsed.workers is None else parsed.workers
     with _progress(f"preparing {corpus}") as advance:
         if parsed.part:
             part, num_parts = parsed.part
@@ -102,7 +110,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
                 part=part - 1,
                 num_parts=num_parts,
                 preparation=preparation,
-                num_workers=parsed.workers,
+                num_workers=workers,
                 progress=advance,
             )
         elif parsed.assemble:
@@ -112,7 +120,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
                 *where,
                 corpus=corpus,
                 preparation=preparation,
-                num_workers=parsed.workers,
+                num_workers=workers,
                 progress=advance,
                 verify=parsed.verify,
             ).items
@@ -141,21 +149,24 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, help="root to write the official layout to")
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, help="processes; default: one per processor core")
     parser.add_argument("--contact-sheet", type=Path, help="PNG that shows every class")
     parser.set_defaults(run=_generate)
 
 
 def _generate(parsed: argparse.Namespace) -> None:
+    from joblib import cpu_count
+
     from iicl.data.synthetic.write import generate
 
+    workers = cpu_count() if parsed.workers is None else parsed.workers
     with _progress(f"generating {parsed.corpus}") as advance:
         generate(
             parsed.corpus,
             parsed.out,
             num_items=parsed.items,
             seed=parsed.seed,
-            num_workers=parsed.workers,
+            num_workers=workers,
             progress=advance,
         )
     if parsed.contact_sheet:

@@ -89,13 +89,13 @@ def shape(site: SlurmSite, num_tasks: int) -> tuple[int, int]:
 def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, Any]:
     nodes, per_node = shape(site, array.num_tasks)
     gpus = site.gpus_per_node // site.tasks_per_node * per_node
-    more = {"requeue": True} if site.requeue else {"no-requeue": True}
+    more: dict[str, Any] = {**site.sbatch, "requeue" if site.requeue else "no-requeue": True}
     if array.after:
         dependency = {
             "dependency": f"afterok:{':'.join(array.after)}",
             "kill-on-invalid-dep": "yes",
         }
-        more |= dependency  # type: ignore[arg-type]
+        more |= dependency
     variables = {**site.environment, "PYTHONPATH": str(python_path)}
     wanted = {
         "job_name": array.name,
@@ -119,7 +119,8 @@ def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, A
     }
     if site.memory_gib_per_task is not None:
         wanted["mem"] = f"{math.ceil(1024 * site.memory_gib_per_task * per_node)}MB"
-    return {key: value for key, value in wanted.items() if value is not None}
+    given = {key: value for key, value in wanted.items() if value is not None}
+    return {**given, "wckey": site.wckey}  # submitit names one of its own if it is given none
 
 
 def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> str:

@@ -1,8 +1,7 @@
 """Site files: where jobs run, one file per place, strictly read."""
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 SITES = Path(__file__).parent / "sites"
 
 Count = Annotated[int, Field(ge=1)]
+
+_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]*)?")
+# fmt: off
+_DECIDED = frozenset([  # options of sbatch that the suite sets itself
+    "account", "array", "chdir", "constraint", "cpus-per-task", "dependency", "error",
+    "export", "gpus-per-node", "job-name", "kill-on-invalid-dep", "mem", "no-requeue", "nodes",
+    "ntasks", "ntasks-per-node", "open-mode", "output", "partition", "qos", "requeue",
+    "signal", "time", "wait", "wckey", "wrap",
+])
+# fmt: on
 
 
 class _Site(BaseModel):
@@ -47,7 +56,9 @@ class ProcessSite(_Site):
 
     def num_processes(self) -> int:
         """Jobs that run at the same time."""
-        return self.processes or len(os.sched_getaffinity(0))
+        from joblib import cpu_count  # knows a process's affinity and its container's limit
+
+        return self.processes or cpu_count()
 
 
 class SlurmSite(_Site):
@@ -72,6 +83,9 @@ class SlurmSite(_Site):
         parallelism: tasks of one array that run at the same time at most.
         requeue: how often in a row a run may be killed, preempted or timed out without getting
             any further before it counts as failed; 0 requeues nothing.
+        wckey: to charge; sbatch is given none otherwise.
+        sbatch: any other option of sbatch by its long name, such as ``reservation: spring``; true
+            for one without a value.
         setup: lines of shell before Python starts, such as ``module load cuda``.
     """
 
@@ -90,7 +104,21 @@ class SlurmSite(_Site):
     max_array: Count = 1000
     parallelism: Count = 256
     requeue: Annotated[int, Field(ge=0)] = 5
+    wckey: str | None = None
+    sbatch: dict[str, str | int | Literal[True]] = {}
     setup: tuple[str, ...] = Field(default=(), strict=False)
+
+    @field_validator("sbatch")
+    @classmethod
+    def _free(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name, value in options.items():
+            if not re.fullmatch(r"[a-z][a-z-]*", name):
+                raise ValueError(f"{name!r} is no long name of an option of sbatch")
+            if name in _DECIDED:
+                raise ValueError(f"{name!r} is decided by the suite, from the site's other keys")
+            if isinstance(value, str) and not value.isprintable():
+                raise ValueError(f"{name!r} holds a character that does not print")
+        return options
 
     @model_validator(mode="after")
     def _even(self) -> "SlurmSite":
@@ -164,6 +192,21 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
         raise ValueError(f"{path.name}: keys and values are expected")
     keys = [key.value for key, _ in node.value]
+    for scalar in _scalars(node):
+        # YAML 1.1 reads 12:00:00 to the base of 60 and 010 to the base of 8.
+        if scalar.tag.endswith((":int", ":float")) and not _NUMBER.fullmatch(scalar.value):
+            line = scalar.start_mark.line + 1
+            message = f"{scalar.value} is no plain number, such as 720; quote it if it is text"
+            raise ValueError(f"{path.name}: line {line}: {message}")
     if repeated := [key for key in keys if keys.count(key) > 1]:
         raise ValueError(f"{path.name}: {repeated[0]!r} is given twice")
     return data
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """All values and keys below a node."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in child if isinstance(child, tuple) else (child,):
+            yield from _scalars(part)

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import joblib
+
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
@@ -61,7 +63,7 @@ def measure(clips: list[Path], seconds: float) -> dict[str, float]:
             out,
             corpus="size",
             preparation=Preparation(),
-            num_workers=len(os.sched_getaffinity(0)),
+            num_workers=joblib.cpu_count(),
         )
         prepare_seconds = _children_seconds() - before
         items = [item for item in manifest.items if "video" in item.views]

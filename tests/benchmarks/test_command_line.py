@@ -344,3 +344,13 @@ def test_a_killed_process_of_the_generator_is_one_line(
     monkeypatch.setattr("iicl.data.synthetic.write.generate", die)
     with pytest.raises(OSError, match="a process that generated ucf101 was killed"):
         stages.prepare("ucf101", None, {}, {}, tmp_path / "out", 1, lambda done, total: None)
+
+
+def test_a_crash_has_an_exit_code_of_its_own(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("--yes") in (0, 1)
+    for path in checkout.home.runs.glob("retrieval-*/result.json"):
+        path.write_text("[1, 2]")
+    assert checkout.run("--collect") == 5
+    assert capsys.readouterr().err.splitlines()[-1].startswith("crashed: ")

@@ -1,6 +1,7 @@
 """Plots and Figure 3: the same bytes for the same numbers, and the right marks."""
 
 import dataclasses
+from pathlib import Path
 
 import fake_stages
 import pytest
@@ -84,3 +85,16 @@ def test_a_table_s_figure_is_drawn_and_named(checkout: Checkout) -> None:
     assert checkout.run("--yes") == 0
     assert (checkout.folder / "out" / "table2_neighbours.png").read_bytes().startswith(PNG)
     assert "(table2_neighbours.png)" in (checkout.folder / "out" / "table2.md").read_text()
+
+
+@pytest.mark.parametrize("label", ["cost: $5 and $x_{", "$\\frac{", "a_b^c \\"])
+def test_no_label_is_read_as_mathematics(label: str, tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text("{}")
+    neighbours = fake_stages.neighbours(tmp_path)
+    neighbours.ids = [label] * 3
+    neighbours.labels = [[label]] * 3
+    assert figure.draw(neighbours).startswith(PNG)
+    for shown in (sample(), over_an_axis()):
+        rows = tuple(dataclasses.replace(row, label=label) for row in shown.rows)
+        columns = tuple(dataclasses.replace(column, label=label) for column in shown.columns)
+        assert plot.draw(dataclasses.replace(shown, rows=rows, columns=columns)).startswith(PNG)

@@ -172,3 +172,14 @@ def test_a_job_that_slurm_would_not_show_is_not_taken_for_gone(
     hidden = ("UNKNOWN", f"a job of {user}, which is hidden from me")
     assert Queue("me").state("fake", user, "1") == hidden
     assert Queue("me").state("fake", "me", "1") is None
+
+
+def test_a_site_may_name_a_wckey_and_any_other_option() -> None:
+    site = SMALL.model_copy(
+        update={"wckey": "mine", "sbatch": {"reservation": "spring term", "exclusive": True}}
+    )
+    text = scheduler.script(array(1), site, Path("/home/jobs"), Path("/home/code"))
+    for line in ("--wckey=mine", "--reservation='spring term'", "--exclusive"):
+        assert f"#SBATCH {line}\n" in text
+    text = scheduler.script(array(1), SMALL, Path("/home/jobs"), Path("/home/code"))
+    assert "wckey" not in text

@@ -19,7 +19,6 @@
 #SBATCH --requeue
 #SBATCH --signal=USR2@100
 #SBATCH --time=90
-#SBATCH --wckey=submitit
 
 # setup
 export NCCL_DEBUG=WARN

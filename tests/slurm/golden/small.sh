@@ -10,7 +10,6 @@
 #SBATCH --output=/home/jobs/%j_0_log.out
 #SBATCH --signal=USR2@30
 #SBATCH --time=5
-#SBATCH --wckey=submitit
 
 # setup
 export PYTHONPATH=/home/code

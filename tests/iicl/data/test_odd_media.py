@@ -1,0 +1,214 @@
+"""Files as they come: each is kept right, or what is missing of it is said."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from iicl.config import Preparation
+from iicl.data.manifest import UnusableSource
+from iicl.data.transcode import Transcoded, transcode
+
+SMALL = Preparation(short_side=32)
+EVENT = 2.0
+
+
+def decode(packets: list[bytes]) -> np.ndarray:
+    """(frames, H, W, 3) of everything, in one go."""
+    codec = av.CodecContext.create("h264", "r")
+    frames = [frame for packet in packets for frame in codec.decode(av.Packet(packet))]
+    frames += codec.decode(None)
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+
+
+def flash(time: float) -> np.ndarray:
+    return np.full((48, 64, 3), 250 if EVENT - 1e-6 <= time < EVENT + 0.2 else 10, np.uint8)
+
+
+def click(times: np.ndarray) -> np.ndarray:
+    hum = 0.01 * np.sin(600 * times)
+    return np.where((times >= EVENT) & (times < EVENT + 0.01), 0.9, hum)[None]
+
+
+def events(result: Transcoded) -> tuple[float, float]:
+    """When the flash is seen and the click is heard."""
+    assert result.samples is not None
+    bright = decode(result.packets).mean(axis=(1, 2, 3)) > 128
+    loud = np.abs(result.samples.astype(float)) > 8000
+    return float(np.argmax(bright)) / result.fps, float(np.argmax(loud)) / 16_000
+
+
+def restamped(source: Path, target: Path, stamp: Callable[[str, int, float], float]) -> Path:
+    """Copies packets with other stamps: ``stamp(kind, number, seconds)``."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        numbers = dict.fromkeys(streams, 0)
+        for packet in reader.demux():
+            if packet.dts is None:
+                continue
+            index, base = packet.stream.index, float(packet.time_base)
+            time = stamp(packet.stream.type, numbers[index], packet.pts * base)
+            numbers[index] += 1
+            packet.pts = round(time / base)
+            packet.dts = min(packet.dts, packet.pts)  # as containers ask for
+            packet.stream = streams[index]
+            writer.mux(packet)
+    return target
+
+
+@pytest.fixture(scope="module")
+def clip(write_clip: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("odd") / "clip.mkv"
+    return write_clip(path, seconds=4.0, image=flash, sound=click)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "note"),
+    [
+        (lambda kind, n, t: t + 30 * (kind == "video" and n == 20), "without a usable time stamp"),
+        (lambda kind, n, t: t + 30 * (kind == "video" and n >= 70), "clock of the picture leaps"),
+        (lambda kind, n, t: t + 40 * (t >= 3.0), "clock of the picture leaps by +40"),
+        (lambda kind, n, t: 2.4 if kind == "video" and 60 <= n < 64 else t, "without a usable"),
+    ],
+)
+def test_wrong_stamps_are_mended_and_named(
+    clip: Path, tmp_path: Path, stamp: Callable[[str, int, float], float], note: str
+) -> None:
+    result = transcode(restamped(clip, tmp_path / "x.mkv", stamp), SMALL)
+    assert len(result.packets) == pytest.approx(100, abs=1)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
+    assert any(note in line for line in result.notes)
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mpg"])
+def test_joined_recordings_keep_picture_and_sound_together(
+    write_clip: Callable, tmp_path: Path, suffix: str
+) -> None:
+    codec = {"ts": "libx264", "mpg": "mpeg2video"}[suffix]
+    part = write_clip(
+        tmp_path / f"a.{suffix}",
+        seconds=3.0,
+        rate=44_100,
+        image=flash,
+        sound=click,
+        codec=codec,
+        audio_codec="mp2",
+    )
+    joined = tmp_path / f"joined.{suffix}"
+    joined.write_bytes(part.read_bytes() * 2)
+    result = transcode(joined, SMALL)
+    assert result.samples is not None
+    assert len(result.packets) / result.fps == pytest.approx(6.0, abs=0.1)
+    loud = np.flatnonzero(np.abs(result.samples.astype(float)) > 8000) / 16_000
+    bright = np.flatnonzero(decode(result.packets).mean(axis=(1, 2, 3)) > 128) / result.fps
+    assert loud[0] == pytest.approx(bright[0], abs=0.05)
+    assert loud[loud > 3.5][0] == pytest.approx(bright[bright > 3.5][0], abs=0.05)
+
+
+def test_a_pause_shows_the_last_picture_until_the_next(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    times = [n / 25 for n in range(100) if n < 20 or n >= 50]
+    path = write_clip(tmp_path / "x.mkv", times=times, image=flash, sound=click, sound_seconds=4.0)
+    assert events(transcode(path, SMALL)) == pytest.approx((EVENT, EVENT), abs=0.041)
+
+
+@pytest.mark.parametrize(
+    ("sound", "silent"),
+    [
+        (lambda t: np.zeros((2, len(t))), True),
+        (lambda t: np.full((2, len(t)), 0.3), True),
+        (lambda t: np.stack([np.sin(600 * t), -np.sin(600 * t)]) / 2, False),
+    ],
+)
+def test_silence_is_no_sound_and_cancelling_channels_are_no_silence(
+    write_clip: Callable, tmp_path: Path, sound: Callable, silent: bool
+) -> None:
+    result = transcode(write_clip(tmp_path / "x.mkv", channels=2, sound=sound), SMALL)
+    if silent:
+        assert result.samples is None
+        assert result.notes == ["silent: the sound track holds no sound"]
+    else:
+        assert result.samples is not None
+        assert np.abs(result.samples).max() / 32768 == pytest.approx(0.5, abs=0.01)
+        assert "cancel each other" in result.notes[0]
+
+
+def test_samples_that_are_no_numbers_become_zero(tmp_path: Path) -> None:
+    sound = np.sin(np.arange(32_000) / 20).astype("<f4") / 4
+    sound[100:110] = np.nan
+    data = sound.tobytes()
+    head = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt "
+    head += struct.pack("<IHHIIHH", 16, 3, 1, 16_000, 64_000, 4, 32) + b"data"
+    (tmp_path / "x.wav").write_bytes(head + struct.pack("<I", len(data)) + data)
+    result = transcode(tmp_path / "x.wav", SMALL)
+    assert result.samples is not None
+    assert (result.samples[100:110] == 0).all()
+    assert "10 sound samples are no numbers: set to zero" in result.notes
+
+
+def test_sound_of_eight_bits_is_read(tmp_path: Path) -> None:
+    data = (128 + 64 * np.sin(np.arange(32_000) / 20)).astype(np.uint8).tobytes()
+    head = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt "
+    head += struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 16_000, 1, 8) + b"data"
+    (tmp_path / "x.wav").write_bytes(head + struct.pack("<I", len(data)) + data)
+    samples = transcode(tmp_path / "x.wav", SMALL).samples
+    assert samples is not None
+    assert samples.max() / 32768 == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [50_000_000, 1_000_000_000, 3])
+def test_an_absurd_sample_rate_is_refused_at_once(tmp_path: Path, rate: int) -> None:
+    head = b"RIFF" + struct.pack("<I", 36 + 4000) + b"WAVEfmt "
+    head += struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2 % 2**32, 2, 16) + b"data"
+    (tmp_path / "x.wav").write_bytes(head + struct.pack("<I", 4000) + bytes(range(250)) * 16)
+    with pytest.raises(UnusableSource, match=f"{rate} Hz is none of"):
+        transcode(tmp_path / "x.wav", SMALL)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_a_single_picture_is_no_clip(write_clip: Callable, tmp_path: Path, suffix: str) -> None:
+    codec = "mpeg4" if suffix == "avi" else "libx264"
+    path = write_clip(tmp_path / f"x.{suffix}", seconds=0.04, rate=None, codec=codec)
+    with pytest.raises(UnusableSource, match="still image"):
+        transcode(path, SMALL)
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4"])
+def test_a_part_begins_where_asked_whatever_the_key_frames(
+    write_clip: Callable, tmp_path: Path, suffix: str
+) -> None:
+    path = write_clip(
+        tmp_path / f"x.{suffix}",
+        seconds=8.0,
+        rate=44_100,
+        audio_codec="mp2",
+        image=lambda time: np.full((48, 64, 3), round(20 + 25 * time), np.uint8),
+    )
+    result = transcode(path, SMALL, start_seconds=5.0, end_seconds=7.0)
+    brightness = decode(result.packets).mean(axis=(1, 2, 3))
+    assert len(brightness) == 50
+    assert (brightness[[0, -1]] - 20) / 25 == pytest.approx([5.0, 6.96], abs=0.06)
+    beyond = transcode(path, SMALL, start_seconds=5.0, end_seconds=15.0)
+    assert any("of 10.00 s" in note for note in beyond.notes)
+
+
+@pytest.mark.parametrize(
+    "name_and_text",
+    [
+        ("x.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nclip.ts\n#EXT-X-ENDLIST\n"),
+        ("x.txt", "ffconcat version 1.0\nfile clip.mkv\n"),
+        ("x.mp4", ";FFMETADATA1\ntitle=x\n"),
+    ],
+)
+def test_a_playlist_is_not_what_it_names(
+    clip: Path, tmp_path: Path, name_and_text: tuple[str, str]
+) -> None:
+    name, text = name_and_text
+    (tmp_path / "clip.mkv").write_bytes(clip.read_bytes())
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UnusableSource, match=r"playlist|not readable"):
+        transcode(tmp_path / name, SMALL)
