@@ -115,7 +115,7 @@ class Sound:
                 filled[low - first : high - first] = True
         if not filled.any():
             return None
-        if np.ptp(sound[filled]) * 32768 <= _SILENT_STEPS:
+        if np.ptp(np.clip(sound[filled], -1, 1)) * 32768 <= _SILENT_STEPS:
             self.notes.append("silent: the sound track holds no sound")
             return None
         if self._num_invalid:
