@@ -115,8 +115,8 @@ CLIPS = (
     Clip("h264-aac.ts", "libx264", "aac", num_b_frames=2),
     Clip("mpeg2-mp2.ts", "mpeg2video", "mp2", clock_starts=3600.0),
     Clip("joined.ts", "libx264", "aac", change=_twice),
-    Clip("mpeg1-mp2.mpg", "mpeg1video", "mp2"),
-    Clip("joined.mpg", "mpeg1video", "mp2", change=_twice),
+    Clip("mpeg2-mp2.mpg", "mpeg2video", "mp2"),
+    Clip("joined.mpg", "mpeg2video", "mp2", change=_twice),
     Clip("vp8-opus.webm", "libvpx", "libopus", rate=48_000),
     Clip("vp9-opus.webm", "libvpx-vp9", "libopus", rate=48_000),
     Clip("no-duration.webm", "libvpx", "libopus", rate=48_000, options={"live": "1"}),
@@ -137,7 +137,7 @@ CLIPS = (
 
 def write(clip: Clip, path: Path) -> None:
     """Writes the clip's file."""
-    formats = {"ts": "mpegts", "mpg": "mpeg", "m4a": "ipod", "mkv": "matroska"}
+    formats = {"ts": "mpegts", "mpg": "vob", "m4a": "ipod", "mkv": "matroska"}
     options = {"fflags": "+bitexact", **clip.options}
     if clip.clock_starts < 0:
         options["avoid_negative_ts"] = "disabled"
