@@ -16,6 +16,7 @@ EVENT_SECONDS = 1.2
 FLASH_SECONDS = 0.2
 CLICK_SECONDS = 0.02
 SIZE = (48, 64)  # height and width in pixels
+_BLOCK = 1024  # samples in a packet of uncompressed sound
 LAYOUTS = {1: "mono", 2: "stereo", 8: "7.1"}
 
 
@@ -204,10 +205,15 @@ def _sound_packets(clip: Clip, container: av.container.OutputContainer) -> list[
     mono += np.where(click, 0.8 * np.cos(2 * np.pi * 1000 * since), 0)
     gains = np.array(clip.gains or [1.0] * clip.channels)
     samples = np.rint(32767 * mono[:, None] * gains).astype(np.int16)
-    frame = av.AudioFrame.from_ndarray(
-        samples.reshape(1, -1), format="s16", layout=LAYOUTS[clip.channels]
-    )
-    frame.sample_rate = clip.rate
-    frame.time_base = Fraction(1, clip.rate)
-    frame.pts = round((clip.sound_starts + clip.clock_starts) * clip.rate)
-    return [*stream.encode(frame), *stream.encode(None)]
+    packets = []
+    for begin in range(0, len(samples), _BLOCK):
+        frame = av.AudioFrame.from_ndarray(
+            samples[begin : begin + _BLOCK].reshape(1, -1),
+            format="s16",
+            layout=LAYOUTS[clip.channels],
+        )
+        frame.sample_rate = clip.rate
+        frame.time_base = Fraction(1, clip.rate)
+        frame.pts = begin + round((clip.sound_starts + clip.clock_starts) * clip.rate)
+        packets += stream.encode(frame)
+    return packets + stream.encode(None)

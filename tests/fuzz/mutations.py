@@ -182,8 +182,8 @@ def _stamps(change: Callable[[list[int], int, random.Random], list[int]]) -> Cha
 
 
 def _inner(values: list[int], rng: random.Random) -> int:
-    """Number of a stamp that is neither the first nor the last two."""
-    return rng.randrange(1, max(2, len(values) - 2))
+    """Number of a stamp that is neither the first nor the last two, where there are enough."""
+    return min(rng.randrange(1, max(2, len(values) - 2)), len(values) - 1)
 
 
 def _swap_stamps(values: list[int], ticks: int, rng: random.Random) -> list[int]:

@@ -174,9 +174,7 @@ def _is_regular(times: np.ndarray) -> bool:
     return bool((steps > 0).all() and (steps < LONGEST_PAUSE_SECONDS).all())
 
 
-def _length(
-    clip: Clip, keeps_times: bool, picture: Picture, stored: Stored
-) -> Iterator[Verdict]:
+def _length(clip: Clip, keeps_times: bool, picture: Picture, stored: Stored) -> Iterator[Verdict]:
     assert stored.picture is not None
     step = picture.step if picture.step == picture.step else 1 / clip.fps
     lengths = [float(picture.times[-1] - picture.times[0]) + step]
@@ -219,9 +217,7 @@ def _sound_length(reading: Reading, stored: Stored) -> Iterator[Verdict]:
     yield _verdict("sound length", holds, stored.notes_of("audio"), detail)
 
 
-def _step(
-    clip: Clip, keeps_times: bool, reading: Reading, stored: Stored
-) -> Iterator[Verdict]:
+def _step(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> Iterator[Verdict]:
     events = _events(reading.picture, reading.sound, clip)
     if events is None:
         return

@@ -101,9 +101,7 @@ def _pes_packer(prefix: int) -> Callable[[int], bytes]:
         parts = (value >> 30 & 7, value >> 22 & 0xFF, value >> 15 & 0x7F)
         parts += (value >> 7 & 0xFF, value & 0x7F)
         first, second, third, fourth, fifth = parts
-        return bytes(
-            [prefix | first << 1 | 1, second, third << 1 | 1, fourth, fifth << 1 | 1]
-        )
+        return bytes([prefix | first << 1 | 1, second, third << 1 | 1, fourth, fifth << 1 | 1])
 
     return pack
 
