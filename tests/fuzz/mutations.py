@@ -128,7 +128,7 @@ def _join(content: bytes, container: str, rng: random.Random) -> bytes:
 
 
 def _header_field(content: bytes, container: str, rng: random.Random) -> bytes:
-    name, mark, distance, width = rng.choice(_HEADER_FIELDS[container])
+    _, mark, distance, width = rng.choice(_HEADER_FIELDS[container])
     places = [at for at in _places(content, mark) if at + distance + width <= len(content)]
     if not places:
         return content
