@@ -8,16 +8,19 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
 1. *ends*: no file crashes its worker process or hangs it.
 2. *reason*: an item without video or without audio bears a reason. A reason is one line of at most
    500 characters without control characters, and never an exception of Python.
-3. *kept*: if FFmpeg decodes at least 0.5 s of a view without complaint, the item has the view or a
-   note that names it and that FFmpeg does not refute. FFmpeg refutes "no video stream", "no frame
-   decodes", "decoding fails", "not readable", "outside" and the same of sound. FFmpeg refutes that
-   a sound is silent if the sound is not all zeros.
-4. *true*: no note gives the limit of a preparation as the length of the file, unless FFmpeg reads
-   in the header, or decodes, that much.
+3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
+   it. A sound of zeros alone is no sound.
+4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
+   length of a file that neither announces nor holds so much, that calls a sound silent which is not
+   zeros alone, or that ends a sound over 0.3 s before FFmpeg's. Where FFmpeg decodes 0.5 s of the
+   view without complaint, it also refutes that there is no such stream, that nothing or not all of
+   it decodes, that the file is not readable or cannot be sought, and that the part wanted is
+   elsewhere. A refuted note excuses nothing, in no rule.
 5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
    end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
-   out more than 2.5 s, the number of its frames times their median step counts as well. If the
-   mutation changes only stamps or the header, the length of the undamaged clip counts as well.
+   out more than 2.5 s, the stretches between such places, one after the other, count as well, and
+   so does the number of frames times their median step. If the mutation changes only stamps or the
+   header, the length of the undamaged clip counts as well.
 6. *sound length*: a stored sound that ends over 0.25 s before the picture, or over 0.25 s before
    FFmpeg's sound if there is no picture, bears a note that names the sound.
 7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
@@ -37,7 +40,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.fuzz.clips import Clip
-from tests.fuzz.reading import Picture, Reading, Sound
+from tests.fuzz.reading import SAMPLE_RATE, Picture, Reading, Sound
 
 GOOD_SECONDS = 0.5
 MEASURE_SECONDS = 0.02
@@ -46,11 +49,11 @@ LONGEST_PAUSE_SECONDS = 2.5
 
 _CRASH = re.compile(r"decoder (crashes|hangs)")
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
-_REFUTED = {
-    "video": re.compile(r"no (video|picture)|no .*decodes|decod\w+ fails|not readable|outside"),
-    "audio": re.compile(r"no (audio|sound)|no .*decodes|decod\w+ fails|not readable|outside"),
-}
+_LOST = re.compile(
+    r"^no (video|picture|audio|sound)|decod\w+ fails|not readable|outside|cannot seek|^the middle"
+)
 _LENGTHS = re.compile(r"of (\d+\.\d+) s")
+_SOUND_ENDS = re.compile(r"sound ends after (\d+\.\d+) s")
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,6 @@ class Stored:
     def notes(self) -> list[str]:
         """The parts of the reason."""
         return [note for note in self.reason.split("; ") if note]
-
-    def notes_of(self, view: str) -> list[str]:
-        """The notes that name a view."""
-        return [note for note in self.notes if view in _views_named(note)]
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,19 @@ def judge(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> li
     verdicts = [Verdict("ends", "holds"), *_reason(stored)]
     if reading.failure:
         return verdicts
-    verdicts += [*_kept(clip, reading, stored), *_true(reading, stored)]
-    if reading.picture is not None and stored.picture is not None:
-        verdicts += _length(clip, keeps_times, reading.picture, stored)
-    verdicts += _sound_length(reading, stored)
-    verdicts += _step(clip, keeps_times, reading, stored)
-    verdicts += _silence(reading, stored)
+    refuted = [note for note in stored.notes if _is_refuted(note, reading, stored)]
+    verdicts += [Verdict("true", "fails" if refuted else "holds", "; ".join(refuted))]
+    notes = {
+        view: [n for n in stored.notes if n not in refuted and view in _views_named(n)]
+        for view in ("video", "audio")
+    }
+    verdicts += [
+        *_kept(clip, reading, stored, notes),
+        *_length(clip, keeps_times, reading.picture, stored, notes["video"]),
+        *_sound_length(reading, stored, notes["audio"]),
+        *_step(clip, keeps_times, reading, stored, notes),
+        *_silence(reading, stored, notes["audio"]),
+    ]
     return verdicts
 
 
@@ -133,29 +139,49 @@ def _reason(stored: Stored) -> Iterator[Verdict]:
     yield _verdict("reason", holds, [], repr(stored.reason[:200]))
 
 
-def _kept(clip: Clip, reading: Reading, stored: Stored) -> Iterator[Verdict]:
-    damaged = reading.num_complaints > 0
-    picture, sound = reading.picture, reading.sound
-    if picture is not None and len(picture.luma) * _frame(clip, None) >= GOOD_SECONDS:
-        notes = stored.notes_of("video")
-        if not damaged:
-            notes = [note for note in notes if not _REFUTED["video"].search(note)]
-        detail = f"FFmpeg decodes {len(picture.luma)} frames; reason {stored.reason!r}"
-        yield _verdict("kept", stored.picture is not None, notes, detail)
-    if sound is not None and len(sound.times) >= GOOD_SECONDS * 16_000 and sound.peak > 0:
-        notes = stored.notes_of("audio")
-        if not damaged:
-            notes = [note for note in notes if not _REFUTED["audio"].search(note)]
-        notes = [note for note in notes if "silent" not in note]
-        detail = f"FFmpeg decodes {len(sound.times) / 16_000:.2f} s; reason {stored.reason!r}"
-        yield _verdict("kept", stored.sound is not None, notes, detail)
-
-
-def _true(reading: Reading, stored: Stored) -> Iterator[Verdict]:
+def _is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
+    """Whether FFmpeg's reading shows that a note is false."""
+    if _EXCEPTION.search(note):
+        return True
     most = max([reading.announced or 0.0, *_spans(reading)])
-    for text in _LENGTHS.findall(stored.reason):
-        invented = abs(float(text) - stored.longest) < 0.011 and most < stored.longest - 1
-        yield _verdict("true", not invented, [], stored.reason)
+    lengths = [float(text) for text in _LENGTHS.findall(note)]
+    if any(abs(x - stored.longest) < 0.011 for x in lengths) and most < stored.longest - 1:
+        return True
+    if "silent" in note:
+        return reading.sound is not None and reading.sound.peak > 1e-4
+    ends = _SOUND_ENDS.search(note)
+    if ends is not None and reading.num_complaints == 0:
+        return _sound_seconds(reading) > float(ends[1]) + SOUND_SECONDS + 0.05
+    if reading.num_complaints or not _LOST.search(note):
+        return False
+    return _is_good(reading, _views_named(note))
+
+
+def _is_good(reading: Reading, views: set[str]) -> bool:
+    """Whether FFmpeg decodes enough of all of the views."""
+    picture, sound = reading.picture, reading.sound
+    seconds = {
+        "video": 0.0 if picture is None else len(picture.times) * min(picture.step, 0.1),
+        "audio": 0.0 if sound is None or sound.peak == 0 else len(sound.times) / SAMPLE_RATE,
+    }
+    return all(seconds[view] >= GOOD_SECONDS for view in views)
+
+
+def _sound_seconds(reading: Reading) -> float:
+    """How much sound FFmpeg decodes from the first frame on."""
+    if reading.sound is None:
+        return 0.0
+    begin = reading.picture.times[0] if reading.picture is not None else -np.inf
+    return float((reading.sound.times >= begin).sum()) / SAMPLE_RATE
+
+
+def _kept(
+    clip: Clip, reading: Reading, stored: Stored, notes: dict[str, list[str]]
+) -> Iterator[Verdict]:
+    for view, kept in (("video", stored.picture), ("audio", stored.sound)):
+        if _is_good(reading, {view}):
+            detail = f"FFmpeg decodes the {view}; reason {stored.reason!r}"
+            yield _verdict("kept", kept is not None, notes[view], detail)
 
 
 def _spans(reading: Reading) -> list[float]:
@@ -179,7 +205,7 @@ def _length(clip: Clip, keeps_times: bool, picture: Picture, stored: Stored) -> 
     step = picture.step if picture.step == picture.step else 1 / clip.fps
     lengths = [float(picture.times[-1] - picture.times[0]) + step]
     if not _is_regular(picture.times):
-        lengths += [len(picture.times) * step]
+        lengths += [len(picture.times) * step, _stretches_seconds(picture.times, step)]
     if keeps_times:
         lengths += [true_seconds(clip)]
     lengths = [min(length, stored.longest) for length in lengths]
@@ -187,9 +213,15 @@ def _length(clip: Clip, keeps_times: bool, picture: Picture, stored: Stored) -> 
     frame = _frame(clip, picture)
     holds = any(abs(length - expected) <= frame + 1e-3 for expected in lengths)
     expected = " or ".join(f"{value:.2f}" for value in lengths)
-    notes = stored.notes_of("video")
     detail = f"stored {length:.2f} s, expected {expected} s; reason {stored.reason!r}"
     yield _verdict("length", holds, notes, detail)
+
+
+def _stretches_seconds(times: np.ndarray, step: float) -> float:
+    """Length of all stretches within which the time stamps rise as they should."""
+    steps = np.diff(times)
+    breaks = ~((steps > 0) & (steps < LONGEST_PAUSE_SECONDS))
+    return float(steps[~breaks].sum() + step * (1 + breaks.sum()))
 
 
 def true_seconds(clip: Clip) -> float:
@@ -202,19 +234,19 @@ def _stored_seconds(picture: Picture) -> float:
     return len(picture.times) * (picture.times[1] if len(picture.times) > 1 else 0.04)
 
 
-def _sound_length(reading: Reading, stored: Stored) -> Iterator[Verdict]:
+def _sound_length(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Verdict]:
     if stored.sound is None:
         return
-    length = len(stored.sound.times) / 16_000
+    length = len(stored.sound.times) / SAMPLE_RATE
     if stored.picture is not None:
         expected = _stored_seconds(stored.picture)
     elif reading.sound is not None:
-        expected = min(len(reading.sound.times) / 16_000, stored.longest)
+        expected = min(len(reading.sound.times) / SAMPLE_RATE, stored.longest)
     else:
         return
     holds = expected - length <= SOUND_SECONDS + 0.01
     detail = f"sound of {length:.2f} s, expected {expected:.2f} s; reason {stored.reason!r}"
-    yield _verdict("sound length", holds, stored.notes_of("audio"), detail)
+    yield _verdict("sound length", holds, notes, detail)
 
 
 def _step(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> Iterator[Verdict]:
@@ -222,9 +254,10 @@ def _step(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> It
     if events is None:
         return
     frame = _frame(clip, reading.picture)
-    notes = stored.notes_of("video") + stored.notes_of("audio")
+    views = [view for view, codec in (("video", clip.video), ("audio", clip.audio)) if codec]
+    notes = [note for view in views for note in notes_by_view[view]]
     has_both = stored.picture is not None and stored.sound is not None
-    if clip.video and clip.audio and not has_both:
+    if (len(views) == 2 and not has_both) or (stored.picture is None and stored.sound is None):
         return  # the rule "kept" speaks of a view that is lost
     got = _events(stored.picture, stored.sound, clip)
     if got is None or len(got) != len(events):
@@ -259,10 +292,9 @@ def true_events(clip: Clip) -> np.ndarray:
     return np.array([0.0 if clip.video and clip.audio else 1.2])
 
 
-def _silence(reading: Reading, stored: Stored) -> Iterator[Verdict]:
+def _silence(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Verdict]:
     if reading.sound is None or stored.sound is None:
         return
-    notes = stored.notes_of("audio")
     if reading.sound.peak == 0:
         yield _verdict("silence", False, [], f"zeros are a view; reason {stored.reason!r}")
     elif len(reading.sound.clicks()):
