@@ -200,8 +200,11 @@ def _is_regular(times: np.ndarray) -> bool:
     return bool((steps > 0).all() and (steps < LONGEST_PAUSE_SECONDS).all())
 
 
-def _length(clip: Clip, keeps_times: bool, picture: Picture, stored: Stored) -> Iterator[Verdict]:
-    assert stored.picture is not None
+def _length(
+    clip: Clip, keeps_times: bool, picture: Picture | None, stored: Stored, notes: list[str]
+) -> Iterator[Verdict]:
+    if picture is None or stored.picture is None:
+        return
     step = picture.step if picture.step == picture.step else 1 / clip.fps
     lengths = [float(picture.times[-1] - picture.times[0]) + step]
     if not _is_regular(picture.times):
@@ -249,7 +252,13 @@ def _sound_length(reading: Reading, stored: Stored, notes: list[str]) -> Iterato
     yield _verdict("sound length", holds, notes, detail)
 
 
-def _step(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> Iterator[Verdict]:
+def _step(
+    clip: Clip,
+    keeps_times: bool,
+    reading: Reading,
+    stored: Stored,
+    notes_by_view: dict[str, list[str]],
+) -> Iterator[Verdict]:
     events = _events(reading.picture, reading.sound, clip)
     if events is None:
         return
