@@ -13,9 +13,9 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
 4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
    length of a file that neither announces nor holds so much, that calls a sound silent which is not
    zeros alone, or that ends a sound over 0.3 s before FFmpeg's. Where FFmpeg decodes 0.5 s of the
-   view without complaint, it also refutes that there is no such stream, that nothing or not all of
-   it decodes, that the file is not readable or cannot be sought, and that the part wanted is
-   elsewhere. A refuted note excuses nothing, in no rule.
+   view, it also refutes that there is no such stream, that nothing of it decodes, that the file is
+   not readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it
+   fails to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
 5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
    end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
    out more than 2.5 s, the stretches between such places, one after the other, count as well, and
@@ -26,7 +26,7 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
 7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
    as many of both, and each click is as far behind its flash as FFmpeg's or as the undamaged
    clip's, within a frame and 0.02 s, by which codecs and the measurement smear a click. Otherwise a
-   note names one of the two. An item of one view alone is measured from its first frame or sample.
+   note names one of the two; that a view ends early is no reason to be out of step. An item of one view alone is measured from its first frame or sample.
 8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
    hears is not stored without it, unless a note names the sound.
 
@@ -49,9 +49,10 @@ LONGEST_PAUSE_SECONDS = 2.5
 
 _CRASH = re.compile(r"decoder (crashes|hangs)")
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
-_LOST = re.compile(
-    r"^no (video|picture|audio|sound)|decod\w+ fails|not readable|outside|cannot seek|^the middle"
+_ABSENT = re.compile(
+    r"^no (video|picture|audio|sound)|not readable|outside|cannot seek|^the middle"
 )
+_FAILS = re.compile(r"decod\w+ fails")
 _LENGTHS = re.compile(r"of (\d+\.\d+) s")
 _SOUND_ENDS = re.compile(r"sound ends after (\d+\.\d+) s")
 
@@ -150,21 +151,22 @@ def _is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
     if "silent" in note:
         return reading.sound is not None and reading.sound.peak > 1e-4
     ends = _SOUND_ENDS.search(note)
-    if ends is not None and reading.num_complaints == 0:
+    if ends is not None:
         return _sound_seconds(reading) > float(ends[1]) + SOUND_SECONDS + 0.05
-    if reading.num_complaints or not _LOST.search(note):
+    clean = reading.num_complaints == 0
+    if not _ABSENT.search(note) and not (clean and _FAILS.search(note)):
         return False
-    return _is_good(reading, _views_named(note))
+    return any(_is_good(reading, view) for view in _views_named(note))
 
 
-def _is_good(reading: Reading, views: set[str]) -> bool:
-    """Whether FFmpeg decodes enough of all of the views."""
+def _is_good(reading: Reading, view: str) -> bool:
+    """Whether FFmpeg decodes enough of a view."""
     picture, sound = reading.picture, reading.sound
     seconds = {
         "video": 0.0 if picture is None else len(picture.times) * min(picture.step, 0.1),
         "audio": 0.0 if sound is None or sound.peak == 0 else len(sound.times) / SAMPLE_RATE,
     }
-    return all(seconds[view] >= GOOD_SECONDS for view in views)
+    return seconds[view] >= GOOD_SECONDS
 
 
 def _sound_seconds(reading: Reading) -> float:
@@ -179,7 +181,7 @@ def _kept(
     clip: Clip, reading: Reading, stored: Stored, notes: dict[str, list[str]]
 ) -> Iterator[Verdict]:
     for view, kept in (("video", stored.picture), ("audio", stored.sound)):
-        if _is_good(reading, {view}):
+        if _is_good(reading, view):
             detail = f"FFmpeg decodes the {view}; reason {stored.reason!r}"
             yield _verdict("kept", kept is not None, notes[view], detail)
 
@@ -277,6 +279,7 @@ def _step(
     if keeps_times and not holds:
         holds = bool((np.abs(got - true_events(clip)) <= tolerance).all())
     detail = f"click - flash {np.round(got, 3)}, FFmpeg {np.round(events, 3)}: {stored.reason!r}"
+    notes = [note for note in notes if "ends after" not in note]
     yield _verdict("step", holds, notes, detail)
 
 
