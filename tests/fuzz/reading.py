@@ -21,7 +21,7 @@ _WINDOW = SAMPLE_RATE // 200  # samples over which loudness is measured: 5 ms
 
 _FRAME = re.compile(r"pts_time:(\S+)\s+lavfi\.signalstats\.YAVG=(\S+)")
 _BLOCK = re.compile(r"pts_time:(\S+)\s+lavfi\.astats\.Overall\.Number_of_samples=(\S+)")
-_COMPLAINT = re.compile(rb"(?mi)^\[[a-z0-9_,:/]+ @ .*(?:error|invalid|corrupt)")
+_COMPLAINT = re.compile(rb"(?mi)^\[[^]\n]+ @ [^]\n]+\].*(?:error|invalid|corrupt)")
 _DURATION = re.compile(rb"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
 
 

@@ -24,9 +24,11 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
 6. *sound length*: a stored sound that ends over 0.25 s before the picture, or over 0.25 s before
    FFmpeg's sound if there is no picture, bears a note that names the sound.
 7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
-   as many of both, and each click is as far behind its flash as FFmpeg's or as the undamaged
-   clip's, within a frame and 0.02 s, by which codecs and the measurement smear a click. Otherwise a
-   note names one of the two; that a view ends early is no reason to be out of step. An item of one view alone is measured from its first frame or sample.
+   as many of both, and each click is as far behind its flash as FFmpeg's or, if the mutation
+   changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
+   and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
+   one ends early is no reason to be out of step. An item of one view alone is measured from its
+   first frame or sample.
 8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
    hears is not stored without it, unless a note names the sound.
 
