@@ -17,6 +17,8 @@ FLASH_SECONDS = 0.2
 CLICK_SECONDS = 0.02
 SIZE = (48, 64)  # height and width in pixels
 _BLOCK = 1024  # samples in a packet of uncompressed sound
+# Names of FFmpeg for containers whose files end otherwise.
+FORMATS = {"ts": "mpegts", "mpg": "vob", "m4a": "ipod", "mkv": "matroska"}
 LAYOUTS = {1: "mono", 2: "stereo", 8: "7.1"}
 
 
@@ -36,6 +38,7 @@ class Clip:
         picture_starts: seconds at which the picture begins.
         sound_starts: seconds at which the sound begins.
         clock_starts: seconds that are added to all time stamps.
+        last_seconds: that the file says its last frame lasts; 0 for as long as the others.
         num_b_frames: at most between two others.
         gop: frames from one key frame to the next.
         options: of the container.
@@ -54,6 +57,7 @@ class Clip:
     picture_starts: float = 0.0
     sound_starts: float = 0.0
     clock_starts: float = 0.0
+    last_seconds: float = 0.0
     num_b_frames: int = 0
     gop: int = 12
     options: dict[str, str] = field(default_factory=dict)
@@ -64,6 +68,11 @@ class Clip:
     def container(self) -> str:
         """The ending of the file's name."""
         return self.name.rsplit(".", 1)[1]
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the file is there twice, one behind the other."""
+        return self.change is _twice
 
 
 def _twice(content: bytes) -> bytes:
@@ -101,6 +110,7 @@ CLIPS = (
     Clip("mirrored.mp4", "libx264", "aac", change=_with_matrix(-1, 0, 0, 1)),
     Clip("turned.mp4", "libx264", "aac", change=_with_matrix(0, 1, -1, 0)),
     Clip("negative.mp4", "libx264", "aac", num_b_frames=2, clock_starts=-0.4),
+    Clip("long-last-frame.mp4", "libx264", "aac", last_seconds=20.0),
     Clip("prores.mov", "prores_ks", "pcm_s16le"),
     Clip("mjpeg.mov", "mjpeg", "pcm_s16be", fps=15),
     Clip("h264-opus.mkv", "libx264", "libopus", rate=48_000, num_b_frames=2),
@@ -138,11 +148,10 @@ CLIPS = (
 
 def write(clip: Clip, path: Path) -> None:
     """Writes the clip's file."""
-    formats = {"ts": "mpegts", "mpg": "vob", "m4a": "ipod", "mkv": "matroska"}
     options = {"fflags": "+bitexact", **clip.options}
     if clip.clock_starts < 0:
         options["avoid_negative_ts"] = "disabled"
-    kind = formats.get(clip.container, clip.container)
+    kind = FORMATS.get(clip.container, clip.container)
     with av.open(str(path), "w", format=kind, options=options) as container:
         packets = []
         if clip.video:
@@ -180,7 +189,10 @@ def _picture_packets(clip: Clip, container: av.container.OutputContainer) -> lis
         frame.time_base = Fraction(1, clip.fps)
         frame.pts = number + round(clip.clock_starts * clip.fps)
         packets += stream.encode(frame)
-    return packets + stream.encode(None)
+    packets += stream.encode(None)
+    if clip.last_seconds:
+        packets[-1].duration = round(clip.last_seconds / packets[-1].time_base)
+    return packets
 
 
 def _picture(time: float) -> np.ndarray:

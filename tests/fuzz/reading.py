@@ -16,6 +16,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 SAMPLE_RATE = 16_000
 LONGEST_SECONDS = 60  # that FFmpeg may take for one file
+_FULL_SCALE = 0.5**0.5  # what FFmpeg makes of a full-scale mono sample in each of two channels
 _LUMA = "lavfi.signalstats.YAVG"
 _WINDOW = SAMPLE_RATE // 200  # samples over which loudness is measured: 5 ms
 
@@ -59,12 +60,10 @@ class Sound:
     Attributes:
         samples: (n, channels) float at ``SAMPLE_RATE``; what is not finite is 0.
         times: (n,) seconds of each sample.
-        num_not_finite: samples that are NaN or infinite.
     """
 
     samples: np.ndarray
     times: np.ndarray
-    num_not_finite: int = 0
 
     @property
     def peak(self) -> float:
@@ -197,4 +196,5 @@ def _sound(text: str, content: bytes) -> Sound | None:
     if not length:
         return None
     finite = np.isfinite(samples[:length])
-    return Sound(np.where(finite, samples[:length], 0), stamps[:length], int((~finite).sum()))
+    heard = np.clip(np.where(finite, samples[:length], 0), -_FULL_SCALE, _FULL_SCALE)
+    return Sound(heard, stamps[:length])

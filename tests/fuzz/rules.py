@@ -234,7 +234,7 @@ def _stretches_seconds(times: np.ndarray, step: float) -> float:
 def true_seconds(clip: Clip) -> float:
     """Length of the undamaged clip's picture."""
     once = clip.seconds - max(clip.picture_starts, -clip.clock_starts)
-    return 2 * once if clip.name.startswith("joined") else once
+    return 2 * once if clip.is_joined else once
 
 
 def _stored_seconds(picture: Picture) -> float:

@@ -88,7 +88,7 @@ def make_cases(seeds: Iterable[int], folder: Path) -> list[Case]:
     for seed in seeds:
         rng = random.Random(seed)
         clip = rng.choice(clips.CLIPS)
-        mutation = rng.choice(mutations.applicable(clip.container))
+        mutation = rng.choice(mutations.applicable(clip))
         if clip.name not in originals:
             path = folder / "clips" / clip.name
             clips.write(clip, path)

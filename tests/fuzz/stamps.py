@@ -38,6 +38,7 @@ class Stamp:
 def find(content: bytes, container: str) -> list[Stamp]:
     """All time stamps of a file in the order of its packets; empty if the format has none here."""
     finders = {"mkv": _matroska, "webm": _matroska, "ts": _mpeg, "mpg": _mpeg, "flv": _flash}
+    finders |= {"mp4": _composition, "mov": _composition}
     return list(finders[container](content)) if container in finders else []
 
 
@@ -121,3 +122,17 @@ def _flash(content: bytes) -> Iterator[Stamp]:
 
 def _pack_flash(value: int) -> bytes:
     return (value & 0xFFFFFF).to_bytes(3, "big") + bytes([value >> 24])
+
+
+def _composition(content: bytes) -> Iterator[Stamp]:
+    """MP4's distances from decoding to presentation; files without B-frames have none."""
+    clock = content.find(b"mdhd")
+    begin = content.find(b"ctts")
+    if clock < 0 or begin < 0:
+        return
+    (ticks,) = struct.unpack_from(">I", content, clock + 16)
+    (number,) = struct.unpack_from(">I", content, begin + 8)
+    for offset in range(begin + 16, begin + 12 + 8 * number, 8):
+        (value,) = struct.unpack_from(">i", content, offset)
+        limits = (-(1 << 31), (1 << 31) - 1)
+        yield Stamp(offset, 0, value, ticks, limits, struct.Struct(">i").pack)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz import clips, mutations, stamps
+from tests.fuzz import clips, mutations, run, stamps
 from tests.fuzz.reading import Picture, Reading, Sound, read
 from tests.fuzz.rules import Stored, judge
 
@@ -18,19 +18,24 @@ CLIP = clips.CLIPS[0]
 
 
 @pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Reading:
-    """FFmpeg's of an undamaged clip of 2.4 s with a flash and a click at 1.2 s."""
-    path = tmp_path_factory.mktemp("clip") / CLIP.name
-    clips.write(CLIP, path)
-    return read(path)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the undamaged clip of 2.4 s, with a flash and a click at 1.2 s."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "source" / "fuzz").mkdir(parents=True)
+    return folder
 
 
-def stored_as_read(reading: Reading) -> Stored:
-    """An item that is all that FFmpeg reads."""
-    assert reading.picture is not None
-    assert reading.sound is not None
-    mono = reading.sound.samples.mean(axis=1, keepdims=True)
-    return Stored("", reading.picture, Sound(mono, reading.sound.times), 100.0)
+@pytest.fixture(scope="module")
+def item(folder: Path) -> Stored:
+    """What the preparation stores of the undamaged clip."""
+    corpus, _ = run.prepare_cases(folder)
+    return run.read_stored(corpus, 0)
+
+
+@pytest.fixture(scope="module")
+def reading(folder: Path, item: Stored) -> Reading:
+    """FFmpeg's of the undamaged clip."""
+    return read(folder / "source" / "fuzz" / "undamaged.mp4")
 
 
 def failing_rules(reading: Reading, stored: Stored) -> set[str]:
@@ -51,13 +56,14 @@ def test_ffmpeg_reads_what_the_clip_holds(reading: Reading) -> None:
     assert reading.sound.clicks() == pytest.approx([1.2], abs=0.006)
 
 
-def test_an_item_like_the_reading_passes(reading: Reading) -> None:
-    assert failing_rules(reading, stored_as_read(reading)) == set()
+def test_an_undamaged_item_passes(reading: Reading, item: Stored) -> None:
+    assert failing_rules(reading, item) == set()
 
 
 @pytest.mark.parametrize("frames", [3, -3])
-def test_sound_that_is_shifted_by_three_frames_fails(reading: Reading, frames: int) -> None:
-    item = stored_as_read(reading)
+def test_sound_that_is_shifted_by_three_frames_fails(
+    reading: Reading, item: Stored, frames: int
+) -> None:
     assert item.sound is not None
     shifted = dataclasses.replace(item, sound=late(item.sound, frames / 25))
     assert failing_rules(reading, shifted) == {"step"}
@@ -65,15 +71,13 @@ def test_sound_that_is_shifted_by_three_frames_fails(reading: Reading, frames: i
     assert failing_rules(reading, excused) == set()
 
 
-def test_a_picture_of_half_the_frames_fails(reading: Reading) -> None:
-    item = stored_as_read(reading)
+def test_a_picture_of_half_the_frames_fails(reading: Reading, item: Stored) -> None:
     assert item.picture is not None
     half = Picture(item.picture.times[:30], item.picture.luma[::2])
     assert failing_rules(reading, dataclasses.replace(item, picture=half)) == {"length", "step"}
 
 
-def test_a_picture_that_stands_still_for_long_fails(reading: Reading) -> None:
-    item = stored_as_read(reading)
+def test_a_picture_that_stands_still_for_long_fails(reading: Reading, item: Stored) -> None:
     assert item.picture is not None
     luma = np.r_[item.picture.luma, np.full(2440, item.picture.luma[-1])]
     frozen = dataclasses.replace(item, picture=Picture(np.arange(2500) / 25, luma))
@@ -94,8 +98,10 @@ def test_a_picture_that_stands_still_for_long_fails(reading: Reading) -> None:
         ("sound changes its rate", set()),
     ],
 )
-def test_lost_sound_needs_a_true_reason(reading: Reading, reason: str, rules: set[str]) -> None:
-    item = dataclasses.replace(stored_as_read(reading), sound=None, reason=reason)
+def test_lost_sound_needs_a_true_reason(
+    reading: Reading, item: Stored, reason: str, rules: set[str]
+) -> None:
+    item = dataclasses.replace(item, sound=None, reason=reason)
     assert failing_rules(reading, item) == rules
 
 
@@ -104,8 +110,7 @@ def test_a_crash_fails_and_a_hang_fails(reading: Reading) -> None:
         assert failing_rules(reading, Stored(reason, None, None, 100.0)) == {"ends"}
 
 
-def test_silence_that_is_stored_as_sound_fails(reading: Reading) -> None:
-    item = stored_as_read(reading)
+def test_silence_that_is_stored_as_sound_fails(reading: Reading, item: Stored) -> None:
     assert item.sound is not None
     silent = Sound(np.zeros_like(item.sound.samples), item.sound.times)
     zeros = dataclasses.replace(item, sound=silent)
@@ -118,7 +123,7 @@ def test_silence_that_is_stored_as_sound_fails(reading: Reading) -> None:
 def test_mutations_are_functions_of_their_seed(clip: clips.Clip, tmp_path: Path) -> None:
     clips.write(clip, tmp_path / clip.name)
     content = (tmp_path / clip.name).read_bytes()
-    for mutation in mutations.applicable(clip.container):
+    for mutation in mutations.applicable(clip):
         first, again = (
             mutation.change(content, clip.container, random.Random(5)) for _ in range(2)
         )
