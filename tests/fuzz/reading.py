@@ -17,6 +17,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 SAMPLE_RATE = 16_000
 LONGEST_SECONDS = 60  # that FFmpeg may take for one file
 _FULL_SCALE = 0.5**0.5  # what FFmpeg makes of a full-scale mono sample in each of two channels
+_WILD = 8.0  # a sample beyond is noise from damaged bytes, as one that is not a number is
 _LUMA = "lavfi.signalstats.YAVG"
 _WINDOW = SAMPLE_RATE // 200  # samples over which loudness is measured: 5 ms
 
@@ -58,7 +59,7 @@ class Sound:
     """Decoded sound.
 
     Attributes:
-        samples: (n, channels) float at ``SAMPLE_RATE``; what is not finite is 0.
+        samples: (n, channels) float at ``SAMPLE_RATE``; 0 for no number or a wild one.
         times: (n,) seconds of each sample.
     """
 
@@ -70,16 +71,25 @@ class Sound:
         """Greatest magnitude of any channel."""
         return float(np.abs(self.samples).max()) if self.samples.size else 0.0
 
-    def clicks(self) -> np.ndarray:
-        """Seconds at which each loud stretch begins; empty if nothing stands out."""
+    @property
+    def is_clear(self) -> bool:
+        """Whether the number of loud stretches does not hang on what is called loud."""
+        return len(self.clicks(0.3)) == len(self.clicks(0.6))
+
+    def clicks(self, loud_from: float = 0.5) -> np.ndarray:
+        """Seconds at which each loud stretch begins; empty if nothing stands out.
+
+        Args:
+            loud_from: level from which sound is loud, as a fraction of the greatest level.
+        """
         num_windows = len(self.samples) // _WINDOW
         if num_windows < 2:
             return np.zeros(0)
-        windows = np.abs(self.samples[: num_windows * _WINDOW]).reshape(num_windows, -1)
-        levels = windows.max(axis=1)
-        if levels.max() < 0.05 or np.median(levels) > 0.2 * levels.max():
+        windows = self.samples[: num_windows * _WINDOW].reshape(num_windows, _WINDOW, -1)
+        levels = np.sqrt((windows**2).mean(axis=1)).max(axis=1)
+        if levels.max() < 0.02 or np.median(levels) > 0.2 * levels.max():
             return np.zeros(0)
-        loud = np.flatnonzero(levels > levels.max() / 2)
+        loud = np.flatnonzero(levels > loud_from * levels.max())
         begins = loud[np.diff(loud, prepend=-100) > 20]  # 100 ms of quiet lie between two clicks
         return self.times[begins * _WINDOW]
 
@@ -195,6 +205,7 @@ def _sound(text: str, content: bytes) -> Sound | None:
     length = min(len(samples), len(stamps))
     if not length:
         return None
-    finite = np.isfinite(samples[:length])
-    heard = np.clip(np.where(finite, samples[:length], 0), -_FULL_SCALE, _FULL_SCALE)
+    with np.errstate(invalid="ignore"):
+        sane = np.abs(samples[:length]) < _WILD
+    heard = np.clip(np.where(sane, samples[:length], 0), -_FULL_SCALE, _FULL_SCALE)
     return Sound(heard, stamps[:length])

@@ -20,14 +20,16 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
    end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
    out more than 2.5 s, the stretches between such places, one after the other, count as well, and
    so does the number of frames times their median step. If the mutation changes only stamps or the
-   header, the length of the undamaged clip counts as well.
+   header, the length of the undamaged clip counts as well; if FFmpeg complains of damage, any
+   length between the undamaged clip's and its own does.
 6. *sound length*: a stored sound that ends over 0.25 s before the picture, or over 0.25 s before
    FFmpeg's sound if there is no picture, bears a note that names the sound.
 7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
    as many of both, and each click is as far behind its flash as FFmpeg's or, if the mutation
    changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
    and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
-   one ends early is no reason to be out of step. An item of one view alone is measured from its
+   one ends early is no reason to be out of step. Sound with noise about half as loud as its loudest
+   click is not compared. An item of one view alone is measured from its
    first frame or sample.
 8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
    hears is not stored without it, unless a note names the sound.
@@ -121,7 +123,7 @@ def judge(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> li
     }
     verdicts += [
         *_kept(clip, reading, stored, notes),
-        *_length(clip, keeps_times, reading.picture, stored, notes["video"]),
+        *_length(clip, keeps_times, reading, stored, notes["video"]),
         *_sound_length(reading, stored, notes["audio"]),
         *_step(clip, keeps_times, reading, stored, notes),
         *_silence(reading, stored, notes["audio"]),
@@ -205,8 +207,9 @@ def _is_regular(times: np.ndarray) -> bool:
 
 
 def _length(
-    clip: Clip, keeps_times: bool, picture: Picture | None, stored: Stored, notes: list[str]
+    clip: Clip, keeps_times: bool, reading: Reading, stored: Stored, notes: list[str]
 ) -> Iterator[Verdict]:
+    picture = reading.picture
     if picture is None or stored.picture is None:
         return
     step = picture.step if picture.step == picture.step else 1 / clip.fps
@@ -219,6 +222,9 @@ def _length(
     length = _stored_seconds(stored.picture)
     frame = _frame(clip, picture)
     holds = any(abs(length - expected) <= frame + 1e-3 for expected in lengths)
+    if reading.num_complaints:
+        limits = [lengths[0], true_seconds(clip)]
+        holds |= min(limits) - frame <= length <= max(limits) + frame
     expected = " or ".join(f"{value:.2f}" for value in lengths)
     detail = f"stored {length:.2f} s, expected {expected} s; reason {stored.reason!r}"
     yield _verdict("length", holds, notes, detail)
@@ -264,7 +270,7 @@ def _step(
     notes_by_view: dict[str, list[str]],
 ) -> Iterator[Verdict]:
     events = _events(reading.picture, reading.sound, clip)
-    if events is None:
+    if events is None or (reading.sound is not None and not reading.sound.is_clear):
         return
     frame = _frame(clip, reading.picture)
     views = [view for view, codec in (("video", clip.video), ("audio", clip.audio)) if codec]
@@ -311,6 +317,6 @@ def _silence(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Ver
         return
     if reading.sound.peak == 0:
         yield _verdict("silence", False, [], f"zeros are a view; reason {stored.reason!r}")
-    elif len(reading.sound.clicks()):
+    elif len(reading.sound.clicks()) and reading.sound.is_clear:
         heard = bool(len(stored.sound.clicks()))
         yield _verdict("silence", heard, notes, f"the click is lost; reason {stored.reason!r}")
