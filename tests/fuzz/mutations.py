@@ -129,19 +129,38 @@ def _join(content: bytes, container: str, rng: random.Random) -> bytes:
     return content + content
 
 
+def _pack(value: float, width: int, container: str) -> bytes:
+    """A header field: a double of 8 bytes, or an integer as wide as said."""
+    if width == 8:
+        return struct.pack(">d", value)
+    order = "little" if container in ("avi", "wav") else "big"
+    return (int(value) & ((1 << 8 * width) - 1)).to_bytes(width, order)
+
+
+def _overwrite(content: bytes, begin: int, packed: bytes) -> bytes:
+    """Writes over what is there, and leaves out what lies behind the end."""
+    return (content[:begin] + packed + content[begin + len(packed) :])[: len(content)]
+
+
 def _header_field(content: bytes, container: str, rng: random.Random) -> bytes:
     _, mark, distance, width = rng.choice(_HEADER_FIELDS[container])
-    places = [at for at in _places(content, mark) if at + distance + width <= len(content)]
+    places = _places(content, mark)
     if not places:
         return content
-    begin = rng.choice(places) + distance
-    value = rng.choice((0, 1, 255, 1 << 15, 5 * 10**7, (1 << 31) - 1, (1 << 32) - 1))
-    if width == 8:
-        packed = struct.pack(">d", rng.choice((0.0, -1.0, 1e-3, 1e7, 3.6e6, 5e7, 1e300)))
-    else:
-        order = "little" if container in ("avi", "wav") else "big"
-        packed = (value & ((1 << 8 * width) - 1)).to_bytes(width, order)
-    return content[:begin] + packed + content[begin + width :]
+    integer = rng.choice((0, 1, 255, 1 << 15, 5 * 10**7, (1 << 31) - 1, (1 << 32) - 1))
+    real = rng.choice((0.0, -1.0, 1e-3, 1e7, 3.6e6, 5e7, 1e300))
+    packed = _pack(real if width == 8 else integer, width, container)
+    return _overwrite(content, rng.choice(places) + distance, packed)
+
+
+def _header_rate(content: bytes, container: str, rng: random.Random) -> bytes:
+    """Overwrites a rate of picture or sound with one that nothing has."""
+    fields = [field for field in _HEADER_FIELDS[container] if field[0] == "rate"]
+    _, mark, distance, width = rng.choice(fields)
+    packed = _pack(rng.choice((1, 5e7, 1e9)), width, container)
+    for at in _places(content, mark):
+        content = _overwrite(content, at + distance, packed)
+    return content
 
 
 def _header_duration(content: bytes, container: str, rng: random.Random) -> bytes:
@@ -149,16 +168,9 @@ def _header_duration(content: bytes, container: str, rng: random.Random) -> byte
     fields = [field for field in _HEADER_FIELDS[container] if field[0] == "duration"]
     for _, mark, distance, width in fields:
         for at in _places(content, mark):
-            begin = at + distance
-            if begin + width > len(content):
-                continue
             seconds = rng.choice((0, 3600, 10**6))
-            if width == 8:
-                packed = struct.pack(">d", 1000.0 * seconds if container != "flv" else seconds)
-            else:
-                order = "little" if container in ("avi", "wav") else "big"
-                packed = min(1000 * seconds, (1 << 31) - 1).to_bytes(width, order)
-            content = content[:begin] + packed + content[begin + width :]
+            value = seconds if container == "flv" else min(1000 * seconds, (1 << 31) - 1)
+            content = _overwrite(content, at + distance, _pack(value, width, container))
     return content
 
 
@@ -273,6 +285,7 @@ MUTATIONS = (
     Mutation("drop in a row", packets.without(packets.in_a_row), False, packets.CONTAINERS, True),
     Mutation("drop key frame", packets.without(packets.key_frame), False, packets.CONTAINERS, True),
     Mutation("header field", _header_field, False, tuple(_HEADER_FIELDS)),
+    Mutation("header rate", _header_rate, False, tuple(_HEADER_FIELDS)),
     Mutation("header duration", _header_duration, True, tuple(_HEADER_FIELDS)),
     Mutation("swap stamps", _stamps(_swap_stamps), True, (*_STAMPED, "mp4")),
     Mutation("equal stamps", _stamps(_equal_stamps), True, (*_STAMPED, "mp4")),
