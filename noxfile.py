@@ -43,6 +43,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Prepare 1,000 mutated media files and compare each with what FFmpeg reads in it."""
+    install(session, "test")
+    session.run("python", "-m", "tests.fuzz.run", *session.posargs, env=THREADS)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
     install(session, "suite", "test", "lint")

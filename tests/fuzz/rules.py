@@ -1,0 +1,321 @@
+"""What a prepared item must show of a mutated file, given what FFmpeg reads in the same file.
+
+A *note* is one part of an item's reason; "; " stands between two. A note names the sound if the
+word "sound" or "audio" is in it, and the picture if "picture", "video" or "frame" is. One with
+neither, such as "ends after 1.00 s of 2.00 s", names both. A *frame* is the longer one of the
+clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts up to a second.
+
+1. *ends*: no file crashes its worker process or hangs it.
+2. *reason*: an item without video or without audio bears a reason. A reason is one line of at most
+   500 characters without control characters, and never an exception of Python.
+3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
+   it. A sound of zeros alone is no sound.
+4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
+   length of a file that neither announces nor holds so much, that calls a sound silent which is not
+   zeros alone, or that ends a sound over 0.3 s before FFmpeg's. Where FFmpeg decodes 0.5 s of the
+   view, it also refutes that there is no such stream, that nothing of it decodes, that the file is
+   not readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it
+   fails to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
+5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
+   end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
+   out more than 2.5 s, the stretches between such places, one after the other, count as well, and
+   so does the number of frames times their median step. If the mutation changes only stamps or the
+   header, the length of the undamaged clip counts as well; if FFmpeg complains of damage, any
+   length between the undamaged clip's and its own does.
+6. *sound length*: a stored sound that ends over 0.25 s before the picture, or over 0.25 s before
+   FFmpeg's sound if there is no picture, bears a note that names the sound.
+7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
+   as many of both, and each click is as far behind its flash as FFmpeg's or, if the mutation
+   changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
+   and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
+   one ends early is no reason to be out of step. Sound with noise about half as loud as its loudest
+   click is not compared. An item of one view is measured from its first frame or sample.
+8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
+   hears is not stored without it, unless a note names the sound.
+
+A rule that a note excuses is counted as excused, so that the report shows how much it compares.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.fuzz.clips import Clip
+from tests.fuzz.reading import SAMPLE_RATE, Picture, Reading, Sound
+
+GOOD_SECONDS = 0.5
+MEASURE_SECONDS = 0.02
+SOUND_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 2.5
+
+_CRASH = re.compile(r"decoder (crashes|hangs)")
+_EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
+_ABSENT = re.compile(
+    r"^no (video|picture|audio|sound)|not readable|outside|cannot seek|^the middle"
+)
+_FAILS = re.compile(r"decod\w+ fails")
+_LENGTHS = re.compile(r"of (\d+\.\d+) s")
+_SOUND_ENDS = re.compile(r"sound ends after (\d+\.\d+) s")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prepared item as it is read back.
+
+    Attributes:
+        reason: of the item.
+        picture: its frames at the times of their grid, or None.
+        sound: at the preparation's rate from time 0 on, or None.
+        longest: seconds; the limit of the preparation.
+    """
+
+    reason: str
+    picture: Picture | None
+    sound: Sound | None
+    longest: float
+
+    @property
+    def notes(self) -> list[str]:
+        """The parts of the reason."""
+        return [note for note in self.reason.split("; ") if note]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule says of one item: "holds", "excused" by a note, or "fails"."""
+
+    rule: str
+    outcome: str
+    detail: str = ""
+
+
+def _views_named(note: str) -> set[str]:
+    named = set()
+    if re.search(r"sound|audio|silent", note):
+        named.add("audio")
+    if re.search(r"picture|video|frame", note):
+        named.add("video")
+    return named or {"video", "audio"}
+
+
+def judge(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> list[Verdict]:
+    """Applies all rules.
+
+    Args:
+        clip: what was mutated.
+        keeps_times: whether its flash, click and length are as they were.
+        reading: FFmpeg's of the mutated file.
+        stored: what the preparation made of the mutated file.
+    """
+    if _CRASH.search(stored.reason):
+        return [Verdict("ends", "fails", stored.reason)]
+    verdicts = [Verdict("ends", "holds"), *_reason(stored)]
+    if reading.failure:
+        return verdicts
+    refuted = [note for note in stored.notes if _is_refuted(note, reading, stored)]
+    verdicts += [Verdict("true", "fails" if refuted else "holds", "; ".join(refuted))]
+    notes = {
+        view: [n for n in stored.notes if n not in refuted and view in _views_named(n)]
+        for view in ("video", "audio")
+    }
+    verdicts += [
+        *_kept(clip, reading, stored, notes),
+        *_length(clip, keeps_times, reading, stored, notes["video"]),
+        *_sound_length(reading, stored, notes["audio"]),
+        *_step(clip, keeps_times, reading, stored, notes),
+        *_silence(reading, stored, notes["audio"]),
+    ]
+    return verdicts
+
+
+def _verdict(rule: str, holds: bool, notes: list[str], detail: str) -> Verdict:
+    if holds:
+        return Verdict(rule, "holds")
+    return Verdict(rule, "excused" if notes else "fails", detail)
+
+
+def _reason(stored: Stored) -> Iterator[Verdict]:
+    lacks = stored.picture is None or stored.sound is None
+    clean = stored.reason.isprintable() and len(stored.reason) <= 500
+    holds = clean and not _EXCEPTION.search(stored.reason) and bool(stored.reason or not lacks)
+    yield _verdict("reason", holds, [], repr(stored.reason[:200]))
+
+
+def _is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
+    """Whether FFmpeg's reading shows that a note is false."""
+    if _EXCEPTION.search(note):
+        return True
+    most = max([reading.announced or 0.0, *_spans(reading)])
+    lengths = [float(text) for text in _LENGTHS.findall(note)]
+    if any(abs(x - stored.longest) < 0.011 for x in lengths) and most < stored.longest - 1:
+        return True
+    if "silent" in note:
+        return reading.sound is not None and reading.sound.peak > 1e-4
+    ends = _SOUND_ENDS.search(note)
+    if ends is not None:
+        return _sound_seconds(reading) > float(ends[1]) + SOUND_SECONDS + 0.05
+    clean = reading.num_complaints == 0
+    if not _ABSENT.search(note) and not (clean and _FAILS.search(note)):
+        return False
+    return any(_is_good(reading, view) for view in _views_named(note))
+
+
+def _is_good(reading: Reading, view: str) -> bool:
+    """Whether FFmpeg decodes enough of a view."""
+    picture, sound = reading.picture, reading.sound
+    seconds = {
+        "video": 0.0 if picture is None else len(picture.times) * min(picture.step, 0.1),
+        "audio": 0.0 if sound is None or sound.peak == 0 else len(sound.times) / SAMPLE_RATE,
+    }
+    return seconds[view] >= GOOD_SECONDS
+
+
+def _sound_seconds(reading: Reading) -> float:
+    """How much sound FFmpeg decodes from the first frame on."""
+    if reading.sound is None:
+        return 0.0
+    begin = reading.picture.times[0] if reading.picture is not None else -np.inf
+    return float((reading.sound.times >= begin).sum()) / SAMPLE_RATE
+
+
+def _kept(
+    clip: Clip, reading: Reading, stored: Stored, notes: dict[str, list[str]]
+) -> Iterator[Verdict]:
+    for view, kept in (("video", stored.picture), ("audio", stored.sound)):
+        if _is_good(reading, view):
+            detail = f"FFmpeg decodes the {view}; reason {stored.reason!r}"
+            yield _verdict("kept", kept is not None, notes[view], detail)
+
+
+def _spans(reading: Reading) -> list[float]:
+    times = [view.times for view in (reading.picture, reading.sound) if view is not None]
+    return [float(np.nanmax(t) - np.nanmin(t)) for t in times if np.isfinite(t).any()]
+
+
+def _frame(clip: Clip, picture: Picture | None) -> float:
+    """Seconds by which two readings may differ."""
+    step = picture.step if picture is not None else float("nan")
+    return max(1 / clip.fps, 1 / 30, min(step, 1.0) if step == step else 0.0)
+
+
+def _is_regular(times: np.ndarray) -> bool:
+    steps = np.diff(times)
+    return bool((steps > 0).all() and (steps < LONGEST_PAUSE_SECONDS).all())
+
+
+def _length(
+    clip: Clip, keeps_times: bool, reading: Reading, stored: Stored, notes: list[str]
+) -> Iterator[Verdict]:
+    picture = reading.picture
+    if picture is None or stored.picture is None:
+        return
+    step = picture.step if picture.step == picture.step else 1 / clip.fps
+    lengths = [float(picture.times[-1] - picture.times[0]) + step]
+    if not _is_regular(picture.times):
+        lengths += [len(picture.times) * step, _stretches_seconds(picture.times, step)]
+    if keeps_times:
+        lengths += [true_seconds(clip)]
+    lengths = [min(length, stored.longest) for length in lengths]
+    length = _stored_seconds(stored.picture)
+    frame = _frame(clip, picture)
+    holds = any(abs(length - expected) <= frame + 1e-3 for expected in lengths)
+    if reading.num_complaints:
+        limits = [lengths[0], true_seconds(clip)]
+        holds |= min(limits) - frame <= length <= max(limits) + frame
+    expected = " or ".join(f"{value:.2f}" for value in lengths)
+    detail = f"stored {length:.2f} s, expected {expected} s; reason {stored.reason!r}"
+    yield _verdict("length", holds, notes, detail)
+
+
+def _stretches_seconds(times: np.ndarray, step: float) -> float:
+    """Length of all stretches within which the time stamps rise as they should."""
+    steps = np.diff(times)
+    breaks = ~((steps > 0) & (steps < LONGEST_PAUSE_SECONDS))
+    return float(steps[~breaks].sum() + step * (1 + breaks.sum()))
+
+
+def true_seconds(clip: Clip) -> float:
+    """Length of the undamaged clip's picture."""
+    once = clip.seconds - max(clip.picture_starts, -clip.clock_starts)
+    return 2 * once if clip.is_joined else once
+
+
+def _stored_seconds(picture: Picture) -> float:
+    return len(picture.times) * (picture.times[1] if len(picture.times) > 1 else 0.04)
+
+
+def _sound_length(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Verdict]:
+    if stored.sound is None:
+        return
+    length = len(stored.sound.times) / SAMPLE_RATE
+    if stored.picture is not None:
+        expected = _stored_seconds(stored.picture)
+    elif reading.sound is not None:
+        expected = min(len(reading.sound.times) / SAMPLE_RATE, stored.longest)
+    else:
+        return
+    holds = expected - length <= SOUND_SECONDS + 0.01
+    detail = f"sound of {length:.2f} s, expected {expected:.2f} s; reason {stored.reason!r}"
+    yield _verdict("sound length", holds, notes, detail)
+
+
+def _step(
+    clip: Clip,
+    keeps_times: bool,
+    reading: Reading,
+    stored: Stored,
+    notes_by_view: dict[str, list[str]],
+) -> Iterator[Verdict]:
+    events = _events(reading.picture, reading.sound, clip)
+    if events is None or (reading.sound is not None and not reading.sound.is_clear):
+        return
+    frame = _frame(clip, reading.picture)
+    views = [view for view, codec in (("video", clip.video), ("audio", clip.audio)) if codec]
+    notes = [note for view in views for note in notes_by_view[view]]
+    has_both = stored.picture is not None and stored.sound is not None
+    if (len(views) == 2 and not has_both) or (stored.picture is None and stored.sound is None):
+        return  # the rule "kept" speaks of a view that is lost
+    got = _events(stored.picture, stored.sound, clip)
+    if got is None or len(got) != len(events):
+        yield _verdict("step", False, notes, f"events {got} for {events}: {stored.reason!r}")
+        return
+    tolerance = frame + MEASURE_SECONDS
+    holds = bool((np.abs(got - events) <= tolerance).all())
+    if keeps_times and not holds:
+        holds = bool((np.abs(got - true_events(clip)) <= tolerance).all())
+    detail = f"click - flash {np.round(got, 3)}, FFmpeg {np.round(events, 3)}: {stored.reason!r}"
+    notes = [note for note in notes if "ends after" not in note]
+    yield _verdict("step", holds, notes, detail)
+
+
+def _events(picture: Picture | None, sound: Sound | None, clip: Clip) -> np.ndarray | None:
+    """Seconds from each flash to its click, or from the start if the clip has one view."""
+    if clip.video and clip.audio:
+        if picture is None or sound is None:
+            return None
+        flashes, clicks = picture.flashes(), sound.clicks()
+        if not len(flashes) or len(flashes) != len(clicks):
+            return None
+        return clicks - flashes
+    view = picture if clip.video else sound
+    if view is None:
+        return None
+    begins = view.flashes() if isinstance(view, Picture) else view.clicks()
+    return begins - view.times[0] if len(begins) else None
+
+
+def true_events(clip: Clip) -> np.ndarray:
+    """What :func:`_events` gives for the undamaged clip."""
+    return np.array([0.0 if clip.video and clip.audio else 1.2])
+
+
+def _silence(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Verdict]:
+    if reading.sound is None or stored.sound is None:
+        return
+    if reading.sound.peak == 0:
+        yield _verdict("silence", False, [], f"zeros are a view; reason {stored.reason!r}")
+    elif len(reading.sound.clicks()) and reading.sound.is_clear:
+        heard = bool(len(stored.sound.clicks()))
+        yield _verdict("silence", heard, notes, f"the click is lost; reason {stored.reason!r}")
