@@ -67,6 +67,7 @@ class Encoder:
             rate = Fraction(25)
         limit = Fraction(preparation.max_fps).limit_denominator(1001)
         self.fps: Fraction = min(rate, limit)
+        self._placed = Orientation()
         self._before: av.VideoFrame | None = None
         self._previous: tuple[float, av.VideoFrame] | None = None
         self._num_encoded = 0
@@ -141,10 +142,11 @@ class Encoder:
             self._num_encoded += 1
 
     def _scale(self, frame: av.VideoFrame) -> av.VideoFrame:
-        placed = orientation(frame)
-        self.turned |= not placed.is_exact
         if self._codec is None:
-            self._open(frame, placed)
+            self._placed = orientation(frame)
+            self.turned = not self._placed.is_exact
+            self._open(frame, self._placed)
+        placed = self._placed
         size = (self.height, self.width) if placed.swaps_sides else (self.width, self.height)
         scaled = self._reformatter.reformat(
             frame,

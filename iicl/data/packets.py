@@ -6,7 +6,7 @@ a part of it can be decoded.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import av
@@ -25,6 +25,8 @@ from iicl.data.clock import (
 
 _SAME_LEAP_SECONDS = 1.0  # two streams whose clocks leap by as much leap together
 _MAX_SECONDS = 1e8  # three years; stamps beyond are none, and floats could not tell frames apart
+_KEPT_BYTES = 1 << 26  # packets of smaller files stay in memory, larger files are read again
+_NONE = float("nan")
 _NEARBY_PACKETS = 500  # between the two places in the file
 
 
@@ -41,6 +43,7 @@ class Track:
         is_timed: some packet bears a stamp.
         leaps: those that were taken out of the clock.
         num_wild: stamps that were taken out.
+        stated: (n,) seconds, as the file has them.
     """
 
     times: Seconds
@@ -51,6 +54,7 @@ class Track:
     is_timed: bool
     leaps: list[Jump] = field(default_factory=list)
     num_wild: int = 0
+    stated: Seconds = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -77,45 +81,65 @@ class Track:
 
 @dataclass
 class _Raw:
-    """Stamps of a stream as they are, in ticks."""
+    """Stamps of a stream as they are, in ticks; NaN where there is none."""
 
     shown: array = field(default_factory=lambda: array("d"))
     decoding: array = field(default_factory=lambda: array("d"))
     durations: array = field(default_factory=lambda: array("d"))
     keys: array = field(default_factory=lambda: array("b"))
+    hidden: array = field(default_factory=lambda: array("b"))
     places: array = field(default_factory=lambda: array("q"))  # among all packets of the file
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look at all packets of a file gives.
+
+    Attributes:
+        tracks: "video" or "audio" -> its packets; streams without a packet are left out.
+        packets: all of them, as they were read; None if they take more memory than is good.
+        stopped: why reading ended before the file did, or empty.
+    """
+
+    tracks: dict[str, Track]
+    packets: list[av.Packet] | None
+    stopped: str
 
 
 def scan(
     container: av.container.InputContainer,
     streams: Sequence[av.stream.Stream],
     decode_order: bool,
-) -> dict[str, Track]:
+) -> Scan:
     """Looks at all packets of a file.
 
     Args:
         container: at its start.
         streams: one of video, one of audio, or one of both; video first.
         decode_order: the container states no presentation times; the decoding times count.
-
-    Returns:
-        "video" or "audio" -> its packets; streams without a packet are left out.
     """
     raw = {stream.index: _Raw() for stream in streams}
-    for place, packet in enumerate(_packets(container, streams)):
-        if is_end(packet):
-            continue
-        base = packet.time_base or packet.stream.time_base
-        seconds = float(base) if base else 0.0
-        held = raw[packet.stream.index]
-        hidden = packet.is_discard
-        held.shown.append(_seconds(None if hidden else packet.pts, seconds))
-        held.decoding.append(_seconds(None if hidden else packet.dts, seconds))
-        held.durations.append(_seconds(packet.duration or None, seconds))
-        held.keys.append(packet.is_keyframe)
-        held.places.append(place)
-    kept = [(stream, raw[stream.index]) for stream in streams if raw[stream.index].shown]
-    return _mended(kept, decode_order)
+    packets: list[av.Packet] = []
+    num_bytes, stopped = 0, ""
+    try:
+        for place, packet in enumerate(container.demux(list(streams))):
+            num_bytes += packet.size
+            if num_bytes <= _KEPT_BYTES:
+                packets.append(packet)
+            if is_end(packet):
+                continue
+            held = raw[packet.stream_index]
+            held.shown.append(_NONE if packet.pts is None else packet.pts)
+            held.decoding.append(_NONE if packet.dts is None else packet.dts)
+            held.durations.append(packet.duration or _NONE)
+            held.keys.append(packet.is_keyframe)
+            held.hidden.append(packet.is_discard)
+            held.places.append(place)
+    except av.error.FFmpegError as error:
+        stopped = error_text(error)
+    read = [(stream, raw[stream.index]) for stream in streams if raw[stream.index].shown]
+    is_kept = num_bytes <= _KEPT_BYTES
+    return Scan(_mended(read, decode_order), packets if is_kept else None, stopped)
 
 
 def is_end(packet: av.Packet) -> bool:
@@ -123,23 +147,16 @@ def is_end(packet: av.Packet) -> bool:
     return packet.size == 0 and packet.dts is None and packet.pts is None
 
 
-def _packets(
-    container: av.container.InputContainer, streams: Sequence[av.stream.Stream]
-) -> Iterator[av.Packet]:
-    packets = container.demux(list(streams))
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            return  # met again, and noted, when the file is decoded
-        if packet is None:
-            return
-        yield packet
+def error_text(error: Exception) -> str:
+    """What an error of FFmpeg says."""
+    return getattr(error, "strerror", None) or str(error)
 
 
-def _seconds(ticks: int | None, tick: float) -> float:
-    seconds = float("nan") if ticks is None else ticks * tick
-    return seconds if abs(seconds) < _MAX_SECONDS else float("nan")
+def _seconds(ticks: array, base: float) -> Seconds:
+    """Times, NaN for those that cannot be."""
+    seconds = np.array(ticks) * base
+    seconds[np.abs(seconds) >= _MAX_SECONDS] = np.nan
+    return seconds
 
 
 def _mended(found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool) -> dict[str, Track]:
@@ -148,8 +165,10 @@ def _mended(found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool) -> d
     jumps: dict[str, list[Jump]] = {}
     places: dict[str, np.ndarray] = {}
     for stream, raw in found:
-        shown, decoding = np.array(raw.shown), np.array(raw.decoding)
-        durations = np.array(raw.durations)
+        base, hidden = float(stream.time_base or 0), np.array(raw.hidden, bool)
+        shown, decoding = _seconds(raw.shown, base), _seconds(raw.decoding, base)
+        shown[hidden] = decoding[hidden] = np.nan
+        durations = _seconds(raw.durations, base)
         step = typical_step(decoding, shown, _stated_step(stream, durations))
         by_decoding = stream.type == "video" and (decode_order or bool(np.isnan(shown).all()))
         stamps = decoding if by_decoding else shown
@@ -163,6 +182,7 @@ def _mended(found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool) -> d
             by_decoding=by_decoding,
             is_timed=not np.isnan(stamps).all(),
             num_wild=int(np.isnan(clean).sum() - np.isnan(stamps).sum()),
+            stated=stamps,
         )
         places[stream.type] = np.array(raw.places)
     stamps_of = {kind: track.times.copy() for kind, track in tracks.items()}

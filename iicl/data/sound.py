@@ -14,6 +14,7 @@ _JITTER_SECONDS = 0.02  # stamps are rounded, to milliseconds or to a frame of a
 _NUM_WITNESSES = 9  # frames whose median tells a shift of the clock from one wrong stamp
 _GAP_SECONDS = 0.1  # of lost sound that is worth a note
 _MAX_RATE = 400_000  # Hz
+_BATCH_VALUES = 1 << 18  # of all channels that are mixed at a time
 # Channels without a common signal sum to the energy of all; below this part they cancel.
 _CANCELLED = 0.05
 # What is stored has 16 bits: rounding and dithering of a silent track make steps of one.
@@ -42,6 +43,9 @@ class Sound:
     def __init__(self) -> None:
         self._rate = 0
         self._blocks: list[_Block] = []
+        self._kind: tuple = ()  # of the frames that wait: type, channels, rate
+        self._waiting: list[tuple[float, np.ndarray]] = []  # (stated, (channels, n))
+        self._num_waiting = 0  # samples of each channel
         self._lead = -1
         self._channel_energy = self._mean_energy = 0.0
         self._num_invalid = 0
@@ -51,7 +55,7 @@ class Sound:
     @property
     def heard(self) -> bool:
         """Whether there was any."""
-        return bool(self._blocks)
+        return bool(self._blocks or self._waiting)
 
     def add(self, frame: av.AudioFrame, time: float | None) -> None:
         """Takes the next frame and its time in seconds; None if it has none.
@@ -63,27 +67,47 @@ class Sound:
             raise UnusableSource(f"a sample rate of {frame.sample_rate} Hz cannot be")
         self._rate = self._rate or frame.sample_rate
         channels = _channels(frame)
+        kind = channels.dtype, len(channels), frame.sample_rate
+        if kind != self._kind or self._num_waiting * len(channels) > _BATCH_VALUES:
+            self._mix_waiting()
+            self._kind = kind
+        self._waiting.append((np.nan if time is None else time * self._rate, channels))
+        self._num_waiting += channels.shape[1]
+
+    def _mix_waiting(self) -> None:
+        """Makes blocks of the frames that wait, which are of one kind, all at a time."""
+        if not self._waiting:
+            return
+        arrays = [array for _, array in self._waiting]
+        channels = _scaled(np.concatenate(arrays, axis=1))
         valid = np.isfinite(channels)
         if not valid.all():
             self._num_invalid += int((~valid).any(axis=0).sum())
             channels = np.where(valid, channels, 0).astype(np.float32)
-        energies = np.square(channels, dtype=np.float64).sum(axis=1)
+        mean = lead = channels[0]
+        if len(channels) > 1:
+            mean, lead = self._measured(channels)
+        ends = np.cumsum([array.shape[1] for array in arrays])[:-1]
+        for (stated, _), *parts in zip(
+            self._waiting, np.split(mean, ends), np.split(lead, ends), strict=True
+        ):
+            if self._kind[2] != self._rate:
+                parts = list(self._converted(np.stack(parts), self._kind[2]))
+            self._blocks.append(_Block(stated, *parts))
+        self._waiting, self._num_waiting = [], 0
+
+    def _measured(self, channels: Floats) -> tuple[Floats, Floats]:
+        """Mean and lead of several channels, whose energies are added up on the way."""
+        energies = np.array([float(np.dot(channel, channel)) for channel in channels])
         if self._lead < 0 and energies.any():
             self._lead = int(energies.argmax())
-        lead = min(max(self._lead, 0), len(channels) - 1)
         mean = channels.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._channel_energy += float(energies.sum()) / len(channels) ** 2
-        self._mean_energy += float(np.square(mean, dtype=np.float64).sum())
-        stated = np.nan if time is None else time * self._rate
-        if frame.sample_rate != self._rate:
-            mean, lead_samples = self._converted(np.stack([mean, channels[lead]]), frame)
-        else:
-            lead_samples = channels[lead]
-        self._blocks.append(_Block(stated, mean, lead_samples))
+        self._mean_energy += float(np.dot(mean, mean))
+        return mean, channels[min(max(self._lead, 0), len(channels) - 1)]
 
-    def _converted(self, samples: Floats, frame: av.AudioFrame) -> Floats:
+    def _converted(self, samples: Floats, rate: int) -> Floats:
         """(2, n) samples of another rate at the rate of the first frame."""
-        rate = frame.sample_rate
         if rate not in self._converters:
             self.notes.append(f"sound changes from {self._rate} to {rate} Hz and is converted")
             self._converters[rate] = av.AudioResampler("fltp", "stereo", self._rate)
@@ -97,6 +121,7 @@ class Sound:
 
         None if there is no sound in that time, or nothing but silence.
         """
+        self._mix_waiting()
         if not self._blocks:
             return None
         blocks = self._mix()
@@ -115,7 +140,8 @@ class Sound:
                 filled[low - first : high - first] = True
         if not filled.any():
             return None
-        if np.ptp(np.clip(sound[filled], -1, 1)) * 32768 <= _SILENT_STEPS:
+        held = sound if filled.all() else sound[filled]
+        if np.ptp(np.clip(held, -1, 1)) * 32768 <= _SILENT_STEPS:
             self.notes.append("silent: the sound track holds no sound")
             return None
         if self._num_invalid:
@@ -176,8 +202,8 @@ def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:
     return notes
 
 
-def _channels(frame: av.AudioFrame) -> Floats:
-    """(channels, n) float32 within -1 to 1."""
+def _channels(frame: av.AudioFrame) -> np.ndarray:
+    """(channels, n) in the type of the frame."""
     if frame.format.is_planar and frame.layout.nb_channels > 2:
         # Frames of many planes crash to_ndarray; interleaved they do not.
         packed = av.AudioResampler(frame.format.packed.name, frame.layout, frame.sample_rate)
@@ -185,6 +211,11 @@ def _channels(frame: av.AudioFrame) -> Floats:
     samples: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
+    return samples
+
+
+def _scaled(samples: np.ndarray) -> Floats:
+    """Samples of any type as float32 within -1 to 1."""
     if samples.dtype == np.uint8:
         return ((samples.astype(np.float32) - 128) / 128).astype(np.float32)
     full = 2.0 ** (8 * samples.dtype.itemsize - 1) if samples.dtype.kind == "i" else 1.0

@@ -12,7 +12,7 @@ import av.error
 import numpy as np
 
 from iicl.data.manifest import UnusableSource
-from iicl.data.packets import Track, is_end, scan
+from iicl.data.packets import Scan, Track, error_text, is_end, scan
 
 _MARGIN_SECONDS = 0.5  # of sound decoded before a cut, so that the codec has settled
 _MAX_PIXELS = 8192 * 4608  # of a frame; some 50 MB each
@@ -39,7 +39,7 @@ def open_source(path: Path) -> av.container.InputContainer:
             options={"protocol_whitelist": "file"},
         )
     except (av.error.FFmpegError, ValueError, UnicodeError) as error:
-        raise UnusableSource(f"not readable as media: {_text(error)}") from None
+        raise UnusableSource(f"not readable as media: {error_text(error)}") from None
 
 
 def _check_file(path: Path) -> None:
@@ -56,9 +56,10 @@ def _check_file(path: Path) -> None:
 
 
 class Source:
-    """The part of a file that is to be kept. The file is read twice: its packets, then its frames.
+    """The part of a file that is to be kept: first all its packets, then the frames of the part.
 
     Args:
+        container: of the file, opened just now; it must stay open.
         path: of the file.
         longest: seconds; of a longer part, the middle is kept.
         start: seconds from the file's start at which the part begins; None for the file's start.
@@ -82,26 +83,34 @@ class Source:
         UnusableSource: if there is nothing to decode, or nothing of the part wanted.
     """
 
-    def __init__(self, path: Path, longest: float, start: float | None, end: float | None) -> None:
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        path: Path,
+        longest: float,
+        start: float | None,
+        end: float | None,
+    ) -> None:
         self._path = path
         self.absent: dict[str, str] = {}
         self.num_packets: Counter[str] = Counter()
         self.num_errors: Counter[str] = Counter()
         self.stopped = ""
-        with open_source(path) as container:
-            streams = self._streams(container)
-            self.tracks = self._scan(container, streams)
-            if not self.tracks:
-                raise UnusableSource("; ".join(self.absent.values()))
-            main = next(stream for stream in streams if stream.type in self.tracks)
-            self.rate = self.aspect = None
-            if isinstance(main, av.VideoStream):
-                self.rate = main.guessed_rate or main.average_rate
-                self.aspect = main.sample_aspect_ratio
-            track = self.tracks[main.type]
-            self.origin = _origin(main, track)
-            length = track.end - self.origin
-            announced = _announced(container, main, self.origin)
+        streams = self._streams(container)
+        self._scan = self._scanned(container, streams)
+        self.tracks = self._scan.tracks
+        if not self.tracks:
+            raise UnusableSource("; ".join(self.absent.values()))
+        main = next(stream for stream in streams if stream.type in self.tracks)
+        self.rate = self.aspect = None
+        if isinstance(main, av.VideoStream):
+            self.rate = main.guessed_rate or main.average_rate
+            self.aspect = main.sample_aspect_ratio
+        track = self.tracks[main.type]
+        self.origin = _origin(main, track)
+        length = track.end - self.origin
+        announced = _announced(container, main, self.origin)
+        self._bases = {s.type: float(s.time_base or 0) for s in streams}
         self.cut_from: float | None = None
         self.low, self.high = self._part(start, end, length, longest)
         whole = max(length, announced or 0.0)
@@ -120,48 +129,49 @@ class Source:
         Yields:
             A frame and its time in seconds; None if its packet has no time.
         """
+        open_kinds = set(self.tracks)
+        number = dict.fromkeys(self.tracks, -1)  # of the packet in its stream
+        first = {kind: self._first_packet(kind) for kind in self.tracks}
+        for packet in self._packets():
+            kind = packet.stream.type
+            if kind not in open_kinds:
+                continue
+            if not is_end(packet):
+                number[kind] += 1
+                # A packet of no bytes says that the last picture stays.
+                if number[kind] < first[kind] or not packet.size:
+                    continue
+                _set_time(packet, self.tracks[kind], number[kind])
+            base = self._bases[kind]
+            for frame in self._decode(packet, kind):
+                stamp = frame.dts if self.tracks[kind].by_decoding else frame.pts
+                time = None if stamp is None else stamp * base
+                if time is not None and time >= self.high:
+                    open_kinds.discard(kind)
+                yield frame, time
+            if not open_kinds:
+                return
+
+    def _packets(self) -> Iterator[av.Packet]:
+        """The packets of the tracks: those that were kept, or else read again."""
+        if self._scan.packets is not None:
+            yield from (p for p in self._scan.packets if p.stream.type in self.tracks)
+            self.stopped = self._scan.stopped
+            return
         with open_source(self._path) as container:
             streams = [s for s in self._streams(container) if s.type in self.tracks]
-            first = {kind: self._first_packet(kind) for kind in self.tracks}
-            open_kinds = set(self.tracks)
-            number: Counter[str] = Counter()
-            packets = container.demux(streams)
-            while open_kinds:
-                try:
-                    packet = next(packets)
-                except StopIteration:
-                    return
-                except av.error.FFmpegError as error:
-                    self.stopped = _text(error)
-                    return
-                kind = packet.stream.type
-                if kind not in open_kinds:
-                    continue
-                if not is_end(packet):
-                    number[kind] += 1
-                    # A packet of no bytes says that the last picture stays.
-                    if number[kind] <= first[kind] or not packet.size:
-                        continue
-                    _set_time(packet, self.tracks[kind], number[kind] - 1)
-                for frame in self._decode(packet):
-                    time = self._time(kind, frame)
-                    if time is not None and time >= self.high:
-                        open_kinds.discard(kind)
-                    yield frame, time
+            try:
+                yield from container.demux(streams)
+            except av.error.FFmpegError as error:
+                self.stopped = error_text(error)
 
-    def _decode(self, packet: av.Packet) -> list[Any]:
-        kind = packet.stream.type
+    def _decode(self, packet: av.Packet, kind: str) -> list[Any]:
         self.num_packets[kind] += packet.size > 0
         try:
             return packet.decode()
         except av.error.FFmpegError:
             self.num_errors[kind] += packet.size > 0
             return []
-
-    def _time(self, kind: str, frame: av.VideoFrame | av.AudioFrame) -> float | None:
-        stamp = frame.dts if self.tracks[kind].by_decoding else frame.pts
-        base = frame.time_base
-        return None if stamp is None or base is None else float(stamp * base)
 
     def _first_packet(self, kind: str) -> int:
         """Where decoding begins, so that the part is whole from its start on."""
@@ -193,15 +203,18 @@ class Source:
             raise UnusableSource("no video stream and no audio stream")
         return streams
 
-    def _scan(self, container: av.container.InputContainer, streams: list[Any]) -> dict[str, Track]:
-        tracks = scan(container, streams, container.format.name == "avi") if streams else {}
+    def _scanned(self, container: av.container.InputContainer, streams: list[Any]) -> Scan:
+        if not streams:
+            raise UnusableSource("; ".join(self.absent.values()))
+        result = scan(container, streams, container.format.name == "avi")
+        tracks = result.tracks
         for stream in streams:
             if stream.type not in tracks:
                 self.absent[stream.type] = f"no {stream.type} in its {stream.type} stream"
         if "video" in tracks and len(tracks["video"]) == 1:
             del tracks["video"]
             self.absent["video"] = "a still image, not a clip: its video is a single picture"
-        return tracks
+        return result
 
     def _part(
         self, start: float | None, end: float | None, length: float, longest: float
@@ -239,7 +252,9 @@ def _undecodable(stream: Any) -> str:
 def _set_time(packet: av.Packet, track: Track, number: int) -> None:
     """Gives a packet its mended time, which its frame will bear."""
     time = track.times[number]
-    base = packet.time_base or packet.stream.time_base
+    if time == track.stated[number]:
+        return  # as stated: decoders shift the time of a packet of which they skip a part
+    base = packet.stream.time_base
     ticks = None if np.isnan(time) or not base else round(float(time) / float(base))
     if track.by_decoding:
         packet.dts = ticks
@@ -267,7 +282,3 @@ def _announced(container: Any, main: Any, origin: float) -> float | None:
     if container.duration is not None and container.duration > 0:
         return (container.start_time or 0) / 1e6 + container.duration / 1e6 - origin
     return None
-
-
-def _text(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

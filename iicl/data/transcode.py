@@ -4,8 +4,6 @@ Time zero of both is the first video frame kept. Nothing here imports torch: it 
 processes that start often.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from iicl.config import Preparation
 from iicl.data.encode import Encoder
 from iicl.data.manifest import UnusableSource
 from iicl.data.sound import Sound
-from iicl.data.source import Source
+from iicl.data.source import Source, open_source
 
 VERSION = 2  # of what is kept of a file; a corpus of another version is prepared anew
 _SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
@@ -66,7 +64,13 @@ def transcode(
     Raises:
         UnusableSource: if neither video nor sound can be had.
     """
-    source = Source(path, preparation.max_seconds, start_seconds, end_seconds)
+    with open_source(path) as container:
+        longest = preparation.max_seconds
+        source = Source(container, path, longest, start_seconds, end_seconds)
+        return _transcoded(source, preparation)
+
+
+def _transcoded(source: Source, preparation: Preparation) -> Transcoded:
     encoder = Encoder(source, preparation) if "video" in source.tracks else None
     sound = Sound()
     _read(source, encoder, sound)
@@ -95,25 +99,25 @@ def _read(source: Source, encoder: Encoder | None, sound: Sound) -> None:
         kind = "video" if isinstance(frame, av.VideoFrame) else "audio"
         if kind in source.absent:
             continue
-        with _blamed_on(source, kind):
+        try:
             if isinstance(frame, av.VideoFrame):
                 assert encoder is not None
                 encoder.add(frame, time)
             else:
                 sound.add(frame, time)
+        except Exception as error:  # whatever a codec comes up with is the file's affair
+            source.absent[kind] = _failure(kind, error)
     if encoder is not None and "video" not in source.absent:
-        with _blamed_on(source, "video"):
+        try:
             encoder.finish()
+        except Exception as error:
+            source.absent["video"] = _failure("video", error)
 
 
-@contextmanager
-def _blamed_on(source: Source, kind: str) -> Iterator[None]:
-    try:
-        yield
-    except UnusableSource as error:
-        source.absent[kind] = f"no {kind}: {error}"
-    except Exception as error:  # whatever a codec comes up with is the file's affair
-        source.absent[kind] = f"no {kind}: decoder fails: {error!r}"
+def _failure(kind: str, error: Exception) -> str:
+    """Why a view is given up."""
+    what = "" if isinstance(error, UnusableSource) else f"decoder fails: {type(error).__name__}: "
+    return f"no {kind}: {what}{' '.join(str(error).split())[:200]}"
 
 
 def _keep_video(source: Source, encoder: Encoder, result: Transcoded) -> None:
