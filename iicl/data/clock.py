@@ -6,7 +6,8 @@ arithmetic on arrays of seconds in the order of the file; NaN means that a packe
 
 A clock that goes back, or a stamp that the packets after it contradict, is a fault. A stamp that
 lies far ahead may be a pause: a screen recorder writes no picture while nothing moves. It is a
-pause if the other stream goes on meanwhile, or if it is short.
+pause if the other stream goes on meanwhile, if it is short, or if the file has one stream and a
+header that says it is as long.
 """
 
 from collections import deque
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 Seconds = NDArray[np.float64]
 T = TypeVar("T")
 
-MAX_PAUSE_SECONDS = 10.0  # a longer one needs another stream that goes on meanwhile
-_REORDER_STEPS = 17  # H.264 and HEVC show a picture at most 16 pictures after they decode it
+MAX_PAUSE_SECONDS = 10.0  # a longer one needs another witness
+REORDER_STEPS = 17  # H.264 and HEVC show a picture at most 16 pictures after they decode it
 _MIN_JUMP_SECONDS = 1.0
 NUM_WITNESSES = 3  # packets that make a clock; fewer far from all others are wild
 _LOOK_AHEAD = 64  # packets looked at to tell a wild stamp from a clock that starts anew
@@ -76,10 +77,10 @@ def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jum
     """
     clean = stamps.copy()
     jumps: list[Jump] = []
-    reach = _REORDER_STEPS * step
+    reach = REORDER_STEPS * step
     present = np.flatnonzero(~np.isnan(stamps))
-    recent: deque[float] = deque(maxlen=_REORDER_STEPS)
-    since_jump = _REORDER_STEPS
+    recent: deque[float] = deque(maxlen=REORDER_STEPS)
+    since_jump = REORDER_STEPS
     for place, index in enumerate(present):
         stamp = float(stamps[index])
         ahead = stamps[present[place + 1 : place + 1 + _LOOK_AHEAD]]
@@ -92,7 +93,7 @@ def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jum
             clean[index] = np.nan
             continue
         elif not -reach <= stamp - max(recent) <= max(reach, _MIN_JUMP_SECONDS):
-            if since_jump < _REORDER_STEPS and abs(stamp - jumps[-1].before) <= reach:
+            if since_jump < REORDER_STEPS and abs(stamp - jumps[-1].before) <= reach:
                 jumps[-1] = replace(jumps[-1], late=(*jumps[-1].late, int(index)))
                 continue
             if not _goes_on(stamp, ahead, max(recent), reach):
@@ -118,19 +119,22 @@ def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
     if stamp > before:
         # Pictures that are shown before it may decode after it. Slides are never close to it.
         behind = np.flatnonzero(ahead < stamp - reach)
-        return not len(behind) or behind[-1] + 1 < min(len(ahead), _REORDER_STEPS)
+        return not len(behind) or behind[-1] + 1 < min(len(ahead), REORDER_STEPS)
     witnesses = ahead[:NUM_WITNESSES]
     near = max(reach, _MIN_JUMP_SECONDS) + reach
     return len(witnesses) > 0 and bool((np.abs(witnesses - stamp) <= near).all())
 
 
-def removable(jumps: list[Jump], num_packets: int, other: Seconds | None) -> list[bool]:
+def removable(
+    jumps: list[Jump], num_packets: int, other: Seconds | None, longest_pause: float
+) -> list[bool]:
     """Which leaps of a stream's clock are faults and no pauses.
 
     Args:
         jumps: of the stream.
         num_packets: of the stream.
         other: (m,) stamps of the other stream; None if there is none.
+        longest_pause: seconds up to which a leap ahead is a pause, whatever the other stream does.
     """
     removed = []
     for jump in jumps:
@@ -141,7 +145,7 @@ def removable(jumps: list[Jump], num_packets: int, other: Seconds | None) -> lis
         else:
             alone = min(jump.index, num_packets - jump.index) < NUM_WITNESSES
             is_wild = other is not None and alone
-            removed.append(is_wild or jump.seconds > MAX_PAUSE_SECONDS)
+            removed.append(is_wild or jump.seconds > longest_pause)
     return removed
 
 

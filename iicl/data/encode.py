@@ -58,7 +58,6 @@ class Encoder:
         self.zero: float | None = None
         self.height = self.width = 0
         self.turned = False
-        self._step, self._end = track.step, track.end
         self._low, self._high = source.low, source.high
         self._preparation = preparation
         self._aspect = source.aspect or Fraction(1)
@@ -67,6 +66,8 @@ class Encoder:
             rate = Fraction(25)
         limit = Fraction(preparation.max_fps).limit_denominator(1001)
         self.fps: Fraction = min(rate, limit)
+        # Slides and such last for many times of the grid: each stays until the next is due.
+        self._step, self._end = min(track.step, 1 / float(self.fps)), source.end
         self._placed = Orientation()
         self._before: av.VideoFrame | None = None
         self._previous: tuple[float, av.VideoFrame] | None = None
@@ -90,7 +91,7 @@ class Encoder:
         if self._previous is None:
             return
         time, frame = self._previous
-        last = self._step
+        last = self._end - time
         if frame.duration and frame.time_base is not None:
             last = float(frame.duration * frame.time_base)
         end = min(time + last, max(self._end, time + self._step))

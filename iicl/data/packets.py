@@ -14,6 +14,7 @@ import av.error
 import numpy as np
 
 from iicl.data.clock import (
+    MAX_PAUSE_SECONDS,
     NUM_WITNESSES,
     Jump,
     Seconds,
@@ -25,6 +26,10 @@ from iicl.data.clock import (
 
 _SAME_LEAP_SECONDS = 1.0  # two streams whose clocks leap by as much leap together
 _MAX_SECONDS = 1e8  # three years; stamps beyond are none, and floats could not tell frames apart
+_PICTURE_SECONDS = (0.0005, 600.0)  # for which a picture may be on screen as a rule
+_MAX_PACKET_SECONDS = 10.0  # that a packet of sound may last as a rule
+_DEFAULT_STEP = 0.04  # seconds between pictures of which nothing is known
+_ENOUGH_SECONDS = 0.5  # of sound by which pictures can be measured
 _KEPT_BYTES = 1 << 26  # packets of smaller files stay in memory, larger files are read again
 _NONE = float("nan")
 _NEARBY_PACKETS = 500  # between the two places in the file
@@ -67,9 +72,11 @@ class Track:
     @property
     def end(self) -> float:
         """Seconds; the latest end of a packet."""
-        if not np.isnan(self.ends).all():
-            return float(np.nanmax(self.ends))
-        return self.begin + len(self.times) * self.step
+        even = self.begin + len(self.times) * self.step
+        known = self.ends[~np.isnan(self.ends)]
+        if 2 * len(known) < len(self.times):
+            return max(even, float(known.max(initial=-np.inf)))
+        return float(known.max())
 
     def packet_before(self, seconds: float, keys_only: bool) -> int:
         """The last packet, or key packet, that is not later; the first one if there is none."""
@@ -110,6 +117,7 @@ def scan(
     container: av.container.InputContainer,
     streams: Sequence[av.stream.Stream],
     decode_order: bool,
+    announced: float | None,
 ) -> Scan:
     """Looks at all packets of a file.
 
@@ -117,6 +125,7 @@ def scan(
         container: at its start.
         streams: one of video, one of audio, or one of both; video first.
         decode_order: the container states no presentation times; the decoding times count.
+        announced: seconds that the header says the file lasts, or None.
     """
     raw = {stream.index: _Raw() for stream in streams}
     packets: list[av.Packet] = []
@@ -139,7 +148,7 @@ def scan(
         stopped = error_text(error)
     read = [(stream, raw[stream.index]) for stream in streams if raw[stream.index].shown]
     is_kept = num_bytes <= _KEPT_BYTES
-    return Scan(_mended(read, decode_order), packets if is_kept else None, stopped)
+    return Scan(_mended(read, decode_order, announced), packets if is_kept else None, stopped)
 
 
 def is_end(packet: av.Packet) -> bool:
@@ -159,7 +168,9 @@ def _seconds(ticks: array, base: float) -> Seconds:
     return seconds
 
 
-def _mended(found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool) -> dict[str, Track]:
+def _mended(
+    found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool, announced: float | None
+) -> dict[str, Track]:
     """Wild stamps and leaps are taken out, the same leaps of both streams alike."""
     tracks: dict[str, Track] = {}
     jumps: dict[str, list[Jump]] = {}
@@ -188,7 +199,10 @@ def _mended(found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool) -> d
     stamps_of = {kind: track.times.copy() for kind, track in tracks.items()}
     for kind, track in tracks.items():
         other = next((stamps for name, stamps in stamps_of.items() if name != kind), None)
-        faults = removable(jumps[kind], len(track), other)
+        longest = MAX_PAUSE_SECONDS
+        if other is None and announced is not None and track.begin + announced + 1 >= track.end:
+            longest = announced
+        faults = removable(jumps[kind], len(track), other, longest)
         track.leaps = [j for j, fault in zip(jumps[kind], faults, strict=True) if fault]
         first = track.leaps[0] if track.leaps else None
         if first is not None and first.index < NUM_WITNESSES and first.seconds > 0:
@@ -215,7 +229,7 @@ def _stated_step(stream: av.stream.Stream, durations: Seconds) -> float:
     if len(known):
         return float(np.median(known))
     rate = getattr(stream, "guessed_rate", None) or getattr(stream, "average_rate", None)
-    return float(1 / rate) if rate and 0.1 <= rate <= 1000 else 0.04
+    return float(1 / rate) if rate and 0.1 <= rate <= 1000 else _DEFAULT_STEP
 
 
 def _leap_together(video: Track, audio: Track, places: dict[str, np.ndarray]) -> None:
@@ -231,15 +245,29 @@ def _leap_together(video: Track, audio: Track, places: dict[str, np.ndarray]) ->
 
 
 def _distrust_absurd_steps(tracks: dict[str, Track]) -> None:
-    """Spreads pictures over the sound if each lasts longer than all of it by their own stamps."""
+    """Forgets the stamps of sound and pictures if by them each lasts for an absurd time.
+
+    For a picture that is longer than all of the sound, or than in any slide show.
+    """
     video, audio = tracks.get("video"), tracks.get("audio")
-    if video is None or audio is None or np.isnan(audio.times).all():
+    if audio is not None and audio.step > _MAX_PACKET_SECONDS:
+        _forget_times(audio, 0.0)
+    if video is None or len(video) <= 2:
         return
-    length = audio.end - audio.begin
-    if length < video.step and len(video) > 2:
-        video.step, video.is_timed, video.leaps = length / len(video), False, []
-        video.times = np.full(len(video), np.nan)
-        video.ends = video.times.copy()
+    length = 0.0 if audio is None or np.isnan(audio.times).all() else audio.end - audio.begin
+    low, high = _PICTURE_SECONDS
+    high = length if length > _ENOUGH_SECONDS else high
+    known = np.sort(video.times[~np.isnan(video.times)])
+    pace = float(known[-1] - known[0]) / (len(known) - 1) if len(known) > 1 else 0.0
+    if pace < low or video.step > high:
+        steps = (video.step, length / len(video), _DEFAULT_STEP)
+        _forget_times(video, next(step for step in steps if low <= step <= high))
+
+
+def _forget_times(track: Track, step: float) -> None:
+    track.step, track.is_timed, track.leaps = step, False, []
+    track.times = np.full(len(track), np.nan)
+    track.ends = track.times.copy()
 
 
 def _bounded_ends(track: Track, others: list[Seconds]) -> Seconds:

@@ -12,6 +12,7 @@ Floats = NDArray[np.float32]
 
 _JITTER_SECONDS = 0.02  # stamps are rounded, to milliseconds or to a frame of a codec
 _NUM_WITNESSES = 9  # frames whose median tells a shift of the clock from one wrong stamp
+_MAX_PACE = 1.25  # of stamps against samples; a header with a wrong rate makes it more
 _GAP_SECONDS = 0.1  # of lost sound that is worth a note
 _MAX_RATE = 400_000  # Hz
 _BATCH_VALUES = 1 << 18  # of all channels that are mixed at a time
@@ -125,7 +126,13 @@ class Sound:
         if not self._blocks:
             return None
         blocks = self._mix()
-        begins = _places([b.stated for b in self._blocks], [len(b) for b in blocks], self._rate)
+        stated = [block.stated for block in self._blocks]
+        lengths = [len(block) for block in blocks]
+        pace = _pace(stated, lengths)
+        if not 1 / _MAX_PACE <= pace <= _MAX_PACE:
+            self.notes.append(f"sound time stamps run {pace:.3g} times as fast as sound: not used")
+            stated[1:] = [np.nan] * (len(stated) - 1)
+        begins = _places(stated, lengths, self._rate)
         first = int(begins[0]) if zero is None else round(zero * self._rate)
         last = max(begin + len(block) for begin, block in zip(begins, blocks, strict=True))
         end = min(first + round(seconds * self._rate), int(last))
@@ -182,6 +189,19 @@ def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.in
                 current = round(float(offsets[index]) if near else coming)
         shift[index:] = current
     return follow + shift
+
+
+def _pace(stated: list[float], lengths: list[int]) -> float:
+    """How many samples the stamps go ahead for one sample: the median over stretches of blocks."""
+    begins = np.concatenate([[0], np.cumsum(lengths[:-1])])
+    known = np.flatnonzero(~np.isnan(stated))
+    stretch = min(16, len(known) - 1)
+    if stretch < 1:
+        return 1.0
+    first, last = known[:-stretch], known[stretch:]
+    stamps = np.array(stated)
+    counted = np.maximum(1, begins[last] - begins[first])
+    return float(np.median((stamps[last] - stamps[first]) / counted))
 
 
 def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:

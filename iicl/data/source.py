@@ -11,17 +11,26 @@ import av
 import av.error
 import numpy as np
 
+from iicl.data.clock import REORDER_STEPS
 from iicl.data.manifest import UnusableSource
 from iicl.data.packets import Scan, Track, error_text, is_end, scan
 
-_MARGIN_SECONDS = 0.5  # of sound decoded before a cut, so that the codec has settled
+_MARGIN_SECONDS = 0.5  # decoded before a cut, so that the codec has settled
 _MAX_PIXELS = 8192 * 4608  # of a frame; some 50 MB each
 _SAMPLE_RATES = (1_000, 400_000)  # Hz; of sound that is taken for sound
 _MAX_CHANNELS = 64
-# These read other files, or draw text: a playlist is not what it names.
-_NO_MEDIA = frozenset(
-    ["tty", "hls", "dash", "imf", "concat", "sdp", "rtsp", "ffmetadata", "webm_dash_manifest"]
+# Formats with a length in their header; for others FFmpeg guesses one from time stamps or bit rate.
+_STATING_LENGTH = frozenset(
+    ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv", "asf", "wav", "flac", "aiff"]
 )
+# These open other files or the network whatever the protocols allowed, or draw text.
+_FOLLOWERS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "tty"}
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(sorted(set(av.formats_available) - _FOLLOWERS)),
+}
+_TEXT_BYTES = 4096  # at the beginning of a file, by which text is known
+_CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\f\r")
 
 
 def open_source(path: Path) -> av.container.InputContainer:
@@ -36,23 +45,37 @@ def open_source(path: Path) -> av.container.InputContainer:
         return av.open(
             f"file:{os.path.abspath(path)}",
             metadata_errors="replace",
-            options={"protocol_whitelist": "file"},
+            container_options=_OPTIONS,
         )
     except (av.error.FFmpegError, ValueError, UnicodeError) as error:
         raise UnusableSource(f"not readable as media: {error_text(error)}") from None
 
 
 def _check_file(path: Path) -> None:
-    """Refuses, in plain words, what FFmpeg would refuse in its own, or wait for."""
+    """Refuses, in plain words, what FFmpeg would refuse in its own, wait for, or follow."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnusableSource("a folder, a pipe or a device, not a file")
         with open(path, "rb") as stream:
-            if not stream.read(1):
-                raise UnusableSource("empty file")
+            beginning = stream.read(_TEXT_BYTES)
     except OSError as error:
         what = "the link leads to no file" if path.is_symlink() else "cannot be opened"
         raise UnusableSource(f"{what}: {error.strerror}") from None
+    if not beginning:
+        raise UnusableSource("empty file")
+    if _is_text(beginning):
+        raise UnusableSource("not readable as media: a playlist or another text")
+
+
+def _is_text(beginning: bytes) -> bool:
+    """Whether a file that begins so is text."""
+    if not _CONTROLS.isdisjoint(beginning) or beginning.startswith(b"YUV4MPEG2 "):
+        return False  # the latter are raw pictures, which may consist of any bytes
+    try:
+        beginning.decode()
+    except UnicodeDecodeError as error:
+        return error.start > _TEXT_BYTES - 4  # the last character is cut in two
+    return True
 
 
 class Source:
@@ -73,6 +96,7 @@ class Source:
         origin: seconds; time stamp of the start of the file.
         low: time stamp in seconds of the start of the part; None: the first frame is.
         high: time stamp in seconds of its end, if the file does not end before.
+        end: time stamp in seconds of the end of the file, as far as it says.
         expected: seconds that the part should last.
         cut_from: seconds of the part before it was cut to its middle; None if it was not.
         num_packets: "video" or "audio" -> packets decoded.
@@ -97,7 +121,8 @@ class Source:
         self.num_errors: Counter[str] = Counter()
         self.stopped = ""
         streams = self._streams(container)
-        self._scan = self._scanned(container, streams)
+        announced = _announced(container, streams[0])
+        self._scan = self._scanned(container, streams, announced)
         self.tracks = self._scan.tracks
         if not self.tracks:
             raise UnusableSource("; ".join(self.absent.values()))
@@ -108,8 +133,12 @@ class Source:
             self.aspect = main.sample_aspect_ratio
         track = self.tracks[main.type]
         self.origin = _origin(main, track)
-        length = track.end - self.origin
-        announced = _announced(container, main, self.origin)
+        ends = [t.end for kind, t in self.tracks.items() if kind != main.type]
+        ends += [] if announced is None else [self.origin + announced]
+        self.end = min(track.end, max(ends, default=track.end))
+        length = self.end - self.origin
+        if length <= 0:  # as good as no stamp can be believed
+            length = len(track) * track.step
         self._bases = {s.type: float(s.time_base or 0) for s in streams}
         self.cut_from: float | None = None
         self.low, self.high = self._part(start, end, length, longest)
@@ -177,17 +206,16 @@ class Source:
         """Where decoding begins, so that the part is whole from its start on."""
         if self.low is None:
             return 0
-        if kind == "audio":
-            return self.tracks[kind].packet_before(self.low - _MARGIN_SECONDS, keys_only=False)
-        return self.tracks[kind].packet_before(self.low, keys_only=True)
+        track = self.tracks[kind]
+        # By its decoding time, a key frame is shown later, behind the pictures that it reorders.
+        late = REORDER_STEPS * track.step if track.by_decoding else 0.0
+        return track.packet_before(self.low - max(_MARGIN_SECONDS, late), kind == "video")
 
     def _streams(self, container: av.container.InputContainer) -> list[Any]:
         """The video and the audio stream, those that can be decoded; of others says why not."""
         name = container.format.name
-        if name.startswith("image2") or name.endswith("_pipe"):
-            raise UnusableSource(f"text or still image ({name}), not a clip")
-        if not _NO_MEDIA.isdisjoint(name.split(",")):
-            raise UnusableSource(f"a playlist or text ({name}), not a clip")
+        if name.endswith("_pipe"):
+            raise UnusableSource(f"a still image ({name}), not a clip")
         streams = []
         for kind in ("video", "audio"):
             stream: Any = container.streams.best(kind)
@@ -199,14 +227,17 @@ class Source:
             else:
                 stream.codec_context.thread_count = 1
                 streams.append(stream)
-        if not streams and all(why.startswith("no ") for why in self.absent.values()):
-            raise UnusableSource("no video stream and no audio stream")
-        return streams
-
-    def _scanned(self, container: av.container.InputContainer, streams: list[Any]) -> Scan:
         if not streams:
             raise UnusableSource("; ".join(self.absent.values()))
-        result = scan(container, streams, container.format.name == "avi")
+        return streams
+
+    def _scanned(
+        self,
+        container: av.container.InputContainer,
+        streams: list[Any],
+        announced: float | None,
+    ) -> Scan:
+        result = scan(container, streams, container.format.name == "avi", announced)
         tracks = result.tracks
         for stream in streams:
             if stream.type not in tracks:
@@ -270,15 +301,18 @@ def _origin(main: Any, track: Track) -> float:
     return stated if abs(stated - track.begin) <= max(1.0, 17 * track.step) else track.begin
 
 
-def _announced(container: Any, main: Any, origin: float) -> float | None:
+def _announced(container: av.container.InputContainer, main: Any) -> float | None:
     """Seconds from the first frame to the end as the header says, or None."""
     rate = main.average_rate if main.type == "video" else None
-    num_frames = main.frames if main.type == "video" else 0
-    if container.format.name == "avi" and rate and num_frames:
+    if container.format.name == "avi" and rate and main.frames:
         # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
-        return float(num_frames / rate)
+        return float(main.frames / rate)
+    if container.format.name not in _STATING_LENGTH:
+        return None
     if main.duration is not None and main.duration > 0:
         return float(main.duration * main.time_base)
     if container.duration is not None and container.duration > 0:
-        return (container.start_time or 0) / 1e6 + container.duration / 1e6 - origin
+        begin = (container.start_time or 0) / 1e6
+        own = begin if main.start_time is None else float(main.start_time * main.time_base)
+        return begin + container.duration / 1e6 - own
     return None

@@ -158,15 +158,13 @@ def _clock_notes(source: Source, encoder: Encoder | None) -> list[str]:
     notes = []
     for kind, track in source.tracks.items():
         what = "picture" if kind == "video" else "sound"
-        for leap in track.leaps[:3]:
-            at = leap.before - source.origin
-            notes.append(
-                f"the clock of the {what} leaps by {leap.seconds:+.2f} s after {at:.2f} s,"
-                " which is taken out"
-            )
-        if len(track.leaps) > 3:
-            notes.append(f"and {len(track.leaps) - 3} leaps of the {what} more")
-        if kind == "audio" and track.num_wild:
+        if track.leaps:
+            leaps = [f"{x.seconds:+.2f} s at {x.before - source.origin:.2f} s" for x in track.leaps]
+            text = f"leaps of the {what}'s clock are taken out: {', '.join(leaps[:2])}"
+            notes.append(text + (f" and {len(leaps) - 2} more" if len(leaps) > 2 else ""))
+        if kind == "audio" and not track.is_timed:
+            notes.append("the sound has no usable time stamps: its frames follow each other")
+        elif kind == "audio" and track.num_wild:
             notes.append(f"{track.num_wild} sound time stamps are wrong and not used")
     if encoder is not None:
         order, track = encoder.order, source.tracks["video"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from iicl.data.clock import (
+    MAX_PAUSE_SECONDS,
     InOrder,
     Jump,
     covers,
@@ -57,7 +58,7 @@ def test_repeated_stamps_count_once() -> None:
 def test_a_clock_that_starts_anew_goes_on_where_it_was(parts: int) -> None:
     stamps = np.tile(TIMES, parts)
     clean, jumps = cleaned(stamps)
-    assert removable(jumps, len(stamps), None) == [True] * (parts - 1)
+    assert removable(jumps, len(stamps), None, MAX_PAUSE_SECONDS) == [True] * (parts - 1)
     mended = clean + shifts(jumps, len(stamps))
     np.testing.assert_allclose(mended, np.arange(100 * parts) * STEP, atol=1e-9)
 
@@ -87,7 +88,7 @@ def test_a_leap_ahead_is_a_pause_if_it_is_short_or_the_other_stream_goes_on(
     stamps = TIMES + seconds * (np.arange(100) >= 50)
     _, jumps = cleaned(stamps)
     assert [round(jump.seconds, 6) for jump in jumps] == [seconds]
-    assert removable(jumps, 100, other) == [is_fault]
+    assert removable(jumps, 100, other, MAX_PAUSE_SECONDS) == [is_fault]
 
 
 def test_slides_are_no_leaps() -> None:

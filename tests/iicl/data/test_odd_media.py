@@ -69,8 +69,8 @@ def clip(write_clip: Callable, tmp_path_factory: pytest.TempPathFactory) -> Path
     ("stamp", "note"),
     [
         (lambda kind, n, t: t + 30 * (kind == "video" and n == 20), "without a usable time stamp"),
-        (lambda kind, n, t: t + 30 * (kind == "video" and n >= 70), "clock of the picture leaps"),
-        (lambda kind, n, t: t + 40 * (t >= 3.0), "clock of the picture leaps by +40"),
+        (lambda kind, n, t: t + 30 * (kind == "video" and n >= 70), "leaps of the picture's clock"),
+        (lambda kind, n, t: t + 40 * (t >= 3.0), "taken out: +40"),
         (lambda kind, n, t: 2.4 if kind == "video" and 60 <= n < 64 else t, "without a usable"),
     ],
 )
@@ -79,6 +79,83 @@ def test_wrong_stamps_are_mended_and_named(
 ) -> None:
     result = transcode(restamped(clip, tmp_path / "x.mkv", stamp), SMALL)
     assert len(result.packets) == pytest.approx(100, abs=1)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
+    assert any(note in line for line in result.notes)
+
+
+def shown_from(result: Transcoded) -> float:
+    """When the picture turns bright."""
+    bright = decode(result.packets).mean(axis=(1, 2, 3)) > 128
+    return float(np.argmax(bright)) / result.fps
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize(
+    ("times", "event"),
+    [
+        ([0.0, 3.0, 4.5, 10.0, 11.0, 13.96], 10.0),
+        ([0.0, 5.0, 10.0, 15.0], 10.0),
+        ([*np.arange(20) / 25, 5.0, 5.04, 5.08], 5.0),
+    ],
+)
+def test_a_slide_stays_until_the_next_is_due(
+    write_clip: Callable, tmp_path: Path, suffix: str, times: list[float], event: float
+) -> None:
+    path = write_clip(
+        tmp_path / f"x.{suffix}",
+        times=times,
+        seconds=times[-1] + 0.04,
+        rate=48_000,
+        audio_codec="pcm_s16le" if suffix == "mkv" else "alac",
+        image=lambda t: np.full((48, 64, 3), 250 if t >= event - 1e-6 else 10, np.uint8),
+    )
+    result = transcode(path, SMALL)
+    assert shown_from(result) == pytest.approx(event, abs=0.041)
+    length = len(result.packets) / result.fps
+    assert times[-1] < length <= times[-1] + 0.081 or suffix == "mp4"
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_long_pause_without_sound_stays_if_the_header_is_as_long(
+    write_clip: Callable, tmp_path: Path, suffix: str
+) -> None:
+    times = [*np.arange(20) / 25, *(20 + np.arange(20) / 25)]
+    path = write_clip(
+        tmp_path / f"x.{suffix}",
+        times=times,
+        rate=None,
+        image=lambda t: np.full((48, 64, 3), 250 if t >= 20 else 10, np.uint8),
+    )
+    result = transcode(path, SMALL)
+    assert shown_from(result) == pytest.approx(20.0, abs=0.041)
+    assert result.notes == ["no audio stream"]
+
+
+def test_a_sound_of_ten_samples_costs_no_picture(write_clip: Callable, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mkv", seconds=0.4, rate=44_100, sound_seconds=10 / 44_100)
+    result = transcode(path, SMALL)
+    assert len(result.packets) == 10
+    assert result.samples is None
+    assert any(note.startswith("no audio") for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("stream", "values", "note"),
+    [
+        (1, (1, 1), "the sound has no usable time stamps"),
+        (1, (32, 40_000), "times as fast as sound"),
+        (0, (1, 50_000_000), "the picture has no usable time stamps"),
+    ],
+)
+def test_an_avi_header_with_a_wrong_rate_moves_nothing(
+    write_clip: Callable, tmp_path: Path, stream: int, values: tuple[int, int], note: str
+) -> None:
+    path = write_clip(tmp_path / "x.avi", seconds=4.0, codec="mpeg4", image=flash, sound=click)
+    content = bytearray(path.read_bytes())
+    header = [at for at in range(len(content)) if content.startswith(b"strh", at)][stream]
+    struct.pack_into("<2I", content, header + 8 + 20, *values)  # scale, rate
+    path.write_bytes(content)
+    result = transcode(path, SMALL)
     assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
     assert any(note in line for line in result.notes)
 
@@ -197,18 +274,19 @@ def test_a_part_begins_where_asked_whatever_the_key_frames(
 
 
 @pytest.mark.parametrize(
-    "name_and_text",
+    ("name", "text", "reason"),
     [
-        ("x.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nclip.ts\n#EXT-X-ENDLIST\n"),
-        ("x.txt", "ffconcat version 1.0\nfile clip.mkv\n"),
-        ("x.mp4", ";FFMETADATA1\ntitle=x\n"),
+        ("x.m3u8", "#EXTM3U\n#EXTINF:4,\nclip.mkv\n#EXT-X-ENDLIST\n", "a playlist or another text"),
+        ("x.txt", "ffconcat version 1.0\nfile clip.mkv\n", "a playlist or another text"),
+        ("x.mkv", "ffconcat version 1.0\n#\1\nfile clip.mkv\n", "not readable as media"),
+        ("x.mp4", ";FFMETADATA1\ntitle=x\n", "a playlist or another text"),
+        ("x.srt", "1\n00:00:00,000 --> 00:00:04,000\nh\u00e9\n", "a playlist or another text"),
     ],
 )
 def test_a_playlist_is_not_what_it_names(
-    clip: Path, tmp_path: Path, name_and_text: tuple[str, str]
+    clip: Path, tmp_path: Path, name: str, text: str, reason: str
 ) -> None:
-    name, text = name_and_text
     (tmp_path / "clip.mkv").write_bytes(clip.read_bytes())
-    (tmp_path / name).write_text(text)
-    with pytest.raises(UnusableSource, match=r"playlist|not readable"):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UnusableSource, match=reason):
         transcode(tmp_path / name, SMALL)
