@@ -16,6 +16,10 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 SAMPLE_RATE = 16_000
 LONGEST_SECONDS = 60  # that FFmpeg may take for one file
+MAX_MEMORY_BYTES = 4 << 30  # address space of FFmpeg
+# What it may write of one file: a header that says 1 Hz makes a day of sound out of two seconds.
+MAX_SECONDS = 400
+MAX_FRAMES = 20_000
 _FULL_SCALE = 0.5**0.5  # what FFmpeg makes of a full-scale mono sample in each of two channels
 _WILD = 8.0  # a sample beyond is noise from damaged bytes, as one that is not a number is
 _LUMA = "lavfi.signalstats.YAVG"
@@ -136,14 +140,16 @@ def read(path: Path) -> Reading:
         command = list(program)
         if "Video" in kinds:
             filters = f"format=yuv420p,signalstats,metadata=print:key={_LUMA}:file={frames}"
-            command += ["-an", "-vf", filters, "-fps_mode", "passthrough", "-f", "null", "-"]
+            command += ["-an", "-vf", filters, "-fps_mode", "passthrough"]
+            command += ["-frames:v", str(MAX_FRAMES), "-f", "null", "-"]
         if "Audio" in kinds:
             filters = (
                 f"aresample={SAMPLE_RATE},aformat=sample_fmts=flt:channel_layouts=stereo"
                 ",astats=metadata=1:reset=1:measure_perchannel=none"
                 f":measure_overall=Number_of_samples,ametadata=print:file={blocks}"
             )
-            command += ["-vn", "-af", filters, "-f", "f32le", str(samples)]
+            command += ["-vn", "-af", filters]
+            command += ["-fs", str(8 * SAMPLE_RATE * MAX_SECONDS), "-f", "f32le", str(samples)]
         text = _run(command)
         if text is None:
             return Reading(failure="FFmpeg does not end", streams=kinds)
@@ -170,14 +176,17 @@ def _run(command: list[str]) -> bytes | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             timeout=LONGEST_SECONDS,
-            preexec_fn=_limit_memory,
+            preexec_fn=_limit,
         ).stderr
     except subprocess.TimeoutExpired:
         return None
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    # Twice what is asked for: a file that grows on in spite of it ends FFmpeg.
+    limit = 2 * 8 * SAMPLE_RATE * MAX_SECONDS
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
 def _number(text: str) -> float:
