@@ -11,11 +11,12 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
 3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
    it. A sound of zeros alone is no sound.
 4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
-   length of a file that neither announces nor holds so much, that calls a sound silent which is not
-   zeros alone, or that ends a sound over 0.3 s before FFmpeg's. Where FFmpeg decodes 0.5 s of the
-   view, it also refutes that there is no such stream, that nothing of it decodes, that the file is
-   not readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it
-   fails to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
+   length of a file that neither announces nor holds so much, or says that such a file was cut to
+   its middle; that calls a sound silent which is not zeros alone; or that ends a sound over 0.3 s
+   before FFmpeg's. Where FFmpeg decodes 0.5 s of the view, it also refutes that there is no such
+   stream, that nothing of it decodes, that the file is not readable or cannot be sought, and that
+   the part wanted lies elsewhere; and that some of it fails to decode, if FFmpeg decodes all
+   without complaint. A refuted note excuses nothing.
 5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
    end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
    out more than 2.5 s, the stretches between such places, one after the other, count as well, and
@@ -52,9 +53,7 @@ LONGEST_PAUSE_SECONDS = 2.5
 
 _CRASH = re.compile(r"decoder (crashes|hangs)")
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
-_ABSENT = re.compile(
-    r"^no (video|picture|audio|sound)|not readable|outside|cannot seek|^the middle"
-)
+_ABSENT = re.compile(r"^no (video|picture|audio|sound)(?!:)|not readable|outside|cannot seek")
 _FAILS = re.compile(r"decod\w+ fails")
 _LENGTHS = re.compile(r"of (\d+\.\d+) s")
 _SOUND_ENDS = re.compile(r"sound ends after (\d+\.\d+) s")
@@ -150,6 +149,8 @@ def _is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
     most = max([reading.announced or 0.0, *_spans(reading)])
     lengths = [float(text) for text in _LENGTHS.findall(note)]
     if any(abs(x - stored.longest) < 0.011 for x in lengths) and most < stored.longest - 1:
+        return True
+    if note.startswith("the middle") and most < stored.longest:
         return True
     if "silent" in note:
         return reading.sound is not None and reading.sound.peak > 1e-4
