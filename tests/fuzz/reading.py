@@ -65,10 +65,12 @@ class Sound:
     Attributes:
         samples: (n, channels) float at ``SAMPLE_RATE``; 0 for no number or a wild one.
         times: (n,) seconds of each sample.
+        is_wild: whether there were samples far beyond full scale, which each player clips its way.
     """
 
     samples: np.ndarray
     times: np.ndarray
+    is_wild: bool = False
 
     @property
     def peak(self) -> float:
@@ -77,8 +79,8 @@ class Sound:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the number of loud stretches does not hang on what is called loud."""
-        return len(self.clicks(0.3)) == len(self.clicks(0.6))
+        """Whether the number of clicks depends neither on wild samples nor on what is loud."""
+        return not self.is_wild and len(self.clicks(0.3)) == len(self.clicks(0.6))
 
     def clicks(self, loud_from: float = 0.5) -> np.ndarray:
         """Seconds at which each loud stretch begins; empty if nothing stands out.
@@ -214,7 +216,7 @@ def _sound(text: str, content: bytes) -> Sound | None:
     length = min(len(samples), len(stamps))
     if not length:
         return None
-    with np.errstate(invalid="ignore"):
-        sane = np.abs(samples[:length]) < _WILD
-    heard = np.clip(np.where(sane, samples[:length], 0), -_FULL_SCALE, _FULL_SCALE)
-    return Sound(heard, stamps[:length])
+    numbers = np.nan_to_num(samples[:length], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    wild = np.abs(numbers) > _WILD
+    heard = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
+    return Sound(heard, stamps[:length], bool(wild.any()))
