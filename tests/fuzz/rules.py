@@ -5,7 +5,7 @@ word "sound" or "audio" is in it, and the picture if "picture", "video" or "fram
 neither, such as "ends after 1.00 s of 2.00 s", names both. A *frame* is the longer one of the
 clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts up to a second.
 
-1. *ends*: no file crashes its worker process or hangs it.
+1. *ends*: no file crashes its worker process, hangs it, or asks for more memory than it may have.
 2. *reason*: an item without video or without audio bears a reason. A reason is one line of at most
    500 characters without control characters, and never an exception of Python.
 3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
@@ -52,7 +52,7 @@ MEASURE_SECONDS = 0.02
 SOUND_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.5
 
-_CRASH = re.compile(r"decoder (crashes|hangs)")
+_CRASH = re.compile(r"decoder (crashes|hangs)|MemoryError|allocate memory|out of memory", re.I)
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
 _ABSENT = re.compile(r"^no (video|picture|audio|sound)(?!:)|not readable|outside|cannot seek")
 _FAILS = re.compile(r"decod\w+ fails")
