@@ -8,7 +8,7 @@ import re
 import resource
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,6 @@ class Reading:
     announced: float | None = None
     failure: str = ""
     num_complaints: int = 0
-    streams: tuple[str, ...] = field(default=())
 
 
 def read(path: Path) -> Reading:
@@ -154,13 +153,12 @@ def read(path: Path) -> Reading:
             command += ["-fs", str(8 * SAMPLE_RATE * MAX_SECONDS), "-f", "f32le", str(samples)]
         text = _run(command)
         if text is None:
-            return Reading(failure="FFmpeg does not end", streams=kinds)
+            return Reading(failure="FFmpeg does not end")
         return Reading(
             picture=_picture(_content(frames).decode()),
             sound=_sound(_content(blocks).decode(), _content(samples)),
             announced=_announced(header),
             num_complaints=len(_COMPLAINT.findall(text)),
-            streams=kinds,
         )
 
 

@@ -52,7 +52,7 @@ MEASURE_SECONDS = 0.02
 SOUND_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.5
 
-_CRASH = re.compile(r"decoder (crashes|hangs)|MemoryError|allocate memory|out of memory", re.I)
+_CRASH = re.compile(r"decoder (crashes|hangs)|MemoryError")
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
 _ABSENT = re.compile(r"^no (video|picture|audio|sound)(?!:)|not readable|outside|cannot seek")
 _FAILS = re.compile(r"decod\w+ fails")

@@ -111,7 +111,6 @@ def test_lost_sound_needs_a_true_reason(
         "decoder crashes its process (SIGSEGV)",
         "decoder hangs: no result after 300 s",
         "decoder fails: MemoryError((2358001870,), dtype('float32'))",
-        "reading stops early: Cannot allocate memory",
     ],
 )
 def test_a_crash_a_hang_and_a_lack_of_memory_fail(reading: Reading, reason: str) -> None:
