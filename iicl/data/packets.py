@@ -77,7 +77,7 @@ class Track:
 
 @dataclass
 class _Raw:
-    """Stamps of a stream as they are, in ticks."""
+    """Stamps and durations of a stream as the file states them, in seconds; NaN: not stated."""
 
     shown: array = field(default_factory=lambda: array("d"))
     decoding: array = field(default_factory=lambda: array("d"))
