@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 MAX_PAUSE_SECONDS = 10.0  # a longer one needs another witness
 REORDER_STEPS = 17  # H.264 and HEVC show a picture at most 16 pictures after they decode it
-_MIN_JUMP_SECONDS = 1.0
+MIN_JUMP_SECONDS = 1.0
 NUM_WITNESSES = 3  # packets that make a clock; fewer far from all others are wild
 _LOOK_AHEAD = 64  # packets looked at to tell a wild stamp from a clock that starts anew
 
@@ -92,7 +92,7 @@ def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jum
         elif stamp in recent:
             clean[index] = np.nan
             continue
-        elif not -reach <= stamp - max(recent) <= max(reach, _MIN_JUMP_SECONDS):
+        elif not -reach <= stamp - max(recent) <= max(reach, MIN_JUMP_SECONDS):
             if since_jump < REORDER_STEPS and abs(stamp - jumps[-1].before) <= reach:
                 jumps[-1] = replace(jumps[-1], late=(*jumps[-1].late, int(index)))
                 continue
@@ -107,11 +107,11 @@ def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jum
 
 
 def _is_ahead_of_all(stamp: float, following: Seconds, reach: float) -> bool:
-    """Whether a first stamp lies far behind the others in time, and so is the wild one."""
+    """Whether a first stamp is far later than all that follow, and so is the wild one."""
     witnesses = following[: 2 * NUM_WITNESSES + 1]
     if len(witnesses) < NUM_WITNESSES:
         return False
-    return bool((stamp - witnesses > max(reach, _MIN_JUMP_SECONDS)).all())
+    return bool((stamp - witnesses > max(reach, MIN_JUMP_SECONDS)).all())
 
 
 def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
@@ -121,7 +121,7 @@ def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
         behind = np.flatnonzero(ahead < stamp - reach)
         return not len(behind) or behind[-1] + 1 < min(len(ahead), REORDER_STEPS)
     witnesses = ahead[:NUM_WITNESSES]
-    near = max(reach, _MIN_JUMP_SECONDS) + reach
+    near = max(reach, MIN_JUMP_SECONDS) + reach
     return len(witnesses) > 0 and bool((np.abs(witnesses - stamp) <= near).all())
 
 

@@ -47,7 +47,7 @@ class Encoder:
         num_frames: given and not left out.
         num_corrupt: of these, how many the decoder calls damaged.
         order: what was done about the times of the frames.
-        turned: the picture's rotation was no multiple of 90 degrees and is left alone.
+        rotation_ignored: the file asks for a rotation that is no quarter turn.
     """
 
     def __init__(self, source: Source, preparation: Preparation) -> None:
@@ -57,7 +57,7 @@ class Encoder:
         self.num_frames = self.num_corrupt = 0
         self.zero: float | None = None
         self.height = self.width = 0
-        self.turned = False
+        self.rotation_ignored = False
         self._low, self._high = source.low, source.high
         self._preparation = preparation
         self._aspect = source.aspect or Fraction(1)
@@ -145,7 +145,7 @@ class Encoder:
     def _scale(self, frame: av.VideoFrame) -> av.VideoFrame:
         if self._codec is None:
             self._placed = orientation(frame)
-            self.turned = not self._placed.is_exact
+            self.rotation_ignored = not self._placed.is_exact
             self._open(frame, self._placed)
         placed = self._placed
         size = (self.height, self.width) if placed.swaps_sides else (self.width, self.height)

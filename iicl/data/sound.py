@@ -14,7 +14,7 @@ _JITTER_SECONDS = 0.02  # stamps are rounded, to milliseconds or to a frame of a
 _NUM_WITNESSES = 9  # frames whose median tells a shift of the clock from one wrong stamp
 _MAX_PACE = 1.25  # of stamps against samples; a header with a wrong rate makes it more
 _GAP_SECONDS = 0.1  # of lost sound that is worth a note
-_MAX_RATE = 400_000  # Hz
+MAX_RATE = 400_000  # Hz
 _BATCH_VALUES = 1 << 18  # of all channels that are mixed at a time
 # Channels without a common signal sum to the energy of all; below this part they cancel.
 _CANCELLED = 0.05
@@ -64,7 +64,7 @@ class Sound:
         Raises:
             UnusableSource: if its sample rate cannot be.
         """
-        if not 0 < frame.sample_rate <= _MAX_RATE:
+        if not 0 < frame.sample_rate <= MAX_RATE:
             raise UnusableSource(f"a sample rate of {frame.sample_rate} Hz cannot be")
         self._rate = self._rate or frame.sample_rate
         channels = _channels(frame)
@@ -179,15 +179,15 @@ def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.in
     if not len(known):
         return follow
     tolerance = _JITTER_SECONDS * rate
-    shift = np.zeros(len(follow), np.int64)
     current = round(float(offsets[known[0]]))
+    shift = np.full(len(follow), current, np.int64)
     for place, index in enumerate(known):
         if abs(offsets[index] - current) > tolerance:
             coming = float(np.median(offsets[known[place : place + _NUM_WITNESSES]]))
             if abs(coming - current) > tolerance:
                 near = abs(float(offsets[index]) - coming) <= tolerance
                 current = round(float(offsets[index]) if near else coming)
-        shift[index:] = current
+                shift[index:] = current
     return follow + shift
 
 

@@ -11,13 +11,14 @@ import av
 import av.error
 import numpy as np
 
-from iicl.data.clock import REORDER_STEPS
+from iicl.data.clock import MIN_JUMP_SECONDS, REORDER_STEPS
 from iicl.data.manifest import UnusableSource
 from iicl.data.packets import Scan, Track, error_text, is_end, scan
+from iicl.data.sound import MAX_RATE
 
 _MARGIN_SECONDS = 0.5  # decoded before a cut, so that the codec has settled
 _MAX_PIXELS = 8192 * 4608  # of a frame; some 50 MB each
-_SAMPLE_RATES = (1_000, 400_000)  # Hz; of sound that is taken for sound
+_SAMPLE_RATES = (1_000, MAX_RATE)  # Hz; of sound that is taken for sound
 _MAX_CHANNELS = 64
 # Formats with a length in their header; for others FFmpeg guesses one from time stamps or bit rate.
 _STATING_LENGTH = frozenset(
@@ -298,7 +299,8 @@ def _origin(main: Any, track: Track) -> float:
     if main.start_time is None:
         return track.begin
     stated = float(main.start_time * main.time_base)
-    return stated if abs(stated - track.begin) <= max(1.0, 17 * track.step) else track.begin
+    near = max(MIN_JUMP_SECONDS, REORDER_STEPS * track.step)
+    return stated if abs(stated - track.begin) <= near else track.begin
 
 
 def _announced(container: av.container.InputContainer, main: Any) -> float | None:

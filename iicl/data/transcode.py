@@ -176,7 +176,7 @@ def _clock_notes(source: Source, encoder: Encoder | None) -> list[str]:
             notes.append(f"{order.num_filled} pictures without a usable time stamp, spaced evenly")
         if order.num_reordered:
             notes.append(f"{order.num_reordered} pictures with time stamps out of order, reordered")
-        if encoder.turned:
+        if encoder.rotation_ignored:
             notes.append("the picture's rotation is no quarter turn and not applied")
     return notes
 

@@ -134,27 +134,13 @@ def test_a_wrong_setting_is_named_where_it_stands(
         plan(tmp_path, SMALL_TABLE.replace(old, new))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line", "message"),
-    [
-        ("  features: {", "  features: {clip: {size: 8}, ", 11, "clip holds for all stages alike"),
-        ("initialisation: 5", "initialization: 5", 10, "initialization is 5: Extra inputs"),
-    ],
-)
 def test_a_scales_wrong_setting_is_not_blamed_on_the_row(
-    checkout: Checkout,
-    capsys: pytest.CaptureFixture[str],
-    old: str,
-    new: str,
-    line: int,
-    message: str,
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = checkout.folder / "tables" / "table2.yaml"
     table.write_text(with_row("pretrain: {length: {co_training: 3}}"))
     scale = checkout.folder / "benchmarks" / "scales" / "smoke.yaml"
-    assert scale.read_text().count(old) == 1
-    scale.write_text(scale.read_text().replace(old, new))
+    scale.write_text(scale.read_text().replace("initialisation: 5", "initialization: 5"))
     assert checkout.run("--dry-run") == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {scale}:{line}: ")
-    assert message in error
+    assert error.startswith(f"error: {scale}:10: initialization is 5: Extra inputs")

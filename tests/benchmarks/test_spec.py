@@ -166,6 +166,7 @@ def test_an_error_names_file_line_and_value(
         ("1/test: 480}}", "1/best: 480}}", 7, "a table needs 1/test, not counted here"),
         ("  ucf101: {generate: {seed: 0}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
         ("1/test: 480}}", "1/test: 480}, seconds_per_item: {smell: 1}}", 7, "smell"),
+        ("  features: {", "  features: {clip: {size: 8}, ", 11, "clip holds for all stages alike"),
         ("clip: {", "store: {origin: x}\nclip: {", 8, "store.video_bytes_per_second is missing"),
         ("clip: {", STORE + "clip: {", 6, "seconds_per_item is missing"),
         ("clip: {", STORE.replace("1", "0") + "clip: {", 8, "is 0: Input should be greater"),

@@ -8,7 +8,7 @@ import re
 import resource
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,10 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 SAMPLE_RATE = 16_000
 LONGEST_SECONDS = 60  # that FFmpeg may take for one file
+MAX_MEMORY_BYTES = 4 << 30  # address space of FFmpeg
+# What it may write of one file: a header that says 1 Hz makes a day of sound out of two seconds.
+MAX_SECONDS = 400
+MAX_FRAMES = 20_000
 _FULL_SCALE = 0.5**0.5  # what FFmpeg makes of a full-scale mono sample in each of two channels
 _WILD = 8.0  # a sample beyond is noise from damaged bytes, as one that is not a number is
 _LUMA = "lavfi.signalstats.YAVG"
@@ -61,10 +65,12 @@ class Sound:
     Attributes:
         samples: (n, channels) float at ``SAMPLE_RATE``; 0 for no number or a wild one.
         times: (n,) seconds of each sample.
+        is_wild: whether there were samples far beyond full scale, which each player clips its way.
     """
 
     samples: np.ndarray
     times: np.ndarray
+    is_wild: bool = False
 
     @property
     def peak(self) -> float:
@@ -73,8 +79,8 @@ class Sound:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the number of loud stretches does not hang on what is called loud."""
-        return len(self.clicks(0.3)) == len(self.clicks(0.6))
+        """Whether the number of clicks depends neither on wild samples nor on what is loud."""
+        return not self.is_wild and len(self.clicks(0.3)) == len(self.clicks(0.6))
 
     def clicks(self, loud_from: float = 0.5) -> np.ndarray:
         """Seconds at which each loud stretch begins; empty if nothing stands out.
@@ -111,7 +117,6 @@ class Reading:
     announced: float | None = None
     failure: str = ""
     num_complaints: int = 0
-    streams: tuple[str, ...] = field(default=())
 
 
 def read(path: Path) -> Reading:
@@ -136,23 +141,24 @@ def read(path: Path) -> Reading:
         command = list(program)
         if "Video" in kinds:
             filters = f"format=yuv420p,signalstats,metadata=print:key={_LUMA}:file={frames}"
-            command += ["-an", "-vf", filters, "-fps_mode", "passthrough", "-f", "null", "-"]
+            command += ["-an", "-vf", filters, "-fps_mode", "passthrough"]
+            command += ["-frames:v", str(MAX_FRAMES), "-f", "null", "-"]
         if "Audio" in kinds:
             filters = (
                 f"aresample={SAMPLE_RATE},aformat=sample_fmts=flt:channel_layouts=stereo"
                 ",astats=metadata=1:reset=1:measure_perchannel=none"
                 f":measure_overall=Number_of_samples,ametadata=print:file={blocks}"
             )
-            command += ["-vn", "-af", filters, "-f", "f32le", str(samples)]
+            command += ["-vn", "-af", filters]
+            command += ["-fs", str(8 * SAMPLE_RATE * MAX_SECONDS), "-f", "f32le", str(samples)]
         text = _run(command)
         if text is None:
-            return Reading(failure="FFmpeg does not end", streams=kinds)
+            return Reading(failure="FFmpeg does not end")
         return Reading(
             picture=_picture(_content(frames).decode()),
             sound=_sound(_content(blocks).decode(), _content(samples)),
             announced=_announced(header),
             num_complaints=len(_COMPLAINT.findall(text)),
-            streams=kinds,
         )
 
 
@@ -170,14 +176,17 @@ def _run(command: list[str]) -> bytes | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             timeout=LONGEST_SECONDS,
-            preexec_fn=_limit_memory,
+            preexec_fn=_limit,
         ).stderr
     except subprocess.TimeoutExpired:
         return None
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    # Twice what is asked for: a file that grows on in spite of it ends FFmpeg.
+    limit = 2 * 8 * SAMPLE_RATE * MAX_SECONDS
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
 def _number(text: str) -> float:
@@ -205,7 +214,7 @@ def _sound(text: str, content: bytes) -> Sound | None:
     length = min(len(samples), len(stamps))
     if not length:
         return None
-    with np.errstate(invalid="ignore"):
-        sane = np.abs(samples[:length]) < _WILD
-    heard = np.clip(np.where(sane, samples[:length], 0), -_FULL_SCALE, _FULL_SCALE)
-    return Sound(heard, stamps[:length])
+    numbers = np.nan_to_num(samples[:length], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    wild = np.abs(numbers) > _WILD
+    heard = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
+    return Sound(heard, stamps[:length], bool(wild.any()))

@@ -5,17 +5,18 @@ word "sound" or "audio" is in it, and the picture if "picture", "video" or "fram
 neither, such as "ends after 1.00 s of 2.00 s", names both. A *frame* is the longer one of the
 clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts up to a second.
 
-1. *ends*: no file crashes its worker process or hangs it.
+1. *ends*: no file crashes its worker process, hangs it, or asks for more memory than it may have.
 2. *reason*: an item without video or without audio bears a reason. A reason is one line of at most
    500 characters without control characters, and never an exception of Python.
 3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
    it. A sound of zeros alone is no sound.
 4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
-   length of a file that neither announces nor holds so much, that calls a sound silent which is not
-   zeros alone, or that ends a sound over 0.3 s before FFmpeg's. Where FFmpeg decodes 0.5 s of the
-   view, it also refutes that there is no such stream, that nothing of it decodes, that the file is
-   not readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it
-   fails to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
+   length of a file that neither announces nor holds so much, or says that such a file was cut to
+   its middle; that calls a sound silent which is not zeros alone; or that ends a sound over 0.3 s
+   before FFmpeg's, by its samples and its time stamps. Where FFmpeg decodes 0.5 s of the view, it
+   also refutes that there is no such stream, that nothing of it decodes, that the file is not
+   readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it fails
+   to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
 5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
    end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
    out more than 2.5 s, the stretches between such places, one after the other, count as well, and
@@ -29,7 +30,8 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
    changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
    and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
    one ends early is no reason to be out of step. Sound with noise about half as loud as its loudest
-   click is not compared. An item of one view is measured from its first frame or sample.
+   click, or with samples far beyond full scale, is not compared. An item of one view is measured
+   from its first frame or sample.
 8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
    hears is not stored without it, unless a note names the sound.
 
@@ -50,11 +52,9 @@ MEASURE_SECONDS = 0.02
 SOUND_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.5
 
-_CRASH = re.compile(r"decoder (crashes|hangs)")
+_CRASH = re.compile(r"decoder (crashes|hangs)|MemoryError")
 _EXCEPTION = re.compile(r"\w*(Error|Exception|Interrupt)\(")
-_ABSENT = re.compile(
-    r"^no (video|picture|audio|sound)|not readable|outside|cannot seek|^the middle"
-)
+_ABSENT = re.compile(r"^no (video|picture|audio|sound)(?!:)|not readable|outside|cannot seek")
 _FAILS = re.compile(r"decod\w+ fails")
 _LENGTHS = re.compile(r"of (\d+\.\d+) s")
 _SOUND_ENDS = re.compile(r"sound ends after (\d+\.\d+) s")
@@ -151,6 +151,8 @@ def _is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
     lengths = [float(text) for text in _LENGTHS.findall(note)]
     if any(abs(x - stored.longest) < 0.011 for x in lengths) and most < stored.longest - 1:
         return True
+    if note.startswith("the middle") and most < stored.longest:
+        return True
     if "silent" in note:
         return reading.sound is not None and reading.sound.peak > 1e-4
     ends = _SOUND_ENDS.search(note)
@@ -173,11 +175,16 @@ def _is_good(reading: Reading, view: str) -> bool:
 
 
 def _sound_seconds(reading: Reading) -> float:
-    """How much sound FFmpeg decodes from the first frame on."""
+    """How long FFmpeg's sound goes on from the first frame, by its samples and by its stamps."""
     if reading.sound is None:
         return 0.0
     begin = reading.picture.times[0] if reading.picture is not None else -np.inf
-    return float((reading.sound.times >= begin).sum()) / SAMPLE_RATE
+    times = reading.sound.times[reading.sound.times >= begin]
+    if not len(times):
+        return 0.0
+    seconds, span = len(times) / SAMPLE_RATE, float(np.ptp(times))
+    # Stamps that stand nearly still are no clock.
+    return min(seconds, span) if span > seconds / 4 else seconds
 
 
 def _kept(

@@ -30,6 +30,7 @@ from tests.fuzz import clips, mutations, reading, rules
 
 PREPARATION = Preparation(short_side=32)
 MAX_WORKER_BYTES = 1 << 30
+MAX_PROCESS_BYTES = 4 << 30
 NUM_PROCESSES = 2
 _MAX_EXAMPLES = 3  # failures of each rule that the report shows
 
@@ -194,6 +195,8 @@ def main() -> int:
     parser.add_argument("--only", type=int, nargs="+", metavar="SEED", help="these files alone")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="new folder for all files")
     arguments = parser.parse_args()
+    # Worker processes inherit it: a fault in memory costs a file, not the machine.
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_PROCESS_BYTES, MAX_PROCESS_BYTES))
     seeds = arguments.only or range(arguments.seed, arguments.seed + arguments.files)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:

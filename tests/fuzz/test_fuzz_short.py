@@ -107,9 +107,16 @@ def test_lost_sound_needs_a_true_reason(
     assert failing_rules(reading, item) == rules
 
 
-def test_a_crash_fails_and_a_hang_fails(reading: Reading) -> None:
-    for reason in ("decoder crashes its process (SIGSEGV)", "decoder hangs: no result after 300 s"):
-        assert failing_rules(reading, Stored(reason, None, None, 100.0)) == {"ends"}
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "decoder crashes its process (SIGSEGV)",
+        "decoder hangs: no result after 300 s",
+        "decoder fails: MemoryError((2358001870,), dtype('float32'))",
+    ],
+)
+def test_a_crash_a_hang_and_a_lack_of_memory_fail(reading: Reading, reason: str) -> None:
+    assert failing_rules(reading, Stored(reason, None, None, 100.0)) == {"ends"}
 
 
 def test_silence_that_is_stored_as_sound_fails(reading: Reading, item: Stored) -> None:

@@ -11,17 +11,10 @@ import pytest
 from iicl.config import Preparation
 from iicl.data.manifest import UnusableSource
 from iicl.data.transcode import Transcoded, transcode
+from tests.iicl.data.decoding import decode
 
 SMALL = Preparation(short_side=32)
 EVENT = 2.0
-
-
-def decode(packets: list[bytes]) -> np.ndarray:
-    """(frames, H, W, 3) of everything, in one go."""
-    codec = av.CodecContext.create("h264", "r")
-    frames = [frame for packet in packets for frame in codec.decode(av.Packet(packet))]
-    frames += codec.decode(None)
-    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
 
 
 def flash(time: float) -> np.ndarray:
@@ -290,3 +283,110 @@ def test_a_playlist_is_not_what_it_names(
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(UnusableSource, match=reason):
         transcode(tmp_path / name, SMALL)
+
+
+def copied(source: Path, target: Path, change: Callable[[av.Packet, int], bool]) -> Path:
+    """Copies packets; ``change(packet, number)`` may alter one, and says whether to keep it."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        numbers = dict.fromkeys(streams, 0)
+        for packet in reader.demux():
+            index = packet.stream.index
+            if packet.dts is None or not change(packet, numbers[index]):
+                numbers[index] += 1
+                continue
+            numbers[index] += 1
+            packet.stream = streams[index]
+            writer.mux(packet)
+    return target
+
+
+def test_parts_whose_sound_is_shorter_stay_in_step_when_joined(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    part = write_clip(
+        tmp_path / "a.ts",
+        seconds=3.0,
+        sound_seconds=2.5,
+        rate=44_100,
+        image=flash,
+        sound=click,
+        audio_codec="mp2",
+    )
+    (tmp_path / "joined.ts").write_bytes(part.read_bytes() * 2)
+    result = transcode(tmp_path / "joined.ts", SMALL)
+    assert result.samples is not None
+    loud = np.flatnonzero(np.abs(result.samples.astype(float)) > 8000) / 16_000
+    bright = np.flatnonzero(decode(result.packets).mean(axis=(1, 2, 3)) > 128) / result.fps
+    assert loud[loud > 3.5][0] == pytest.approx(bright[bright > 3.5][0], abs=0.05)
+
+
+def test_the_last_picture_does_not_outlast_the_file(write_clip: Callable, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", seconds=4.0, rate=44_100, audio_codec="aac")
+
+    def change(packet: av.Packet, number: int) -> bool:
+        if packet.stream.type == "video" and number == 99:
+            packet.duration = round(8 / packet.time_base)
+        return True
+
+    path = copied(source, tmp_path / "x.mp4", change)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert float(stream.duration * stream.time_base) > 11
+    assert len(transcode(path, SMALL).packets) == pytest.approx(100, abs=1)
+
+
+def test_pictures_that_last_longer_than_all_the_sound_are_spread_over_it(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    path = write_clip(
+        tmp_path / "x.mp4", seconds=4.0, rate=44_100, audio_codec="aac", image=flash, sound=click
+    )
+    # Without edit lists, which would leave out all pictures but the first.
+    content = bytearray(path.read_bytes().replace(b"edts", b"free"))
+    begin = content.index(b"stts") + 8  # ISO/IEC 14496-12: the entries, each a count and a step
+    (count,) = struct.unpack_from(">I", content, begin)
+    with av.open(str(path)) as container:
+        hour = round(3600 / container.streams.video[0].time_base)
+    for entry in range(count):
+        struct.pack_into(">I", content, begin + 8 + 8 * entry, hour)
+    path.write_bytes(content)
+    result = transcode(path, SMALL)
+    assert len(result.packets) == pytest.approx(100, abs=2)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.05)
+    assert any("no usable time stamps" in note for note in result.notes)
+
+
+def test_sound_that_is_lost_inside_is_named(clip: Path, tmp_path: Path) -> None:
+    def change(packet: av.Packet, number: int) -> bool:
+        time = float(packet.pts * packet.time_base)
+        return packet.stream.type == "video" or not 1.0 <= time < 1.5
+
+    result = transcode(copied(clip, tmp_path / "x.mkv", change), SMALL)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
+    (note,) = result.notes
+    assert note.startswith("sound is missing for 0.5")
+    assert "1.0" in note
+
+
+def test_sound_that_changes_its_rate_keeps_its_pitch(write_clip: Callable, tmp_path: Path) -> None:
+    parts = [
+        write_clip(
+            tmp_path / f"{rate}.mp3",
+            video=False,
+            seconds=2.0,
+            rate=rate,
+            audio_codec="libmp3lame",
+            sound=lambda t: np.sin(2 * np.pi * 500 * t)[None] / 2,
+        )
+        for rate in (44_100, 48_000)
+    ]
+    joined = tmp_path / "x.mp3"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = transcode(joined, SMALL)
+    assert result.samples is not None
+    assert any("changes from 44100 to 48000 Hz" in note for note in result.notes)
+    for second in (0.5, 3.0):
+        stretch = result.samples[round(16_000 * second) :][:8000].astype(float)
+        pitch = np.argmax(np.abs(np.fft.rfft(stretch))) * 16_000 / 8000
+        assert pitch == pytest.approx(500, abs=3)
