@@ -111,7 +111,7 @@ def _is_ahead_of_all(stamp: float, following: Seconds, reach: float) -> bool:
     witnesses = following[: 2 * NUM_WITNESSES + 1]
     if len(witnesses) < NUM_WITNESSES:
         return False
-    return bool((stamp - witnesses > max(reach, MIN_JUMP_SECONDS)).all())
+    return bool((stamp - witnesses > reach).all())
 
 
 def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
@@ -119,7 +119,11 @@ def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
     if stamp > before:
         # Pictures that are shown before it may decode after it. Slides are never close to it.
         behind = np.flatnonzero(ahead < stamp - reach)
-        return not len(behind) or behind[-1] + 1 < min(len(ahead), REORDER_STEPS)
+        if len(behind) and behind[-1] + 1 >= min(len(ahead), REORDER_STEPS):
+            return False
+        # They are few: of a leap, most of the time that it leaves out stays empty.
+        between = np.sort(ahead[(ahead > before) & (ahead < stamp)])
+        return float(np.diff(np.r_[before, between, stamp]).max()) >= (stamp - before) / 2
     witnesses = ahead[:NUM_WITNESSES]
     near = max(reach, MIN_JUMP_SECONDS) + reach
     return len(witnesses) > 0 and bool((np.abs(witnesses - stamp) <= near).all())

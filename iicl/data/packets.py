@@ -26,7 +26,8 @@ from iicl.data.clock import (
 
 _SAME_LEAP_SECONDS = 1.0  # two streams whose clocks leap by as much leap together
 _MAX_SECONDS = 1e8  # three years; stamps beyond are none, and floats could not tell frames apart
-_PICTURE_SECONDS = (0.0005, 600.0)  # for which a picture may be on screen as a rule
+_PICTURE_SECONDS = (0.001, 600.0)  # for which a picture may be on screen as a rule
+_CLOCK_SECONDS = 2**33 / 90_000  # after which the clock of MPEG streams begins anew at 0
 _MAX_PACKET_SECONDS = 10.0  # that a packet of sound may last as a rule
 _DEFAULT_STEP = 0.04  # seconds between pictures of which nothing is known
 _ENOUGH_SECONDS = 0.5  # of sound by which pictures can be measured
@@ -116,7 +117,6 @@ class Scan:
 def scan(
     container: av.container.InputContainer,
     streams: Sequence[av.stream.Stream],
-    decode_order: bool,
     announced: float | None,
 ) -> Scan:
     """Looks at all packets of a file.
@@ -124,7 +124,6 @@ def scan(
     Args:
         container: at its start.
         streams: one of video, one of audio, or one of both; video first.
-        decode_order: the container states no presentation times; the decoding times count.
         announced: seconds that the header says the file lasts, or None.
     """
     raw = {stream.index: _Raw() for stream in streams}
@@ -148,7 +147,10 @@ def scan(
         stopped = error_text(error)
     read = [(stream, raw[stream.index]) for stream in streams if raw[stream.index].shown]
     is_kept = num_bytes <= _KEPT_BYTES
-    return Scan(_mended(read, decode_order, announced), packets if is_kept else None, stopped)
+    name = container.format.name
+    # AVI states no presentation times; the decoding times count.
+    tracks = _mended(read, name == "avi", name in ("mpeg", "mpegts"), announced)
+    return Scan(tracks, packets if is_kept else None, stopped)
 
 
 def is_end(packet: av.Packet) -> bool:
@@ -168,16 +170,37 @@ def _seconds(ticks: array, base: float) -> Seconds:
     return seconds
 
 
+def _unwrapped(shown: Seconds, decoding: Seconds, first: float) -> tuple[Seconds, Seconds]:
+    """Stamps of an MPEG stream on a clock that goes on, within half its period from ``first``."""
+    result = []
+    for stamps in (shown, decoding):
+        known = ~np.isnan(stamps)
+        unwrapped = stamps.copy()
+        unwrapped[known] = np.unwrap(np.r_[first, stamps[known]], period=_CLOCK_SECONDS)[1:]
+        result.append(unwrapped)
+    return result[0], result[1]
+
+
 def _mended(
-    found: list[tuple[av.stream.Stream, _Raw]], decode_order: bool, announced: float | None
+    found: list[tuple[av.stream.Stream, _Raw]],
+    decode_order: bool,
+    wraps: bool,
+    announced: float | None,
 ) -> dict[str, Track]:
     """Wild stamps and leaps are taken out, the same leaps of both streams alike."""
     tracks: dict[str, Track] = {}
     jumps: dict[str, list[Jump]] = {}
     places: dict[str, np.ndarray] = {}
+    first_stamp = _NONE
     for stream, raw in found:
         base, hidden = float(stream.time_base or 0), np.array(raw.hidden, bool)
         shown, decoding = _seconds(raw.shown, base), _seconds(raw.decoding, base)
+        if np.isnan(first_stamp):
+            known = np.concatenate([decoding, shown])
+            first_stamp = float(next(iter(known[~np.isnan(known)]), _NONE))
+        stated = shown, decoding
+        if wraps and not np.isnan(first_stamp):
+            shown, decoding = _unwrapped(shown, decoding, first_stamp)
         shown[hidden] = decoding[hidden] = np.nan
         durations = _seconds(raw.durations, base)
         step = typical_step(decoding, shown, _stated_step(stream, durations))
@@ -193,7 +216,7 @@ def _mended(
             by_decoding=by_decoding,
             is_timed=not np.isnan(stamps).all(),
             num_wild=int(np.isnan(clean).sum() - np.isnan(stamps).sum()),
-            stated=stamps,
+            stated=stated[by_decoding],
         )
         places[stream.type] = np.array(raw.places)
     stamps_of = {kind: track.times.copy() for kind, track in tracks.items()}
@@ -213,10 +236,13 @@ def _mended(
     if "video" in tracks and "audio" in tracks:
         _leap_together(tracks["video"], tracks["audio"], places)
     _distrust_absurd_steps(tracks)
-    for track in tracks.values():
+    for kind, track in tracks.items():
         shift = shifts(track.leaps, len(track))
         track.times = track.times + shift
         track.ends = track.ends + shift
+        if kind == "audio" and len(tracks) == 1 and track.leaps:
+            # Without a picture, samples tell better than stamps where joined sounds go on.
+            track.times[track.leaps[0].index :] = np.nan
     for kind, track in tracks.items():
         others = [other.times for name, other in tracks.items() if name != kind]
         track.ends = _bounded_ends(track, others)

@@ -192,16 +192,20 @@ def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.in
 
 
 def _pace(stated: list[float], lengths: list[int]) -> float:
-    """How many samples the stamps go ahead for one sample: the median over stretches of blocks."""
+    """How many samples the stamps go ahead for one sample, if all of them say so; else 1.
+
+    Lost packets make some stamps go ahead by more samples than there are, a header with a wrong
+    rate makes all of them do so.
+    """
     begins = np.concatenate([[0], np.cumsum(lengths[:-1])])
     known = np.flatnonzero(~np.isnan(stated))
-    stretch = min(16, len(known) - 1)
-    if stretch < 1:
+    if len(known) < _NUM_WITNESSES:
         return 1.0
-    first, last = known[:-stretch], known[stretch:]
-    stamps = np.array(stated)
-    counted = np.maximum(1, begins[last] - begins[first])
-    return float(np.median((stamps[last] - stamps[first]) / counted))
+    paces = np.diff(np.array(stated)[known]) / np.maximum(1, np.diff(begins[known]))
+    slowest, fastest = np.quantile(paces, [0.1, 0.9])
+    if slowest <= 1 <= fastest:
+        return 1.0
+    return float(slowest if slowest > 1 else fastest)
 
 
 def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:

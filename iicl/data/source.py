@@ -238,7 +238,7 @@ class Source:
         streams: list[Any],
         announced: float | None,
     ) -> Scan:
-        result = scan(container, streams, container.format.name == "avi", announced)
+        result = scan(container, streams, announced)
         tracks = result.tracks
         for stream in streams:
             if stream.type not in tracks:
