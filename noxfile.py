@@ -46,7 +46,6 @@ def faults(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Prepare 1,000 mutated media files and compare each with what FFmpeg reads in it."""
     install(session, "test")
-    session.run("python", "-m", "pytest", "-m", "fuzz", "tests/fuzz", env=THREADS)
     session.run("python", "-m", "tests.fuzz.run", *session.posargs, env=THREADS)
 
 

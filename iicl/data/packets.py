@@ -164,9 +164,12 @@ def error_text(error: Exception) -> str:
 
 
 def _seconds(ticks: array, base: float) -> Seconds:
-    """Times, NaN for those that cannot be."""
+    """Times, NaN for those that cannot be; a clock most of whose times cannot be is none."""
     seconds = np.array(ticks) * base
-    seconds[np.abs(seconds) >= _MAX_SECONDS] = np.nan
+    absurd = np.abs(seconds) >= _MAX_SECONDS
+    if 2 * absurd.sum() > (~np.isnan(seconds)).sum():
+        absurd[:] = True
+    seconds[absurd] = np.nan
     return seconds
 
 

@@ -133,10 +133,14 @@ class Source:
             self.rate = main.guessed_rate or main.average_rate
             self.aspect = main.sample_aspect_ratio
         track = self.tracks[main.type]
-        self.origin = _origin(main, track)
+        others = [t for t in self.tracks.values() if t is not track and t.is_timed]
+        self.origin, own_end = _origin(main, track), track.end
+        if others and not track.is_timed:  # pictures without times begin with the sound
+            self.origin = others[0].begin
+            own_end = self.origin + len(track) * track.step
         ends = [t.end for kind, t in self.tracks.items() if kind != main.type]
         ends += [] if announced is None else [self.origin + announced]
-        self.end = min(track.end, max(ends, default=track.end))
+        self.end = min(own_end, max(ends, default=own_end))
         length = self.end - self.origin
         if length <= 0:  # as good as no stamp can be believed
             length = len(track) * track.step

@@ -124,7 +124,7 @@ class Reading:
 
 def read(path: Path) -> Reading:
     """Lets FFmpeg decode a file."""
-    program = [get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-threads", "1"]
+    program = [get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-threads", "1"]
     program += ["-i", f"file:{path}"]
     header = _run(program)
     if header is None:

@@ -13,8 +13,6 @@ from tests.fuzz import clips, mutations, run, stamps
 from tests.fuzz.reading import Picture, Reading, Sound, read
 from tests.fuzz.rules import Stored, judge
 
-pytestmark = pytest.mark.fuzz
-
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = clips.CLIPS[0]
 

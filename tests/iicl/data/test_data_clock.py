@@ -31,12 +31,20 @@ def test_right_stamps_stay_as_they_are_in_any_order_of_decoding(order: list[int]
 
 
 @pytest.mark.parametrize("place", [0, 1, 50, 97])
-@pytest.mark.parametrize("error", [60.0, 3.0, 1e6])
+@pytest.mark.parametrize("error", [60.0, 3.0, 1e6, 1.3])
 def test_a_stamp_far_ahead_of_those_after_it_is_taken_out(place: int, error: float) -> None:
     stamps = TIMES.copy()
     stamps[place] += error
     clean, jumps = cleaned(stamps)
     assert np.flatnonzero(np.isnan(clean)).tolist() == [place]
+    assert jumps == []
+
+
+def test_a_first_stamp_that_is_later_than_all_reordering_allows_is_taken_out() -> None:
+    stamps = TIMES.copy()
+    stamps[0] = 1.0
+    clean, jumps = cleaned(stamps)
+    assert np.flatnonzero(np.isnan(clean)).tolist() == [0]
     assert jumps == []
 
 

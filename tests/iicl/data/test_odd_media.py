@@ -154,8 +154,9 @@ def test_an_avi_header_with_a_wrong_rate_moves_nothing(
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mpg"])
+@pytest.mark.parametrize("wraps", [False, True])
 def test_joined_recordings_keep_picture_and_sound_together(
-    write_clip: Callable, tmp_path: Path, suffix: str
+    write_clip: Callable, tmp_path: Path, suffix: str, wraps: bool
 ) -> None:
     codec = {"ts": "libx264", "mpg": "mpeg2video"}[suffix]
     part = write_clip(
@@ -167,6 +168,14 @@ def test_joined_recordings_keep_picture_and_sound_together(
         codec=codec,
         audio_codec="mp2",
     )
+    if wraps:  # the clock of 33 bits comes to its end after 1.5 s
+
+        def late(packet: av.Packet, number: int) -> bool:
+            ticks = round((2**33 / 90_000 - 1.5) / packet.time_base)
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            return True
+
+        part = copied(part, tmp_path / f"late.{suffix}", late)
     joined = tmp_path / f"joined.{suffix}"
     joined.write_bytes(part.read_bytes() * 2)
     result = transcode(joined, SMALL)
@@ -367,6 +376,46 @@ def test_sound_that_is_lost_inside_is_named(clip: Path, tmp_path: Path) -> None:
     (note,) = result.notes
     assert note.startswith("sound is missing for 0.5")
     assert "1.0" in note
+
+
+def test_lost_packets_everywhere_are_gaps_and_no_wrong_rate(clip: Path, tmp_path: Path) -> None:
+    def change(packet: av.Packet, number: int) -> bool:
+        has_click = abs(float(packet.pts * packet.time_base) - EVENT) < 0.1
+        return packet.stream.type == "video" or has_click or number % 3 != 1
+
+    result = transcode(copied(clip, tmp_path / "x.mkv", change), SMALL)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.05)
+    assert [note.split(" for ")[0] for note in result.notes] == ["sound is missing"]
+
+
+def test_pictures_without_time_stamps_begin_with_the_sound(
+    write_clip: Callable, tmp_path: Path
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", seconds=4.0, rate=44_100, image=flash, sound=click)
+
+    def change(packet: av.Packet, number: int) -> bool:
+        packet.pts = packet.dts = round(7 / packet.time_base) + (
+            0 if packet.stream.type == "video" else packet.dts
+        )
+        return True
+
+    result = transcode(copied(source, tmp_path / "x.mkv", change), SMALL)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.05)
+    assert any("no usable time stamps" in note for note in result.notes)
+
+
+def test_joined_sounds_follow_each_other(write_clip: Callable, tmp_path: Path) -> None:
+    part = write_clip(
+        tmp_path / "a.flac", video=False, seconds=3.0, rate=44_100, audio_codec="flac", sound=click
+    )
+    joined = tmp_path / "x.flac"
+    joined.write_bytes(part.read_bytes() * 2)
+    result = transcode(joined, SMALL)
+    assert result.samples is not None
+    loud = np.flatnonzero(np.abs(result.samples.astype(float)) > 8000) / 16_000
+    assert len(result.samples) == pytest.approx(6 * 16_000, abs=1600)
+    assert loud[0] == pytest.approx(EVENT, abs=0.01)
+    assert loud[loud > 3.5][0] == pytest.approx(3 + EVENT, abs=0.01)
 
 
 def test_sound_that_changes_its_rate_keeps_its_pitch(write_clip: Callable, tmp_path: Path) -> None:
