@@ -136,6 +136,7 @@ def test_a_sound_of_ten_samples_costs_no_picture(write_clip: Callable, tmp_path:
     ("stream", "values", "note"),
     [
         (1, (1, 1), "the sound has no usable time stamps"),
+        (1, (40_000_000, 1), "the sound has no usable time stamps"),
         (1, (32, 40_000), "times as fast as sound"),
         (0, (1, 50_000_000), "the picture has no usable time stamps"),
     ],
@@ -172,7 +173,9 @@ def test_joined_recordings_keep_picture_and_sound_together(
 
         def late(packet: av.Packet, number: int) -> bool:
             ticks = round((2**33 / 90_000 - 1.5) / packet.time_base)
-            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            packet.pts += ticks
+            if number:  # FFmpeg unwraps the clock by itself if the first time is no fault
+                packet.dts += ticks
             return True
 
         part = copied(part, tmp_path / f"late.{suffix}", late)
@@ -185,6 +188,7 @@ def test_joined_recordings_keep_picture_and_sound_together(
     bright = np.flatnonzero(decode(result.packets).mean(axis=(1, 2, 3)) > 128) / result.fps
     assert loud[0] == pytest.approx(bright[0], abs=0.05)
     assert loud[loud > 3.5][0] == pytest.approx(bright[bright > 3.5][0], abs=0.05)
+    assert not any("9544" in note for note in result.notes), "a wrapped clock has not leapt"
 
 
 def test_a_pause_shows_the_last_picture_until_the_next(
