@@ -6,14 +6,15 @@ evaluation those of every item once.
 """
 
 import dataclasses
-import signal
+import logging
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.manifest import ManifestItem
@@ -32,8 +33,11 @@ from iicl.data.sampling import (
     num_steps,
 )
 from iicl.data.store import PreparedCorpus
+from iicl.data.workers import POLL_SECONDS, Pulse, WorkerError, read_watched, share, start_worker
 
 VERIFY_EPOCHS = 64
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -65,6 +69,11 @@ class RawBatch:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def tensors(self) -> list[torch.Tensor]:
+        """All of its tensors."""
+        fields = (getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "views")
+        return [*self.views.values(), *fields]
+
     def pin_memory(self) -> "RawBatch":
         """The batch in page-locked memory; the DataLoader calls this."""
         tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -92,7 +101,7 @@ def make_loader(
     pairing: Pairing = "own",
     share: Share = WHOLE,
     chunk_size: int | None = None,
-) -> DataLoader:
+) -> "Loader":
     """Batches of all epochs in turn, so that workers start once.
 
     With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own
@@ -119,7 +128,8 @@ def make_loader(
         seed: of the run.
         epochs: numbers of the epochs to go through.
         drop_last: leave out each pass's last, smaller batch.
-        num_workers: decoding processes; 0 decodes in the caller.
+        num_workers: decoding processes; 0 decodes in the caller. They need Linux: elsewhere a fork
+            is not safe, and the caller decodes, with a warning.
         start_step: batches to leave out at the beginning: those that an earlier run has seen.
         silent: what to do when sound is asked of an item without: an error, or zeros.
         pairing: "shuffled" gives each item, for an epoch at a time, the sound of another one, with
@@ -136,6 +146,7 @@ def make_loader(
             read, or evaluation is to be augmented or shuffled, or a lone item to be shuffled, or a
             batch has fewer chunks than there are shares; while iterating, if a shard is found
             damaged.
+        WorkerError: while iterating, see :func:`iicl.data.workers.read_watched`.
     """
     _check(corpus, positions, clip, views, silent)
     if sampling == "uniform" and augmentation != NO_AUGMENTATION:
@@ -160,17 +171,40 @@ def make_loader(
         share,
         chunk_size or batch_size,
     )
-    dataset = _Clips(corpus, clip, tuple(views), sampling, num_clips, num_crops, augmentation, seed)
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=num_workers,
-        collate_fn=_as_is,
-        worker_init_fn=_start_worker,
-        pin_memory=torch.cuda.is_available(),
-        # A fork costs milliseconds; workers touch neither the GPU nor the parent's threads.
-        multiprocessing_context="fork" if num_workers else None,
+    if num_workers and sys.platform != "linux":
+        logger.warning("num_workers %d needs Linux: this process decodes by itself", num_workers)
+        num_workers = 0
+    pulse = Pulse(max(1, num_workers))
+    clips = _Clips(
+        corpus, clip, tuple(views), sampling, num_clips, num_crops, augmentation, seed, pulse
     )
+    return Loader(clips, batches, num_workers)
+
+
+class Loader:
+    """The batches that :func:`make_loader` describes, anew at every iteration."""
+
+    def __init__(self, clips: "_Clips", batches: "_Batches", num_workers: int) -> None:
+        self._clips = clips
+        self._loader = DataLoader(
+            clips,
+            batch_sampler=batches,
+            num_workers=num_workers,
+            collate_fn=_in_shared_memory,
+            worker_init_fn=start_worker,
+            pin_memory=torch.cuda.is_available(),
+            timeout=POLL_SECONDS if num_workers else 0,
+            # A fork costs milliseconds; workers touch neither the GPU nor the parent's threads.
+            multiprocessing_context="fork" if num_workers else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[RawBatch]:
+        if self._loader.num_workers:
+            return read_watched(self._loader, self._clips.pulse)
+        return iter(self._loader)
 
 
 class _Batches(Sampler[list[Sample]]):
@@ -251,6 +285,7 @@ class _Clips(Dataset):
     num_crops: int
     augmentation: Augmentation
     seed: int
+    pulse: Pulse
 
     def __post_init__(self) -> None:
         self.class_index = {label: k for k, label in enumerate(self.corpus.manifest.classes)}
@@ -260,6 +295,7 @@ class _Clips(Dataset):
         for sample in samples:
             if sample.clip_index == 0 and (sample.position + sample.epoch) % period == 0:
                 self.corpus.verify(sample.position)
+                self.pulse.beat()
         items = [self.corpus.manifest.items[sample.position] for sample in samples]
         draws = [self._draw(sample, item) for sample, item in zip(samples, items, strict=True)]
         heard = [self.corpus.manifest.items[sample.sound_position] for sample in samples]
@@ -305,6 +341,7 @@ class _Clips(Dataset):
         for out, sample, item, draw in zip(video.numpy(), samples, items, draws, strict=True):
             numbers = frame_numbers(item, draw.start_seconds, self.clip)
             self.corpus.read_video(sample.position, numbers.tolist(), out)
+            self.pulse.beat()
         return video
 
     def _audio(
@@ -315,6 +352,7 @@ class _Clips(Dataset):
         for out, sample, item, draw in zip(audio, samples, items, draws, strict=True):
             first = first_sound_sample(item, draw.start_seconds, self.clip)
             out[:] = self.corpus.read_audio(sample.sound_position, first, length)
+            self.pulse.beat()
         return torch.from_numpy(audio)
 
     def _label(self, items: list[ManifestItem]) -> torch.Tensor:
@@ -346,12 +384,5 @@ def _check(
         )
 
 
-def _as_is(batch: Any) -> Any:
-    return batch
-
-
-def _start_worker(number: int) -> None:
-    """Signals are the parent's affair: it decides when to stop, and its workers end with it."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(name, signal.SIG_IGN)
-    torch.set_num_threads(1)
+def _in_shared_memory(batch: RawBatch) -> RawBatch | WorkerError:
+    return batch if get_worker_info() is None else share(batch.tensors()) or batch
