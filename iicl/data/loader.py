@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -384,5 +384,5 @@ def _check(
         )
 
 
-def _in_shared_memory(batch: RawBatch) -> RawBatch | WorkerError:
+def _in_shared_memory(batch: Any) -> RawBatch | WorkerError:
     return batch if get_worker_info() is None else share(batch.tensors()) or batch
