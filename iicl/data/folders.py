@@ -32,6 +32,12 @@ def needed_folder(corpus: str, root: Path, names: Sequence[str]) -> Path:
     raise ValueError(f"{corpus} needs the folder {' or '.join(names)} in {root}{frames}")
 
 
+def where(suffixes: Sequence[str], names: Iterable[str]) -> str:
+    """For a message: which suffixes were looked for in which folders of the source."""
+    folders = ", ".join("the source itself" if name == "." else name for name in names)
+    return f"({', '.join(suffixes)}) in {folders}"
+
+
 def media_by_stem(folders: Iterable[Path], suffixes: Sequence[str]) -> dict[str, Path]:
     """Media files by name without suffix; of equal names the first folder, then suffix, wins."""
     media: dict[str, Path] = {}

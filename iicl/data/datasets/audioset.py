@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iicl.data import lists
-from iicl.data.folders import media_by_stem
+from iicl.data.folders import media_by_stem, where
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL = {"1/train": 22_160 + 2_041_789, "1/test": 20_371}
@@ -64,10 +64,9 @@ def discover(root: Path) -> Listing:
         split = _LISTS[path.name]
         folders = [folder.format(list=path.stem) for folder in _FOLDERS]
         media = media_by_stem((root / folder for folder in folders), _SUFFIXES)
-        where = f"({', '.join(_SUFFIXES)}) in {', '.join(folders)}"
         num_before = len(items)
         for number, (ytid, start, end), labels in _read_segments(path, display_names):
-            item = _item(ytid, start, end, labels, split, media, where)
+            item = _item(ytid, start, end, labels, split, media, where(_SUFFIXES, folders))
             if item.id in items:
                 raise ValueError(
                     f"{path}:{number}: segment {lists.quoted(item.id)} is listed twice"
@@ -87,7 +86,7 @@ def _item(
     labels: tuple[str, ...],
     split: str,
     media: dict[str, Path],
-    where: str,
+    place: str,
 ) -> SourceItem:
     name = f"{ytid}_{round(start * 1000)}_{round(end * 1000)}"
     name_in_seconds = f"{ytid}_{round(start):06d}_{round(end):06d}"
@@ -101,7 +100,7 @@ def _item(
         group=ytid,
         start_seconds=start if whole else None,
         end_seconds=end if whole else None,
-        sought="" if segment or whole else f"{name}, {name_in_seconds} or {ytid} {where}",
+        sought="" if segment or whole else f"{name}, {name_in_seconds} or {ytid} {place}",
     )
 
 

@@ -69,7 +69,9 @@ def discover(root: Path) -> Listing:
                 labels=(label,),
                 splits=folds,
                 group=f"{label}/{_film(name, label)}",
-                sought="" if name in present else f"{name} in {folder.relative_to(root)}",
+                sought=""
+                if name in present
+                else f"{name} in {folder.relative_to(root).as_posix()}",
             )
             for name, folds in splits.items()
         ]

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iicl.data import lists
-from iicl.data.folders import media_by_stem, visible
+from iicl.data.folders import media_by_stem, visible, where
 from iicl.data.manifest import Listing, SourceItem
 
 # 306,245 clips with 50 a class in val and 100 a class in test, by the paper's section 2.
@@ -42,6 +42,7 @@ _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi")
 _YTID = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = re.compile(r"(?P<ytid>[A-Za-z0-9_-]{11})_\d{6}_\d{6}\.\w+")
+_PART = re.compile(r"([a-z]{1,6}[_-]?)?\d+")  # "part_0", as archives are unpacked, or "0"
 _SECOND = re.compile(r"\d{1,6}", re.ASCII)
 
 
@@ -64,7 +65,7 @@ def discover(root: Path) -> Listing:
     for name, path in list_files.items():
         folders = [name, ".", *(tree.format(name) for tree in _TREES[1:])]
         media = media_by_stem(_with_folders_in_it(root, folders), _SUFFIXES)
-        where = f"({', '.join(_SUFFIXES)}) in {', '.join(folders)} and their folders"
+        place = f"{where(_SUFFIXES, folders)} and in folders of these"
         num_before = len(items)
         for number, label, ytid, start, end in _read_rows(path):
             key = f"{ytid}_{start:06d}_{end:06d}"
@@ -76,7 +77,7 @@ def discover(root: Path) -> Listing:
                 labels=(label,),
                 splits={"1": _SPLITS[name]},
                 group=ytid,
-                sought="" if key in media else f"{key} {where}",
+                sought="" if key in media else f"{key} {place}",
             )
         if len(items) == num_before:
             raise ValueError(f"{path} lists no segment")
@@ -147,6 +148,8 @@ def _clips(folder: Path) -> list[Path]:
             raise ValueError(
                 f"{class_folder} is in no class folder, and no csv file gives its class"
             )
+        if _PART.fullmatch(class_folder.name):
+            raise ValueError(f"{class_folder} is not called like a class, and no csv gives classes")
         for file in visible(class_folder):
             if file.is_dir():
                 raise ValueError(f"{file} is a folder where a clip is expected")
