@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 _MAX_LINE = 65_536  # characters; lines of official lists have a few hundred at most
+_MAX_VALUE = 255  # characters; no file has a longer name
 _MAX_QUOTED = 80
 
 # The mark of UTF-32 begins with that of UTF-16.
@@ -125,7 +126,7 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]
 
     Raises:
         ValueError: as :func:`rows`, or if a column is not there, or a row has more or fewer fields
-            than the first.
+            than the first, or a value is longer than a name can be.
         OSError: if it cannot be read.
     """
     names: list[str] = []
@@ -144,4 +145,9 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]
                 f" {len(names)} as the first row"
             )
         else:
-            yield number, [fields[position] for position in positions]
+            values = [fields[position] for position in positions]
+            if longest := [value for value in values if len(value) > _MAX_VALUE]:
+                raise ValueError(
+                    f"{path}:{number}: longer than {_MAX_VALUE} characters: {quoted(longest[0])}"
+                )
+            yield number, values

@@ -251,7 +251,7 @@ def _write_manifest(plan: _Plan, corpus: str, items: list[ManifestItem]) -> Mani
     if repeats := leaks.across_splits(items):
         fold, train_id, test_id = repeats[0]
         logger.warning(
-            "%d test clips are byte for byte clips to train on in the same fold, the first:"
+            "the same bytes are in train and in test of one fold, for %d clips of test; the first:"
             " fold %s, train %r, test %r",
             len(repeats),
             fold,

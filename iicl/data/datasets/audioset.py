@@ -13,6 +13,7 @@ as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digit
 the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ _FOLDERS = (
     "{list}/audio",
     "data/{list}/audio",
 )
-_YTID = re.compile(r"[A-Za-z0-9_-]+")
+_YTID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SECONDS = re.compile(r"\d{1,6}(\.\d+)?", re.ASCII)
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".wav", ".flac", ".m4a", ".ogg", ".mp3")
 
@@ -54,7 +55,7 @@ def discover(root: Path) -> Listing:
     Raises:
         ValueError: if there is no list or no label file, or a row cannot be read or comes twice.
     """
-    list_files = [root / name for name in _LISTS if (root / name).is_file()]
+    list_files = [root / name for name in _LISTS if os.path.lexists(root / name)]
     if not list_files:
         raise ValueError(f"AudioSet needs one of {', '.join(_LISTS)} in {root}")
     display_names = _read_labels(root / _LABELS)

@@ -11,6 +11,7 @@ ids, the recordings that clips were cut from; by the author's word a group lies 
 Known losses: none; there is no picture.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def discover(root: Path) -> Listing:
     Raises:
         ValueError: if it is neither layout, a row or a name cannot be read, or a row comes twice.
     """
-    tables = [root / name for name in _TABLES if (root / name).is_file()]
+    tables = [root / name for name in _TABLES if os.path.lexists(root / name)]
     items = _read_table(root, tables[0]) if tables else _read_folders(root)
     if not items:
         raise ValueError(

@@ -31,7 +31,7 @@ MARKERS = ("testTrainMulti_7030_splits", "hmdb51_org", "annotations/*_test_split
 _LISTS = ("testTrainMulti_7030_splits", "annotations")
 _VIDEOS = ("hmdb51_org", "videos", ".")
 _LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<fold>[123])\.txt")
-_LINE = re.compile(r"(?P<name>\S.*\.avi) (?P<code>[012]) ?")
+_LINE = re.compile(r"(?P<name>\S.{0,250}\.avi) (?P<code>[012]) ?")
 _SPLITS = {"1": "train", "2": "test"}
 
 

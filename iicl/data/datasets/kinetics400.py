@@ -18,6 +18,7 @@ Without any csv file, ``train/<class>/`` and ``val/<class>/`` (or both with ``vi
 them is an item, and the official sizes count, because nothing says which clips are lost.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ _CSV_FILES = tuple(
 MARKERS = (*_CSV_FILES, *(tree.format("val") for tree in _TREES))
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi")
-_YTID = re.compile(r"[A-Za-z0-9_-]+")
+_YTID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"(?P<ytid>[A-Za-z0-9_-]{11})_\d{6}_\d{6}\.\w+")
 _PART = re.compile(r"([a-z]{1,6}[_-]?)?\d+")  # "part_0", as archives are unpacked, or "0"
 _SECOND = re.compile(r"\d{1,6}", re.ASCII)
@@ -88,7 +89,7 @@ def discover(root: Path) -> Listing:
 def _find_list(root: Path, name: str) -> Path | None:
     folders = (root, root / "annotations")
     paths = [folder / file for folder in folders for file in _LISTS[name]]
-    paths = [path for path in paths if path.is_file()]
+    paths = [path for path in paths if os.path.lexists(path)]
     if len(paths) > 1:
         raise ValueError(f"two {name} lists, remove one: {' and '.join(map(str, paths))}")
     return paths[0] if paths else None

@@ -30,7 +30,9 @@ MARKERS = ("UCF-101", "ucfTrainTestlist", "annotations/trainlist01.txt")
 _VIDEOS = ("UCF-101", "videos")
 _LISTS = ("ucfTrainTestlist", "annotations")
 
-_LINE = re.compile(r"(?P<id>(?P<label>[^/]+)/[^/]*_(?P<group>g\d+)_c\d+\.avi)(?: \d+)?")
+_LINE = re.compile(
+    r"(?P<id>(?P<label>[^/]{1,255})/[^/]{0,235}_(?P<group>g\d{1,4})_c\d{1,4}\.avi)(?: \d+)?"
+)
 
 
 def discover(root: Path) -> Listing:
