@@ -70,7 +70,7 @@ def detect(corpus: str, root: Path, *, stand_in: bool = False) -> str:
         raise ValueError(f"no such folder: {root}")
     if corpus == "folder" or (corpus in names() and _is_layout_of(corpus, root)):
         return corpus
-    parts = ", ".join(map(ascii, _parts(corpus, root)))
+    parts = " and ".join(map(ascii, _parts(corpus, root)))
     if corpus not in names():
         if not parts:
             return "folder"
@@ -120,6 +120,8 @@ def _hint(corpus: str, root: Path) -> str:
     for folder in (*filter(Path.is_dir, visible(root)), root.resolve().parent):
         if _is_layout_of(corpus, folder):
             return f" (but {folder} does: give that folder)"
-    if any(path.suffix == ".json" for path in visible(root) + visible(root / "annotations")):
+    if any(
+        path.suffix.lower() == ".json" for path in visible(root) + visible(root / "annotations")
+    ):
         return " (JSON lists are not read)"
     return " (rawframes are pictures and not clips)" * (root / "rawframes").is_dir()
