@@ -65,9 +65,10 @@ def discover(root: Path) -> Listing:
         split = _LISTS[path.name]
         folders = [folder.format(list=path.stem) for folder in _FOLDERS]
         media = media_by_stem((root / folder for folder in folders), _SUFFIXES)
+        place = where(_SUFFIXES, folders)
         num_before = len(items)
         for number, (ytid, start, end), labels in _read_segments(path, display_names):
-            item = _item(ytid, start, end, labels, split, media, where(_SUFFIXES, folders))
+            item = _item(ytid, start, end, labels, split, media, place)
             if item.id in items:
                 raise ValueError(
                     f"{path}:{number}: segment {lists.quoted(item.id)} is listed twice"

@@ -61,6 +61,7 @@ def discover(root: Path) -> Listing:
                     folds[fold] = _SPLITS[code]
                     num_official[f"{fold}/{_SPLITS[code]}"] += 1
         folder = videos / label
+        place = folder.relative_to(root).as_posix()
         present = {file.name for file in visible(folder)}
         items += [
             SourceItem(
@@ -69,9 +70,7 @@ def discover(root: Path) -> Listing:
                 labels=(label,),
                 splits=folds,
                 group=f"{label}/{_film(name, label)}",
-                sought=""
-                if name in present
-                else f"{name} in {folder.relative_to(root).as_posix()}",
+                sought="" if name in present else f"{name} in {place}",
             )
             for name, folds in splits.items()
         ]
