@@ -94,7 +94,8 @@ def resolve(
         code: the folder that holds the package ``iicl``.
 
     Raises:
-        ValueError: if ``data`` names an unknown corpus or a folder that does not exist.
+        ValueError: if ``data`` names an unknown corpus or a folder that does not exist or is laid
+            out in an unknown way.
     """
     if unknown := set(data) - set(scale.corpora):
         known = ", ".join(scale.corpora)
@@ -102,6 +103,10 @@ def resolve(
     for name, given in data.items():
         if not given.is_dir():
             raise ValueError(f"--data {name}: there is no folder {given}")
+        try:
+            stages.reader(name, given)  # before anything is generated or decoded
+        except ValueError as error:
+            raise ValueError(f"--data {name}: {error}") from None
     found: dict[str, UsedCorpus] = {}
     for name in scale.corpora:
         real = name

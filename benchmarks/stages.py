@@ -137,7 +137,6 @@ def prepare(
     from concurrent.futures.process import BrokenProcessPool
 
     from iicl import config
-    from iicl.data import datasets
     from iicl.data.prepare import prepare
     from iicl.data.synthetic.contact_sheet import contact_sheet
     from iicl.data.synthetic.world import CorpusName
@@ -164,7 +163,7 @@ def prepare(
             ) from None
         contact_sheet([source], out.with_name(f"{out.name}.png"))
     prepare(
-        datasets.detect(corpus, source),
+        reader(corpus, source),
         source,
         out,
         corpus=corpus,
@@ -175,6 +174,17 @@ def prepare(
     header = corpus_header(out)
     assert header is not None
     return header
+
+
+def reader(corpus: str, source: Path) -> str:
+    """Name of the reader of a real copy: the corpus's own, or "folder" if other clips stand in.
+
+    Raises:
+        ValueError: if the source is laid out in a way that neither knows.
+    """
+    from iicl.data import datasets
+
+    return datasets.detect(corpus, source, stand_in=True)
 
 
 def survey(
@@ -188,11 +198,10 @@ def survey(
         ValueError: if the source cannot be read or the manifest is damaged.
     """
     from iicl import config
-    from iicl.data import datasets
     from iicl.data.prepare import survey
 
     found = survey(
-        datasets.detect(corpus, source),
+        reader(corpus, source),
         source,
         out,
         corpus=corpus,
@@ -227,11 +236,10 @@ def prepare_part(
         ValueError: if the source cannot be read or there is no such part.
     """
     from iicl import config
-    from iicl.data import datasets
     from iicl.data.prepare import prepare_part
 
     prepare_part(
-        datasets.detect(corpus, source),
+        reader(corpus, source),
         source,
         out,
         part=part,
@@ -255,11 +263,10 @@ def assemble(
             is usable.
     """
     from iicl import config
-    from iicl.data import datasets
     from iicl.data.prepare import assemble
 
     return assemble(
-        datasets.detect(corpus, source),
+        reader(corpus, source),
         source,
         out,
         corpus=corpus,

@@ -55,7 +55,7 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
         "source", type=Path, help="root of its official layout, or of class folders"
     )
     parser.add_argument("out", type=Path, help="folder of the prepared corpus")
-    parser.add_argument("--reader", help="dataset reader; default: what the layout looks like")
+    parser.add_argument("--reader", help="default: the corpus's own; folder: read class folders")
     parser.add_argument("--short-side", type=int, default=defaults.short_side)
     parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
     parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
@@ -131,7 +131,11 @@ def _prepare(parsed: argparse.Namespace) -> None:
         print(f"{corpus}: part {part} of {num_parts} is done: {usable} in {shards}")
         return
     print(f"{corpus}: {usable}, read by {reader}")
-    flawed = [item for item in items if item.reason and item.reason != "missing"]
+    missing = [item for item in items if item.reason.startswith("missing")]
+    if missing:
+        first = f"{missing[0].id}: {missing[0].reason}"
+        print(_printable(f"  {len(missing):,} missing, the first: {first}"))
+    flawed = [item for item in items if item.reason and not item.reason.startswith("missing")]
     for item in flawed[:20]:
         views = " and ".join(item.views) or "nothing"
         print(_printable(f"  {item.id}: {views} kept: {item.reason}"))

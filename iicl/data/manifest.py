@@ -25,6 +25,8 @@ class SourceItem:
         group: items of one recording share it and must not straddle a split.
         start_seconds: start of the item in its file; None if the file is the item.
         end_seconds: end of the item in its file; None if the file is the item.
+        sought: of a missing file, "<names> in <folders>" that were looked for, relative to the
+            source.
     """
 
     id: str
@@ -34,6 +36,7 @@ class SourceItem:
     group: str
     start_seconds: float | None = None
     end_seconds: float | None = None
+    sought: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ import av
 import numpy as np
 
 from iicl.config import Clip, Preparation
-from iicl.data import datasets, pool
+from iicl.data import datasets, leaks, pool
 from iicl.data.encode import GOP
 from iicl.data.manifest import (
     FORMAT,
@@ -247,6 +247,16 @@ def _write_manifest(plan: _Plan, corpus: str, items: list[ManifestItem]) -> Mani
         raise ValueError(
             f"nothing usable among the {len(items)} items of {plan.source}:"
             f" {'; '.join(reasons[:3])}"
+        )
+    if repeats := leaks.across_splits(items):
+        fold, train_id, test_id = repeats[0]
+        logger.warning(
+            "the same bytes are in train and in test of one fold, for %d clips of test; the first:"
+            " fold %s, train %r, test %r",
+            len(repeats),
+            fold,
+            train_id,
+            test_id,
         )
     mean, std = _log_mel_statistics(items, plan.folder, plan.preparation)
     manifest = Manifest(

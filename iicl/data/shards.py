@@ -109,7 +109,7 @@ def _is_intact(shard: Shard) -> bool:
 def _prepare_item(item: SourceItem, preparation: Preparation) -> tuple[ManifestItem, bytes]:
     """One item's manifest row, not yet placed, and its payload."""
     if item.path is None:
-        return _refused(item, "missing")
+        return _refused(item, f"missing: no {item.sought}")
     try:
         result = transcode(item.path, preparation, item.start_seconds, item.end_seconds)
     except UnusableSource as error:

@@ -30,6 +30,10 @@ def corpus_header(out: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def reader(corpus: str, source: Path) -> str:
+    return corpus
+
+
 def prepare(
     corpus: str,
     source: Path | None,

@@ -95,6 +95,23 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
     assert checkout.home.run_ids() == []
 
 
+def test_a_copy_that_is_laid_out_otherwise_is_refused_before_anything_is_made(
+    checkout: Checkout,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def reader(corpus: str, source: Path) -> str:
+        raise ValueError(f"{source} is not laid out as {corpus}")
+
+    monkeypatch.setattr(fake_stages, "reader", reader)
+    for mode in ("--yes", "--dry-run"):
+        assert checkout.run(mode, "--data", f"ucf101={tmp_path}") == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last == f"error: --data ucf101: {tmp_path} is not laid out as ucf101"
+    assert not list(checkout.home.corpora.glob("*"))
+
+
 @pytest.mark.parametrize("shell", ["| head -n 1", "| cat", ">&-"])
 def test_streams_that_are_closed_or_narrow_change_no_exit_code(tmp_path: Path, shell: str) -> None:
     command = f"{sys.executable} benchmarks/run.py --table I --scale smoke --home {tmp_path}"

@@ -1,7 +1,20 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks import stages
 from iicl.data.synthetic.write import generate
+
+
+def test_class_folders_stand_in_for_a_corpus_and_its_own_parts_do_not(tmp_path: Path) -> None:
+    for name in ("clips/a/x.mp4", "copy/videos/a/x.avi", "copy/annotations/list.txt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert stages.reader("ucf101", tmp_path / "clips") == "folder"
+    with pytest.raises(
+        ValueError, match=r"none of UCF-101, .*'annotations' and 'videos' is part of"
+    ):
+        stages.reader("ucf101", tmp_path / "copy")
 
 
 def test_the_parts_of_a_real_copy_make_the_corpus_that_prepare_makes(tmp_path: Path) -> None:

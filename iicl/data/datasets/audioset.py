@@ -7,14 +7,19 @@ header lines and ``, `` between fields, and ``class_labels_indices.csv``. Train 
 and the eval list is "test" of fold 1; labels are display names. Known losses: videos vanish from
 YouTube, no two copies are the same.
 
-Media are looked for in ``video/``, in a folder named as the list (``eval_segments/``) and in the
-root, as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that
-is the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
+Media are looked for in ``video/``, in a folder named as the list (``eval_segments/``), in the root
+and in the folders that audiosetdl makes (``data/eval_segments/`` with ``video/`` and ``audio/``),
+as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that is
+the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
 """
 
-import csv
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from iicl.data import lists
+from iicl.data.folders import media_by_stem, where
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL = {"1/train": 22_160 + 2_041_789, "1/test": 20_371}
@@ -25,6 +30,19 @@ _LISTS = {
 }
 _LABELS = "class_labels_indices.csv"
 MARKERS = (*_LISTS, _LABELS)
+_FOLDERS = (
+    "video",
+    "{list}",
+    ".",
+    "{list}/video",
+    "data/{list}/video",
+    "data/{list}",
+    "audio",
+    "{list}/audio",
+    "data/{list}/audio",
+)
+_YTID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SECONDS = re.compile(r"\d{1,6}(\.\d+)?", re.ASCII)
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".wav", ".flac", ".m4a", ".ogg", ".mp3")
 
 
@@ -37,22 +55,29 @@ def discover(root: Path) -> Listing:
     Raises:
         ValueError: if there is no list or no label file, or a row cannot be read or comes twice.
     """
-    lists = [root / name for name in _LISTS if (root / name).is_file()]
-    if not lists:
+    list_files = [root / name for name in _LISTS if os.path.lexists(root / name)]
+    if not list_files:
         raise ValueError(f"AudioSet needs one of {', '.join(_LISTS)} in {root}")
     display_names = _read_labels(root / _LABELS)
     items: dict[str, SourceItem] = {}
     num_official: dict[str, int] = {}
-    for path in lists:
-        media = _media([root / "video", root / path.stem, root])
-        key = f"1/{_LISTS[path.name]}"
-        rows = _read_segments(path, display_names)
-        num_official[key] = num_official.get(key, 0) + len(rows)
-        for ytid, start, end, labels in rows:
-            item = _item(ytid, start, end, labels, _LISTS[path.name], media)
+    for path in list_files:
+        split = _LISTS[path.name]
+        folders = [folder.format(list=path.stem) for folder in _FOLDERS]
+        media = media_by_stem((root / folder for folder in folders), _SUFFIXES)
+        place = where(_SUFFIXES, folders)
+        num_before = len(items)
+        for number, (ytid, start, end), labels in _read_segments(path, display_names):
+            item = _item(ytid, start, end, labels, split, media, place)
             if item.id in items:
-                raise ValueError(f"{path}: segment {item.id} is listed twice")
+                raise ValueError(
+                    f"{path}:{number}: segment {lists.quoted(item.id)} is listed twice"
+                )
             items[item.id] = item
+        if len(items) == num_before:
+            raise ValueError(f"{path} lists no segment")
+        key = f"1/{split}"
+        num_official[key] = num_official.get(key, 0) + len(items) - num_before
     return Listing([items[name] for name in sorted(items)], num_official)
 
 
@@ -63,9 +88,11 @@ def _item(
     labels: tuple[str, ...],
     split: str,
     media: dict[str, Path],
+    place: str,
 ) -> SourceItem:
     name = f"{ytid}_{round(start * 1000)}_{round(end * 1000)}"
-    segment = media.get(name) or media.get(f"{ytid}_{round(start):06d}_{round(end):06d}")
+    name_in_seconds = f"{ytid}_{round(start):06d}_{round(end):06d}"
+    segment = media.get(name) or media.get(name_in_seconds)
     whole = media.get(ytid) if segment is None else None
     return SourceItem(
         id=name,
@@ -75,46 +102,39 @@ def _item(
         group=ytid,
         start_seconds=start if whole else None,
         end_seconds=end if whole else None,
+        sought="" if segment or whole else f"{name}, {name_in_seconds} or {ytid} {place}",
     )
-
-
-def _media(folders: list[Path]) -> dict[str, Path]:
-    """Media files by stem; the first folder and the first suffix win."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if folder.is_dir():
-            files = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES]
-            for file in sorted(files, key=lambda f: _SUFFIXES.index(f.suffix.lower())):
-                found.setdefault(file.stem, file)
-    return found
 
 
 def _read_labels(path: Path) -> dict[str, str]:
     """Machine id -> display name."""
-    if not path.is_file():
-        raise ValueError(f"AudioSet needs the label file {path}")
-    with open(path, encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or not {"mid", "display_name"} <= rows[0].keys():
-        raise ValueError(f"{path} needs the columns index, mid, display_name")
-    return {row["mid"]: row["display_name"] for row in rows}
+    return {mid: name for _, (mid, name) in lists.table(path, ("mid", "display_name"))}
 
 
 def _read_segments(
     path: Path, display_names: dict[str, str]
-) -> list[tuple[str, float, float, tuple[str, ...]]]:
-    """Rows (ytid, start seconds, end seconds, display names) of one list."""
-    rows = []
-    with open(path, encoding="utf-8", newline="") as stream:
-        for number, fields in enumerate(csv.reader(stream, skipinitialspace=True), 1):
-            if not fields or fields[0].startswith("#"):
-                continue
-            try:
-                ytid, start, end, mids = fields
-                labels = tuple(display_names[mid] for mid in mids.split(","))
-                rows.append((ytid, float(start), float(end), labels))
-            except (ValueError, KeyError) as error:
-                raise ValueError(
-                    f"{path}:{number}: {fields} is not 'YTID, start, end, \"labels\"' ({error})"
-                ) from None
-    return rows
+) -> Iterator[tuple[int, tuple[str, float, float], tuple[str, ...]]]:
+    """Line number, (ytid, start seconds, end seconds) and display names of the rows of one list."""
+    for number, fields in lists.rows(path, comments=True):
+        try:
+            segment, mids = _segment(fields), fields[3].split(",")
+            if unknown := [mid for mid in mids if mid not in display_names]:
+                raise ValueError(f"{_LABELS} has no {lists.quoted(unknown[0])}")
+        except ValueError as error:
+            row = lists.quoted(", ".join(fields))
+            raise ValueError(
+                f"{path}:{number}: {row} is not 'YTID, start, end, \"labels\"': {error}"
+            ) from None
+        yield number, segment, tuple(display_names[mid] for mid in mids)
+
+
+def _segment(fields: list[str]) -> tuple[str, float, float]:
+    """YouTube id, start and end in seconds."""
+    if len(fields) != 4:
+        raise ValueError(f"{len(fields)} fields and not 4")
+    ytid, start, end, _ = fields
+    if not _YTID.fullmatch(ytid):
+        raise ValueError("a YouTube id has letters, digits, - and _")
+    if not _SECONDS.fullmatch(start) or not _SECONDS.fullmatch(end) or float(start) >= float(end):
+        raise ValueError("the end is not after the start, in seconds below 1,000,000")
+    return ytid, float(start), float(end)

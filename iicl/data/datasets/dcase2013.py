@@ -5,14 +5,15 @@ https://archive.org/details/dcase2013_scene_classification and, for the test set
 with ``_testset``; terms as stated there. Papers on
 audio-visual learning call it "DCASE2014". Layout: ``scenes_stereo/`` (development set: "train" of
 fold 1) and ``scenes_stereo_testset/`` ("test"), wav files named ``<scene><number>.wav``, as
-``openairmarket03.wav``; files of other suffixes are no recordings. There is no list file: the
-folders are the list, so a lost file shows in the counts only. Every recording is its own group.
-Known losses: none; there is no picture.
+``openairmarket03.wav``; hidden files and those of other suffixes are no recordings. There is no
+list file: the folders are the list, so a lost file shows in the counts only. Every recording is its
+own group. Known losses: none; there is no picture.
 """
 
 import re
 from pathlib import Path
 
+from iicl.data.folders import visible
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL = {"1/train": 100, "1/test": 100}
@@ -36,7 +37,7 @@ def discover(root: Path) -> Listing:
         folder = root / marker
         if not folder.is_dir():
             raise ValueError(f"DCASE 2013 needs the folder {folder}")
-        files = [file for file in folder.iterdir() if file.suffix.lower() == ".wav"]
+        files = [file for file in visible(folder) if file.suffix.lower() == ".wav"]
         if not files:
             raise ValueError(f"no wav file in {folder}")
         num_official[f"1/{split}"] = len(files)

@@ -2,26 +2,31 @@
 
 Source: Piczak, ACM Multimedia 2015, https://github.com/karolpiczak/ESC-50, CC BY-NC 3.0; ESC-10
 (10 classes, 400 recordings) is CC BY 3.0. Layout, one of two. The present one: ``meta/esc50.csv``
-with the columns ``filename, fold, category, src_file`` (others are not read) and ``audio/``. The
-older one, in which ESC-10 still comes: class folders ``<number> - <class>/`` of files
+with the columns ``filename, fold, category, src_file`` (others are not read) and ``audio/``; in the
+copy at Kaggle ``esc50.csv`` and ``audio/audio/``, perhaps with ``44100/`` in it. The older one, in
+which ESC-10 still comes: class folders ``<number> - <class>/`` of files
 ``<fold>-<Freesound id>-<take>.ogg`` (other files and folders are no part of it). Class names differ
 between the two. Five folds: k is "test" of fold k and "train" of the others. Groups are Freesound
 ids, the recordings that clips were cut from; by the author's word a group lies within one fold.
 Known losses: none; there is no picture.
 """
 
-import csv
+import os
 import re
 from pathlib import Path
 
+from iicl.data import lists
+from iicl.data.folders import visible
 from iicl.data.manifest import Listing, SourceItem
 
 _FOLDS = ("1", "2", "3", "4", "5")
 NUM_OFFICIAL = {
     f"{fold}/{split}": count for fold in _FOLDS for split, count in (("train", 1600), ("test", 400))
 }
-MARKERS = ("meta/esc50.csv", "001 - Dog bark")
+MARKERS = ("meta/esc50.csv", "esc50.csv", "[0-9][0-9][0-9] - *")
 
+_TABLES = ("meta/esc50.csv", "esc50.csv")
+_AUDIO = ("audio", "audio/audio", "audio/audio/44100")
 _COLUMNS = ("filename", "fold", "category", "src_file")
 _CLASS_FOLDER = re.compile(r"\d{3} - (?P<label>.+)")
 _NAME = re.compile(r"(?P<fold>[1-5])-(?P<recording>\d+)-[A-Z]\.ogg")
@@ -31,15 +36,18 @@ def discover(root: Path) -> Listing:
     """Lists the recordings of either layout.
 
     Args:
-        root: folder that holds ``meta`` and ``audio``, or the class folders.
+        root: folder that holds the table and ``audio``, or the class folders.
 
     Raises:
         ValueError: if it is neither layout, a row or a name cannot be read, or a row comes twice.
     """
-    table = root / "meta" / "esc50.csv"
-    items = _read_table(root, table) if table.is_file() else _read_folders(root)
+    tables = [root / name for name in _TABLES if os.path.lexists(root / name)]
+    items = _read_table(root, tables[0]) if tables else _read_folders(root)
     if not items:
-        raise ValueError(f"ESC-50 needs {table} with rows or class folders '001 - Dog bark' there")
+        raise ValueError(
+            f"ESC-50 needs {' or '.join(_TABLES)} with rows, or class folders '001 - Dog bark',"
+            f" in {root}"
+        )
     test_folds = [fold for item in items for fold in _FOLDS if item.splits[fold] == "test"]
     num_official = {}
     for fold in _FOLDS:
@@ -49,33 +57,25 @@ def discover(root: Path) -> Listing:
 
 
 def _read_table(root: Path, path: Path) -> list[SourceItem]:
-    audio = root / "audio"
-    present = {file.name for file in audio.iterdir()} if audio.is_dir() else set()
+    files = {file.name: file for name in reversed(_AUDIO) for file in visible(root / name)}
     items: dict[str, SourceItem] = {}
-    with open(path, encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream)
-        if not set(_COLUMNS) <= set(table.fieldnames or ()):
-            raise ValueError(f"{path} needs the columns {', '.join(_COLUMNS)}")
-        for row in table:
-            name, fold, label, recording = (row[column] for column in _COLUMNS)
-            if not (name and label and recording) or fold not in _FOLDS:
-                raise ValueError(
-                    f"{path}:{table.line_num}: {list(row.values())} is not a clip of fold 1-5"
-                )
-            if name in items:
-                raise ValueError(f"{path}:{table.line_num}: {name} is listed twice")
-            file = audio / name if name in present else None
-            items[name] = _item(name, file, label, fold, recording)
+    for number, (name, fold, label, recording) in lists.table(path, _COLUMNS):
+        if not (name and label and recording) or fold not in _FOLDS:
+            row = lists.quoted(", ".join((name, fold, label, recording)))
+            raise ValueError(f"{path}:{number}: {row} is not a clip of fold 1-5")
+        if name in items:
+            raise ValueError(f"{path}:{number}: {lists.quoted(name)} is listed twice")
+        items[name] = _item(name, files.get(name), label, fold, recording)
     return list(items.values())
 
 
 def _read_folders(root: Path) -> list[SourceItem]:
     items = []
-    for folder in root.iterdir() if root.is_dir() else ():
+    for folder in visible(root):
         match = _CLASS_FOLDER.fullmatch(folder.name)
-        if match is None or not folder.is_dir():
+        if match is None:
             continue
-        for file in folder.iterdir():
+        for file in visible(folder):
             if file.suffix.lower() != ".ogg":
                 continue
             name = _NAME.fullmatch(file.name)
@@ -88,4 +88,5 @@ def _read_folders(root: Path) -> list[SourceItem]:
 
 def _item(name: str, path: Path | None, label: str, fold: str, recording: str) -> SourceItem:
     splits = {other: "test" if other == fold else "train" for other in _FOLDS}
-    return SourceItem(id=name, path=path, labels=(label,), splits=splits, group=recording)
+    sought = "" if path else f"{name} in {', '.join(_AUDIO)}"
+    return SourceItem(name, path, (label,), splits, group=recording, sought=sought)

@@ -3,9 +3,10 @@
 Source, licence and counts are the user's; there is no official list. Layout: any file at any depth
 below ``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, class folders are looked
 for in these and they are the splits of fold 1; otherwise every item is "train". A root without any
-sub-folder is one class of its own name. Hidden files and folders are not part of the corpus, nor is
-what lies beside the class folders (a README), which is said aloud; any other file is listed, with a
-reason if it turns out not to be media. Links to folders are followed, unless these hold the link.
+sub-folder is one class of its own name. Hidden files and folders (``._clip.mp4``, ``__MACOSX/``)
+are not part of the corpus, nor is what lies beside the class folders (a README), which is said
+aloud; any other file is listed, with a reason if it turns out not to be media. Links to folders are
+followed, unless these hold the link.
 """
 
 import logging
@@ -13,6 +14,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from iicl.data.folders import is_hidden, visible
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL: dict[str, int] = {}
@@ -60,11 +62,7 @@ def discover(root: Path) -> Listing:
 
 
 def _class_folders(base: Path) -> dict[str, Path]:
-    folders = {
-        folder.name: folder
-        for folder in base.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-    }
+    folders = {folder.name: folder for folder in visible(base) if folder.is_dir()}
     for folder in folders.values():
         if _holds(folder, base):
             raise ValueError(f"{folder} is a link to a folder that holds it")
@@ -77,8 +75,8 @@ def _files(folder: Path) -> list[Path]:
     files = []
     for parent, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         loops = [name for name in folders if _holds(Path(parent, name), Path(parent))]
-        folders[:] = [n for n in folders if n not in loops and not n.startswith(".")]
-        files += [Path(parent, name) for name in names + loops if not name.startswith(".")]
+        folders[:] = [name for name in folders if name not in loops and not is_hidden(name)]
+        files += [Path(parent, name) for name in names + loops if not is_hidden(name)]
     return files
 
 
@@ -88,7 +86,7 @@ def _holds(folder: Path, inner: Path) -> bool:
 
 
 def _say_left_out(base: Path, used: Iterable[str]) -> None:
-    others = {path.name for path in base.iterdir() if not path.name.startswith(".")} - set(used)
+    others = {path.name for path in visible(base)} - set(used)
     if others:
         names = ", ".join(sorted(map(ascii, others))[:3]) + ", ..." * (len(others) > 3)
         logger.warning("%s: not in a class folder and left out: %s", base, names)

@@ -5,9 +5,10 @@ https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database; CC
 belong to their makers. Layout:
 ``testTrainMulti_7030_splits/<class>_test_split<k>.txt`` for k = 1, 2, 3 (other files there are not
 read), lines ``<name>.avi <code> `` with code 1 train, 2 test, 0 unused in this fold; videos in
-``hmdb51_org/<class>/`` if that folder is there, else in ``<class>/`` of the root. Three folds of 70
-train and 30 test clips a class. Names hold ``[ ] ; # ! & (`` and are matched verbatim. Files on no
-list are not part of the corpus.
+``hmdb51_org/<class>/`` if that folder is there, else in ``<class>/`` of the root; in copies made
+for MMAction2 the folders are called ``annotations/`` and ``videos/``. Three folds of 70 train and
+30 test clips a class. Names hold ``[ ] ; # ! & (`` and are matched verbatim. Files on no list are
+not part of the corpus.
 
 Groups are films within a class: what stands before ``_<class>_`` in a name. Such a group never
 straddles a split of the official lists. A film as a whole does: one in ten has train clips of one
@@ -18,16 +19,19 @@ found by ``prepare``.
 import re
 from pathlib import Path
 
+from iicl.data import lists
+from iicl.data.folders import needed_folder, visible
 from iicl.data.manifest import Listing, SourceItem
 
 NUM_OFFICIAL = {
     f"{fold}/{split}": count for fold in "123" for split, count in (("train", 3570), ("test", 1530))
 }
-MARKERS = ("testTrainMulti_7030_splits", "hmdb51_org")
+MARKERS = ("testTrainMulti_7030_splits", "hmdb51_org", "annotations/*_test_split1.txt")
 
-_LISTS, _VIDEOS = MARKERS
+_LISTS = ("testTrainMulti_7030_splits", "annotations")
+_VIDEOS = ("hmdb51_org", "videos", ".")
 _LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<fold>[123])\.txt")
-_LINE = re.compile(r"(?P<name>\S.*\.avi) (?P<code>[012]) ?")
+_LINE = re.compile(r"(?P<name>\S.{0,250}\.avi) (?P<code>[012]) ?")
 _SPLITS = {"1": "train", "2": "test"}
 
 
@@ -35,28 +39,30 @@ def discover(root: Path) -> Listing:
     """Lists the clips of all official lists.
 
     Args:
-        root: folder that holds ``testTrainMulti_7030_splits``.
+        root: folder that holds ``testTrainMulti_7030_splits`` or ``annotations``.
 
     Raises:
         ValueError: if there are no lists, a class lacks one of its three, or a line cannot be read
             or comes twice.
     """
-    lists = _find_lists(root / _LISTS)
-    videos = root / _VIDEOS if (root / _VIDEOS).is_dir() else root
+    list_folder = needed_folder("HMDB51", root, _LISTS)
+    list_files = _find_lists(list_folder)
+    videos = needed_folder("HMDB51", root, _VIDEOS)
     num_official = dict.fromkeys(NUM_OFFICIAL, 0)
     items = []
-    for label in sorted({label for label, _ in lists}):
+    for label in sorted({label for label, _ in list_files}):
         splits: dict[str, dict[str, str]] = {}
         for fold in "123":
-            if (label, fold) not in lists:
-                raise ValueError(f"{root / _LISTS} lacks {label}_test_split{fold}.txt")
-            for name, code in _read_list(lists[label, fold], label).items():
+            if (label, fold) not in list_files:
+                raise ValueError(f"{list_folder} lacks {label}_test_split{fold}.txt")
+            for name, code in _read_list(list_files[label, fold], label).items():
                 folds = splits.setdefault(name, {})
                 if code in _SPLITS:
                     folds[fold] = _SPLITS[code]
                     num_official[f"{fold}/{_SPLITS[code]}"] += 1
         folder = videos / label
-        present = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        place = folder.relative_to(root).as_posix()
+        present = {file.name for file in visible(folder)}
         items += [
             SourceItem(
                 id=f"{label}/{name}",
@@ -64,6 +70,7 @@ def discover(root: Path) -> Listing:
                 labels=(label,),
                 splits=folds,
                 group=f"{label}/{_film(name, label)}",
+                sought="" if name in present else f"{name} in {place}",
             )
             for name, folds in splits.items()
         ]
@@ -72,26 +79,24 @@ def discover(root: Path) -> Listing:
 
 def _find_lists(folder: Path) -> dict[tuple[str, str], Path]:
     """(class, fold) -> list file."""
-    if not folder.is_dir():
-        raise ValueError(f"HMDB51 needs the folder {folder}")
-    matches = {file: _LIST_NAME.fullmatch(file.name) for file in folder.iterdir()}
-    lists = {(m["label"], m["fold"]): file for file, m in matches.items() if m}
-    if not lists:
+    matches = {file: _LIST_NAME.fullmatch(file.name) for file in visible(folder)}
+    list_files = {(m["label"], m["fold"]): file for file, m in matches.items() if m}
+    if not list_files:
         raise ValueError(f"HMDB51 needs lists named <class>_test_split<k>.txt in {folder}")
-    return lists
+    return list_files
 
 
 def _read_list(path: Path, label: str) -> dict[str, str]:
     """Name -> code of one list."""
     entries: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in lists.lines(path):
         match = _LINE.fullmatch(line)
         if match is None or not _film(match["name"], label):
-            raise ValueError(f"{path}:{number}: {line!r} is not '<film>_{label}_<rest>.avi <0-2>'")
+            raise ValueError(
+                f"{path}:{number}: {lists.quoted(line)} is not '<film>_{label}_<rest>.avi <0-2>'"
+            )
         if match["name"] in entries:
-            raise ValueError(f"{path}:{number}: {match['name']} is listed twice")
+            raise ValueError(f"{path}:{number}: {lists.quoted(match['name'])} is listed twice")
         entries[match["name"]] = match["code"]
     return entries
 

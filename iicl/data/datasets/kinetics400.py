@@ -9,13 +9,22 @@ without labels: the 40,000 rows of ``test.csv`` are not part of the corpus and n
 Known losses: videos vanish from YouTube, no two copies are the same, and some 7,000 are silent.
 
 Media are ``<youtube_id>_<start>_<end>`` with six digits each, in seconds, one file per segment.
-They are looked for in ``train/`` or ``val/`` (the row's list), then in the root, and there in the
-folder itself and in all folders in it, whatever these are called: the label is the csv's.
+They are looked for in ``train/`` or ``val/`` (the row's list), then in the root, then in
+``videos_train/`` and ``train_256/``, and there in the folder itself and in all folders in it,
+whatever these are called: the label is the csv's.
+
+Without any csv file, ``train/<class>/`` and ``val/<class>/`` (or both with ``videos_`` before or
+``_256`` behind their names) are read by themselves: the folders give label and split, every file in
+them is an item, and the official sizes count, because nothing says which clips are lost.
 """
 
-import csv
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from iicl.data import lists
+from iicl.data.folders import media_by_stem, visible, where
 from iicl.data.manifest import Listing, SourceItem
 
 # 306,245 clips with 50 a class in val and 100 a class in test, by the paper's section 2.
@@ -25,82 +34,127 @@ _LISTS = {
     "val": ("val.csv", "validate.csv", "kinetics_val.csv"),
 }
 _SPLITS = {"train": "train", "val": "test"}
-MARKERS = tuple(
+_TREES = ("{}", "videos_{}", "{}_256")
+_CSV_FILES = tuple(
     folder + name for names in _LISTS.values() for folder in ("", "annotations/") for name in names
 )
+MARKERS = (*_CSV_FILES, *(tree.format("val") for tree in _TREES))
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi")
+_YTID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"(?P<ytid>[A-Za-z0-9_-]{11})_\d{6}_\d{6}\.\w+")
+_PART = re.compile(r"([a-z]{1,6}[_-]?)?\d+")  # "part_0", as archives are unpacked, or "0"
+_SECOND = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def discover(root: Path) -> Listing:
-    """Lists the segments of the lists that are there.
+    """Lists the segments of the lists that are there, or without lists the files of both folders.
 
     Args:
-        root: folder that holds the csv files or ``annotations``.
+        root: folder that holds the csv files or ``annotations``, or ``train`` and ``val`` with
+            class folders.
 
     Raises:
-        ValueError: if there is no list, or two of one split, or a row cannot be read or comes
-            twice.
+        ValueError: if there is neither, or two lists of one split, or a row cannot be read or comes
+            twice, or a folder holds what is no clip of a class.
     """
+    list_files = {name: path for name in _LISTS if (path := _find_list(root, name))}
+    if not list_files:
+        return _read_folders(root)
     items: dict[str, SourceItem] = {}
     num_official: dict[str, int] = {}
-    for name, split in _SPLITS.items():
-        path = _find_list(root, name)
-        if path is None:
-            continue
-        media = _media((root / name, root))
-        rows = _read_rows(path)
-        num_official[f"1/{split}"] = len(rows)
-        for label, ytid, start, end in rows:
+    for name, path in list_files.items():
+        folders = [name, ".", *(tree.format(name) for tree in _TREES[1:])]
+        media = media_by_stem(_with_folders_in_it(root, folders), _SUFFIXES)
+        place = f"{where(_SUFFIXES, folders)} and in folders of these"
+        num_before = len(items)
+        for number, label, ytid, start, end in _read_rows(path):
             key = f"{ytid}_{start:06d}_{end:06d}"
             if key in items:
-                raise ValueError(f"{path}: segment {key} is listed twice")
+                raise ValueError(f"{path}:{number}: segment {lists.quoted(key)} is listed twice")
             items[key] = SourceItem(
-                id=key, path=media.get(key), labels=(label,), splits={"1": split}, group=ytid
+                id=key,
+                path=media.get(key),
+                labels=(label,),
+                splits={"1": _SPLITS[name]},
+                group=ytid,
+                sought="" if key in media else f"{key} {place}",
             )
-    if not items:
-        raise ValueError(f"Kinetics-400 needs one of {', '.join(MARKERS)} with rows in {root}")
+        if len(items) == num_before:
+            raise ValueError(f"{path} lists no segment")
+        num_official[f"1/{_SPLITS[name]}"] = len(items) - num_before
     return Listing([items[key] for key in sorted(items)], num_official)
 
 
 def _find_list(root: Path, name: str) -> Path | None:
     folders = (root, root / "annotations")
-    found = [folder / file for folder in folders for file in _LISTS[name]]
-    found = [path for path in found if path.is_file()]
-    if len(found) > 1:
-        raise ValueError(f"two {name} lists, remove one: {' and '.join(map(str, found))}")
-    return found[0] if found else None
+    paths = [folder / file for folder in folders for file in _LISTS[name]]
+    paths = [path for path in paths if os.path.lexists(path)]
+    if len(paths) > 1:
+        raise ValueError(f"two {name} lists, remove one: {' and '.join(map(str, paths))}")
+    return paths[0] if paths else None
 
 
-def _media(bases: tuple[Path, ...]) -> dict[str, Path]:
-    """Media files by stem; the first base, folder and suffix win."""
-    found: dict[str, Path] = {}
-    for base in bases:
-        if not base.is_dir():
-            continue
-        for folder in [base, *sorted(path for path in base.iterdir() if path.is_dir())]:
-            files = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES]
-            for file in sorted(files, key=lambda f: _SUFFIXES.index(f.suffix.lower())):
-                found.setdefault(file.stem, file)
-    return found
+def _with_folders_in_it(root: Path, names: list[str]) -> Iterator[Path]:
+    for name in names:
+        yield root / name
+        yield from (path for path in visible(root / name) if path.is_dir())
 
 
-def _read_rows(path: Path) -> list[tuple[str, str, int, int]]:
-    """Rows (label, YouTube id, start second, end second) of one list."""
-    rows = []
-    with open(path, encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream)
-        if not set(_COLUMNS) <= set(table.fieldnames or ()):
-            raise ValueError(f"{path} needs the columns {', '.join(_COLUMNS)}")
-        for row in table:
-            label, ytid, start, end = (row[column] for column in _COLUMNS)
-            try:
-                if not label or not ytid or int(start) >= int(end):
-                    raise ValueError("a field is empty or the end not after the start")
-                rows.append((label, ytid, int(start), int(end)))
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{path}:{table.line_num}: {list(row.values())} is not "
-                    f"'{', '.join(_COLUMNS)}' ({error})"
-                ) from None
-    return rows
+def _read_rows(path: Path) -> Iterator[tuple[int, str, str, int, int]]:
+    """Line number, label, YouTube id, start second and end second of the rows of one list."""
+    for number, (label, ytid, start, end) in lists.table(path, _COLUMNS):
+        if (
+            not label
+            or not _YTID.fullmatch(ytid)
+            or not _SECOND.fullmatch(start)
+            or not _SECOND.fullmatch(end)
+            or int(start) >= int(end)
+        ):
+            row = lists.quoted(", ".join((label, ytid, start, end)))
+            raise ValueError(
+                f"{path}:{number}: {row} is not '{', '.join(_COLUMNS)}' with a YouTube id of"
+                " letters, digits, - and _ and an end after the start, in whole seconds"
+            )
+        yield number, label, ytid, int(start), int(end)
+
+
+def _read_folders(root: Path) -> Listing:
+    """Lists the files of the class folders of both splits."""
+    for tree in _TREES:
+        folders = {name: root / tree.format(name) for name in _SPLITS}
+        if all(folder.is_dir() for folder in folders.values()):
+            break
+    else:
+        raise ValueError(
+            f"Kinetics-400 needs one of {', '.join(_CSV_FILES)} in {root}, or both train and val"
+            " with class folders"
+        )
+    items = []
+    for name, folder in folders.items():
+        for file in _clips(folder):
+            key = file.relative_to(root).as_posix()
+            match = _NAME.fullmatch(file.name)
+            group = match["ytid"] if match else key
+            splits = {"1": _SPLITS[name]}
+            items.append(SourceItem(key, file, (file.parent.name,), splits, group))
+    return Listing(sorted(items, key=lambda item: item.id), dict(NUM_OFFICIAL))
+
+
+def _clips(folder: Path) -> list[Path]:
+    """The files of the class folders of one split."""
+    clips = []
+    for class_folder in visible(folder):
+        if not class_folder.is_dir():
+            raise ValueError(
+                f"{class_folder} is in no class folder, and no csv file gives its class"
+            )
+        if _PART.fullmatch(class_folder.name):
+            raise ValueError(f"{class_folder} is not called like a class, and no csv gives classes")
+        for file in visible(class_folder):
+            if file.is_dir():
+                raise ValueError(f"{file} is a folder where a clip is expected")
+            clips.append(file)
+    if not clips:
+        raise ValueError(f"no clip in any class folder of {folder}")
+    return clips

@@ -55,7 +55,7 @@ def test_lists_and_media_are_found_where_copies_have_them(root: Path) -> None:
     assert listing.num_official == {"1/train": 3, "1/test": 2}
 
 
-@pytest.mark.parametrize("name", kinetics400.MARKERS)
+@pytest.mark.parametrize("name", [m for m in kinetics400.MARKERS if m.endswith(".csv")])
 def test_every_official_name_is_read(tmp_path: Path, name: str) -> None:
     write(tmp_path, name, "abseiling,x,0,10,,0\n")
     assert datasets.detect("kinetics400", tmp_path) == "kinetics400"
@@ -70,7 +70,7 @@ def test_every_official_name_is_read(tmp_path: Path, name: str) -> None:
         ("abseiling,x,10,10,train,0\n", "train.csv:5"),
         (",x,0,10,train,0\n", "train.csv:5"),
         ("abseiling,x\n", "train.csv:5"),
-        ("singing,a,0,10,train,0\n", "a_000000_000010 is listed twice"),
+        ("singing,a,0,10,train,0\n", "train.csv:5: segment 'a_000000_000010' is listed twice"),
     ],
 )
 def test_wrong_rows_are_refused(root: Path, row: str, message: str) -> None:
