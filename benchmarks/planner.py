@@ -181,7 +181,8 @@ class _Builder:
             except ValueError as problem:
                 raise blame_pretrain(problem, table, row, flat, self._plan.scale) from None
             for phase in phases:
-                self._need(self._corpus(phase), cost.items_trained_on(phase))
+                needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
+                self._need(self._corpus(phase), cost.items_trained_on(phase), at_least=needed)
                 run = self._add(phase, upstream, phase["method"]["name"])
                 upstream = {"previous": run}
             self._pretrained[key] = run
@@ -234,14 +235,15 @@ class _Builder:
     def _corpus(self, resolved: Mapping[str, Any]) -> UsedCorpus:
         return next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
 
-    def _need(self, corpus: UsedCorpus, *splits: str) -> None:
-        """Refuse a corpus without items that a run reads, before hours go by.
+    def _need(self, corpus: UsedCorpus, *splits: str, at_least: int = 1) -> None:
+        """Refuse a corpus without the items that a run reads, before hours go by.
 
         Raises:
-            ValueError: if a prepared corpus has none of them, or the scale expects none.
+            ValueError: if a prepared corpus has fewer of them, or the scale expects none.
         """
         for split in splits:
-            if corpus.counts.get(split):
+            count = corpus.counts.get(split, 0)
+            if count >= at_least or (count and corpus.header is None):
                 continue
             if corpus.header is None:
                 where = ("corpora", corpus.name, "counts")
@@ -249,7 +251,11 @@ class _Builder:
             hint = ""
             if corpus.header["reader"] == "folder" and "/test" in split:
                 hint = "; class folders below train/ and test/ are fold 1"
-            raise ValueError(f"{corpus.name}: {corpus.origin}, none usable for {split}{hint}")
+            fold, part, *with_sound = split.split("/")
+            views = " that have both video and sound" if with_sound else ""
+            least = f", fewer than one batch of {at_least}" if count else ""
+            what = f"{count or 'none'} usable for {part} of fold {fold}{views}"
+            raise ValueError(f"{corpus.name}: {corpus.origin}, {what}{least}{hint}")
 
     def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
         corpus = self._corpus(resolved)

@@ -159,7 +159,7 @@ class Manifest:
         return sorted({label for item in self.items if item.views for label in item.labels})
 
     def header(self) -> dict[str, object]:
-        """Everything but the items, and their counts."""
+        """Everything but the items, and their counts: with sound are those that have both views."""
         usable = [item for item in self.items if item.views]
         fields = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"
@@ -168,7 +168,7 @@ class Manifest:
         for item in usable:
             for fold, split in item.splits.items():
                 counts[f"{fold}/{split}"] += 1
-                counts[f"{fold}/{split}/with_sound"] += "audio" in item.views
+                counts[f"{fold}/{split}/with_sound"] += len(item.views) == 2
         sizes = {"num_items": len(self.items), "num_usable": len(usable), "counts": counts}
         return {"format": FORMAT} | fields | sizes
 

@@ -75,11 +75,13 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
+    with_sound = 0
+
     def only_train(*arguments: object) -> dict[str, object]:
         header = prepare(*arguments)  # type: ignore[arg-type]
         if arguments[1] is None:
             return header
-        header["counts"] = {"all": 3, "1/train": 3, "1/train/with_sound": 0}
+        header["counts"] = {"all": 3, "1/train": 3, "1/train/with_sound": with_sound}
         (Path(str(arguments[4])) / "manifest.json").write_text(json.dumps(header))
         return header
 
@@ -87,11 +89,21 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
     monkeypatch.setattr(fake_stages, "prepare", only_train)
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "one").touch()
-    for name, split in (("ucf101", "1/test; class folders"), ("audioset", "1/train/with_sound")):
+    for name, split in (
+        ("ucf101", "none usable for test of fold 1; class folders"),
+        ("audioset", "none usable for train of fold 1 that have both video and sound"),
+    ):
         for _ in range(2):  # before and after it is prepared
             assert checkout.run("--yes", "--data", f"{name}={tmp_path / 'clips'}") == 2
             last = capsys.readouterr().err.splitlines()[-1]
-            assert last.startswith(f"error: {name}: clips of folder clips, none usable for {split}")
+            assert last.startswith(f"error: {name}: clips of folder clips, {split}")
+    with_sound = 3
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "one").touch()
+    assert checkout.run("--yes", "--data", f"audioset={tmp_path / 'few'}") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "3 usable for train of fold 1 that have both" in last
+    assert "fewer than one batch of" in last
     assert checkout.home.run_ids() == []
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 import shutil
 from pathlib import Path
@@ -118,3 +119,14 @@ def test_damage_is_an_error(corpus: PreparedCorpus, tmp_path: Path) -> None:
     shard.unlink()
     with pytest.raises(ValueError, match="missing"):
         PreparedCorpus.open(copy)
+
+
+def test_items_with_sound_are_those_that_have_a_picture_too(corpus: PreparedCorpus) -> None:
+    both, one = corpus.manifest.items[0], corpus.manifest.items[1]
+    splits = {"1": "train"}
+    items = [
+        dataclasses.replace(both, splits=splits, views=("video", "audio")),
+        dataclasses.replace(one, splits=splits, views=("audio",)),
+    ]
+    counts = dataclasses.replace(corpus.manifest, items=items).header()["counts"]
+    assert counts == {"all": 2, "1/train": 2, "1/train/with_sound": 1}
