@@ -49,7 +49,7 @@ def _write_clip(
             pictures.options = {"crf": "12"} if codec == "libx264" else {"qscale": "2"}
             streams.append(pictures)
         if rate is not None:
-            layout = {1: "mono", 2: "stereo"}[channels]
+            layout = {1: "mono", 2: "stereo", 8: "7.1"}[channels]
             audio = container.add_stream(audio_codec, rate=rate, layout=layout)
             streams.append(audio)
             stamps = np.arange(round((sound_seconds or seconds) * rate)) / rate

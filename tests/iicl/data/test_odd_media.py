@@ -1,12 +1,14 @@
 """Files as they come: each is kept right, or what is missing of it is said."""
 
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from iicl.config import Preparation
 from iicl.data.manifest import UnusableSource
@@ -443,3 +445,92 @@ def test_sound_that_changes_its_rate_keeps_its_pitch(write_clip: Callable, tmp_p
         stretch = result.samples[round(16_000 * second) :][:8000].astype(float)
         pitch = np.argmax(np.abs(np.fft.rfft(stretch))) * 16_000 / 8000
         assert pitch == pytest.approx(500, abs=3)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_sound_of_eight_channels_is_mixed(
+    write_clip: Callable, tmp_path: Path, suffix: str
+) -> None:
+    path = write_clip(
+        tmp_path / f"x.{suffix}",
+        seconds=4.0,
+        rate=48_000,
+        channels=8,
+        audio_codec="aac",
+        image=flash,
+        sound=lambda times: click(times).repeat(8, 0),
+    )
+    result = transcode(path, SMALL)
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
+    assert result.notes == []
+
+
+def test_a_file_that_announces_an_hour_keeps_what_it_has(clip: Path, tmp_path: Path) -> None:
+    content = bytearray(clip.read_bytes())
+    place = content.index(b"\x44\x89\x88") + 3  # Matroska's Duration, 8 bytes, in milliseconds
+    assert struct.unpack_from(">d", content, place)[0] == pytest.approx(4000, abs=50)
+    struct.pack_into(">d", content, place, 3_600_000.0)
+    (tmp_path / "x.mkv").write_bytes(content)
+    result = transcode(tmp_path / "x.mkv", SMALL)
+    assert len(result.packets) == 100
+    assert events(result) == pytest.approx((EVENT, EVENT), abs=0.041)
+    assert any("video ends after 4.00 s of 3600.00 s" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("seconds", [0.8, 3.0])
+def test_a_file_that_announces_no_duration_is_whole(
+    write_clip: Callable, tmp_path: Path, seconds: float
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", seconds=seconds)
+
+    class Pipe:
+        """A recorder's output, which cannot go back to write how long it has become."""
+
+        def __init__(self) -> None:
+            self.content = b""
+
+        def write(self, content: bytes) -> int:
+            self.content += content
+            return len(content)
+
+    pipe = Pipe()
+    with av.open(str(source)) as reader, av.open(pipe, "w", format="matroska") as writer:
+        streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        for packet in reader.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                writer.mux(packet)
+    (tmp_path / "x.mkv").write_bytes(pipe.content)
+    with av.open(str(tmp_path / "x.mkv")) as container:
+        assert container.duration is None
+    result = transcode(tmp_path / "x.mkv", SMALL)
+    assert len(result.packets) == round(25 * seconds)
+    assert result.samples is not None
+    assert result.notes == []
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_ogg_video_with_repeated_pictures_keeps_them_though_it_was_cut(
+    tmp_path: Path, cut: bool
+) -> None:
+    # PyAV cannot encode Theora; 5 pictures a second at 25 a second repeat four of five.
+    ffmpeg = [get_ffmpeg_exe(), "-v", "error"]
+    made = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=4"]
+    made += ["-f", "lavfi", "-i", "sine=duration=4", "-c:v", "libtheora", "-g", "12", "-r", "25"]
+    path = tmp_path / "whole.ogv"
+    subprocess.run([*ffmpeg, *made, str(path)], check=True)
+    if cut:
+        path = tmp_path / "cut.ogv"
+        whole = ["-ss", "0.7", "-i", str(tmp_path / "whole.ogv")]
+        subprocess.run([*ffmpeg, *whole, "-c", "copy", str(path)], check=True)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
+    assert any(packet.size == 0 for packet in packets)
+    assert (packets[0].pts > 2**57) == cut, "a cut leaves an absurd first time"
+    result = transcode(path, SMALL)
+    if not cut:
+        assert len(result.packets) == 100
+        assert result.notes == []
+    assert len(packets) - 14 < len(result.packets) <= len(packets)
+    assert result.samples is not None
+    assert not any("fails" in note for note in result.notes)
