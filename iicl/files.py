@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -17,13 +18,34 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OSError: if the data cannot be written, for example because the disk is full.
     """
-    # Random, because hosts that share a file system also share process ids, and some their names.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
+
+    def write(temporary: Path) -> None:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    _replace(path, write)
+
+
+def link_atomically(path: Path, existing: Path) -> None:
+    """Replace ``path`` in one step by another name of ``existing``; on failure it stays as it is.
+
+    Args:
+        path: the file; its folder must exist.
+        existing: a file on the same file system.
+
+    Raises:
+        OSError: if the file system knows no hard links, or one file has too many.
+    """
+    _replace(path, lambda temporary: os.link(existing, temporary))
+
+
+def _replace(path: Path, make: Callable[[Path], None]) -> None:
+    # Random, because hosts that share a file system also share process ids, and some their names.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        make(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

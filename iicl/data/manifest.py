@@ -230,6 +230,16 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.bin"
 
 
+def index_path(folder: Path, number: int) -> Path:
+    """File that holds the manifest rows of a shard."""
+    return folder / f"{number:05d}.jsonl"
+
+
+def origins_path(folder: Path, number: int) -> Path:
+    """File that says what the payloads of a shard were made from, see :mod:`iicl.data.reuse`."""
+    return folder / f"{number:05d}.origins"
+
+
 def payload_digest(content: bytes) -> str:
     """What :attr:`ManifestItem.digest` holds: sha256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
