@@ -354,7 +354,7 @@ def _prepare_shards(
     tally: Counter[str] = sum(tallies, Counter())
     words = [
         f"{tally[what]:,} {what}"
-        for what in ("decoded", "taken over", "already there", "not readable")
+        for what in ("decoded", "taken over", "already there", "missing or not readable")
         if tally[what] or what in ("decoded", "taken over")
     ]
     logger.info("%s: %s", plan.out, ", ".join(words))

@@ -99,7 +99,7 @@ def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Coun
         earlier: payloads to copy in place of decoding the same content again.
 
     Returns:
-        How many items were "decoded", "taken over", "already there" or "not readable".
+        How many items were "decoded", "taken over", "already there" or "missing or not readable".
     """
     if shard.index.exists():
         if _is_intact(shard):
@@ -148,13 +148,13 @@ def _make(
     """Takes an item's payload over or, if there is none of the same content, decodes the item."""
     place = files.look(item)
     if place is None:
-        return _Made(*_prepare_item(item, preparation), None, "not readable")
+        return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
     taken = earlier.take(item, place)
     origin = None
     if taken is None:
         origin = files.read(item, place)
         if origin is None:
-            return _Made(*_prepare_item(item, preparation), None, "not readable")
+            return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
         taken = earlier.take(item, origin)
     if taken is not None:
         return _Made(*taken, "taken over")
