@@ -94,7 +94,8 @@ def resolve(
         code: the folder that holds the package ``iicl``.
 
     Raises:
-        ValueError: if ``data`` names an unknown corpus or a folder that does not exist.
+        ValueError: if ``data`` names an unknown corpus, a folder that does not exist or one that
+            the home lies in.
     """
     if unknown := set(data) - set(scale.corpora):
         known = ", ".join(scale.corpora)
@@ -102,6 +103,10 @@ def resolve(
     for name, given in data.items():
         if not given.is_dir():
             raise ValueError(f"--data {name}: there is no folder {given}")
+        if home.corpora.resolve().is_relative_to(given.resolve()):
+            raise ValueError(
+                f"--data {name}: --home {home.root} lies inside {given}; move the home"
+            )
     found: dict[str, UsedCorpus] = {}
     for name in scale.corpora:
         real = name
