@@ -1,9 +1,29 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
+
+
+def read_regular_file(path: Path, offset: int = 0, num_bytes: int = -1) -> bytes:
+    """Reads a file, or some bytes of it; never waits for a pipe that stands in its place.
+
+    Args:
+        path: the file.
+        offset: first byte to read.
+        num_bytes: length of the part; -1 reads up to the end.
+
+    Raises:
+        OSError: if there is no such file, or it is a pipe, a folder or a device.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        stream.seek(offset)
+        return stream.read(num_bytes)
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:

@@ -1,8 +1,8 @@
 """The folders of a prepared corpus: which hold shards, which places are refused, what is in use.
 
-A preparation holds a shared lock on ``<out>/.lock``, and an open corpus one on the index of its
-first shard. Removing shards takes these locks exclusively, so that it never meets either. The locks
-are ``flock``'s and end with their process.
+A preparation holds a shared lock on ``<out>/.lock``, and an open corpus holds one on the index of
+its first shard. The removal of shards takes the same locks exclusively, so that it removes nothing
+that is being written or read. These are locks of ``flock``: the end of a process releases them.
 """
 
 import fcntl
@@ -50,11 +50,11 @@ def check_apart_from_items(source: Path, out: Path, items: Iterable[SourceItem])
     Raises:
         ValueError: if it does.
     """
-    root = os.fspath(source)
+    root = os.path.join(os.path.abspath(source), "")
     folders: set[str] = set()
-    for item in items:
-        folder = "" if item.path is None else os.path.dirname(item.path)
-        while folder.startswith(root) and len(folder) > len(root) and folder not in folders:
+    for parent in {os.path.dirname(item.path) for item in items if item.path is not None}:
+        folder = os.path.abspath(parent)
+        while folder.startswith(root) and folder not in folders:
             folders.add(folder)
             folder = os.path.dirname(folder)
     above_out = _identities_above(out)
@@ -67,7 +67,7 @@ def check_apart_from_items(source: Path, out: Path, items: Iterable[SourceItem])
 def preparing(out: Path) -> Iterator[None]:
     """Keeps shards below ``out`` from being removed; waits until a removal is over."""
     try:
-        lock = os.open(out / ".lock", os.O_RDONLY | os.O_CREAT, 0o666)
+        lock = os.open(out / ".lock", os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o666)
     except FileNotFoundError:  # nothing has been prepared there
         yield
         return
@@ -113,7 +113,7 @@ def hold_shards(folder: Path) -> int | None:
         A file descriptor: closing it ends the use. None if there is nothing to lock.
     """
     try:
-        lock = os.open(index_path(folder, 0), os.O_RDONLY)
+        lock = os.open(index_path(folder, 0), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -153,7 +153,7 @@ def _inside(out: Path, source: Path) -> ValueError:
 
 def _identities_above(path: Path) -> set[tuple[int, int]]:
     """Identities of a folder and of all that it lies in, as far as they exist."""
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))
     identities = map(_identity, [resolved, *resolved.parents])
     return {identity for identity in identities if identity is not None}
 

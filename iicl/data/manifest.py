@@ -103,7 +103,7 @@ class ManifestItem:
         """Length of the payload."""
         return self.num_video_bytes + 2 * self.num_samples
 
-    def is_payload(self, content: bytes) -> bool:
+    def is_payload(self, content: bytes | memoryview) -> bool:
         """Whether these are the very bytes that were stored for the item."""
         return payload_digest(content) == (self.digest or payload_digest(b""))
 
@@ -240,7 +240,7 @@ def origins_path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.origins"
 
 
-def payload_digest(content: bytes) -> str:
+def payload_digest(content: bytes | memoryview) -> str:
     """What :attr:`ManifestItem.digest` holds: sha256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

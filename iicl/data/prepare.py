@@ -124,7 +124,7 @@ def prepare(
     prepared = _prepared(plan, corpus)
     if prepared is not None and not verify:
         return prepared
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     with preparing(out), _full_disk_in_words(out):
         items = _prepare_shards(plan, plan.shards, others, num_workers, progress)
         if prepared is not None and prepared.items == items:
@@ -186,7 +186,7 @@ def prepare_part(
         raise ValueError(f"part {part} of {num_parts}: parts are numbered from 0 to num_parts - 1")
     plan = _plan(reader, source, out, preparation)
     shards = plan.shards[part::num_parts]
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     with preparing(out), _full_disk_in_words(out):
         return _prepare_shards(plan, shards, others, num_workers, progress)
 
@@ -336,6 +336,7 @@ def _prepare_shards(
     progress: Callable[[int, int], None] | None,
 ) -> list[ManifestItem]:
     """Prepares those of the shards that are not there or damaged, and reads the index of all."""
+    plan.folder.mkdir(exist_ok=True)
     num_items = sum(len(shard.items) for shard in shards)
     num_done = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iicl.data.folders import removing, shard_folders, unused_shards
-from iicl.data.manifest import Manifest
+from iicl.data.manifest import Manifest, read_header
 
 _SHARD_FILE = re.compile(
     r"\d{5,}\.(bin|jsonl|origins)|\.\d{5,}\.(bin|jsonl|origins)\.[0-9a-f]{16}\.tmp"
@@ -19,10 +19,11 @@ class Pruned:
     """What a look at a prepared corpus says about the shards that its manifest does not name.
 
     Attributes:
-        folders: that hold nothing but shards and are not in use.
-        modified: when the last file in each was written, in seconds since 1970.
-        num_bytes: that removing the folders gives free; files that others share give nothing.
-        left: folders that stay -> why.
+        folders: folders that hold shards only and are not in use.
+        modified: for each, when its newest file was written, in seconds since 1970.
+        num_bytes: size of all files that exist in these folders only. A payload file that is
+            linked from the corpus as well takes no space of its own and is not counted.
+        left: the other folders -> why they stay.
     """
 
     folders: list[Path]
@@ -42,10 +43,10 @@ def prune(out: Path, *, remove: bool) -> Pruned:
         ValueError: if ``out`` is no prepared corpus or a preparation is running there.
         OSError: if something cannot be removed.
     """
-    Manifest.read(out)  # before anything is written there
     with ExitStack() as stack:
-        stack.enter_context(removing(out))
-        named = out / Manifest.read(out).data  # of now, when no preparation can replace it
+        if read_header(out) is not None:  # otherwise the lock would be left in a strange folder
+            stack.enter_context(removing(out))
+        named = out / Manifest.read(out).data
         if not named.is_dir():
             raise ValueError(f"{out} lacks the shards that its manifest names: prepare it again")
         files: dict[Path, list[Path]] = {}

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from iicl.data.manifest import ManifestItem, SourceItem, index_path, origins_path, shard_path
+from iicl.files import read_regular_file
 
 _ORIGINS = re.compile(r"[0-9]{5,9}\.origins")
 _CHUNK_BYTES = 1 << 22  # read at a time to take a digest
@@ -140,7 +141,7 @@ class Earlier:
         keys, places = array("Q"), array("Q")
         name = _name(source)
         for folder_number, folder in enumerate(folders):
-            for path in sorted(filter(_is_origins, folder.iterdir())):
+            for path in _origins_files(folder):
                 head, origins = _read_origins(path, recipe)
                 same_source = head.get("source") == name
                 shard = (folder_number << _SHARD_BITS | int(path.stem)) << _ROW_BITS
@@ -182,9 +183,7 @@ class Earlier:
         if before is None or same(before) != same(origin):
             return None
         try:
-            with open(shard_path(folder, shard), "rb") as stream:
-                stream.seek(row.offset)
-                payload = stream.read(row.num_bytes)
+            payload = read_regular_file(shard_path(folder, shard), row.offset, row.num_bytes)
         except OSError:
             return None
         if not row.is_payload(payload):
@@ -214,13 +213,17 @@ class Earlier:
         return f"{json.dumps(head)}\n{rows}".encode("ascii")
 
 
-def _is_origins(path: Path) -> bool:
-    return _ORIGINS.fullmatch(path.name) is not None
+def _origins_files(folder: Path) -> list[Path]:
+    """Sorted; none if the folder has just been removed."""
+    try:
+        return sorted(path for path in folder.iterdir() if _ORIGINS.fullmatch(path.name))
+    except OSError:
+        return []
 
 
 def _name(source: Path) -> str:
     """Tells source folders apart without writing down where they are."""
-    return _sha256(os.fsencode(source.resolve()))
+    return _sha256(os.fsencode(os.path.realpath(source)))
 
 
 def _sha256(content: bytes) -> str:
@@ -230,7 +233,7 @@ def _sha256(content: bytes) -> str:
 def _read_origins(path: Path, recipe: str) -> tuple[dict[str, str], list[Origin | None]]:
     """The first line, and the origins; nothing if they are of another recipe or damaged."""
     try:
-        first, _, rest = path.read_bytes().partition(b"\n")
+        first, _, rest = read_regular_file(path).partition(b"\n")
         head = json.loads(first)
         if head["recipe"] != recipe or head["origins"] != _sha256(rest):
             return {}, []
@@ -247,7 +250,7 @@ def _read_shard(
     """Origins and rows of a shard; none if the two do not belong together."""
     head, origins = _read_origins(origins_path(folder, number), recipe)
     try:
-        index = index_path(folder, number).read_bytes()
+        index = read_regular_file(index_path(folder, number))
     except OSError:
         return [], []
     if _sha256(index) != head.get("index"):

@@ -27,7 +27,7 @@ from iicl.data.manifest import (
 )
 from iicl.data.reuse import Earlier, Origin, SourceFiles
 from iicl.data.transcode import transcode
-from iicl.files import link_atomically, write_atomically
+from iicl.files import link_atomically, read_regular_file, write_atomically
 
 _UNFORESEEN = "decoder fails"  # stands in the reason after an exception that no one expects
 
@@ -72,13 +72,13 @@ class Shard:
             ValueError: if the shard is not finished, or the three do not agree.
         """
         try:
-            lines = self.index.read_text("ascii").splitlines()
+            lines = read_regular_file(self.index).decode("ascii").splitlines()
             rows = [ManifestItem.from_json(line) for line in lines]
             *offsets, end = accumulate((row.num_bytes for row in rows), initial=0)
             size = self.path.stat().st_size
         except FileNotFoundError as error:
             raise ValueError(f"{error.filename} is not there") from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{self.index} is damaged: {error!r}") from error
         listed = [(item.id, item.labels, item.splits, item.group) for item in self.items]
         if [(row.id, row.labels, row.splits, row.group) for row in rows] != listed:
@@ -181,7 +181,7 @@ def _write_payloads(shard: Shard, content: bytearray, folders: Sequence[Path]) -
 
 def _holds(path: Path, content: bytearray) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        return path.stat().st_size == len(content) and read_regular_file(path) == content
     except OSError:
         return False
 
@@ -190,8 +190,8 @@ def _is_intact(shard: Shard) -> bool:
     """Compares the rows with the items, and every payload with its digest."""
     try:
         rows = shard.rows()
-        with open(shard.path, "rb") as stream:
-            return all(row.is_payload(stream.read(row.num_bytes)) for row in rows)
+        content = memoryview(read_regular_file(shard.path))
+        return all(row.is_payload(content[row.offset : row.offset + row.num_bytes]) for row in rows)
     except (OSError, ValueError, TypeError):
         return False  # not there, or the index cannot be read
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,6 +208,11 @@ def replace_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def put_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def flip(path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 1
@@ -235,6 +241,9 @@ def test_a_damaged_payload_is_decoded_and_its_neighbours_are_taken_over(
         ),
         lambda folder: (folder / "00000.origins").write_bytes(b"[" * 10_000),
         lambda folder: (folder / "00000.origins").unlink(),
+        lambda folder: put_pipe(folder / "00000.origins"),
+        lambda folder: put_pipe(folder / "00000.jsonl"),
+        lambda folder: put_pipe(folder / "00000.bin"),
         lambda folder: (folder / "00000.bin").unlink(),
         lambda folder: (folder / "00000.jsonl").unlink(),
     ],
@@ -261,6 +270,16 @@ def test_what_is_damaged_in_the_corpus_itself_is_decoded_alone(
     flip(data(out) / "00000.bin", row.offset + row.num_bytes // 2)
     counts = tally(source, out, verify=True)
     assert counts == f"1 decoded, {PER_SHARD - 1} taken over, {ALL - PER_SHARD + 1} already there"
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("name", ["00000.jsonl", "00000.bin"])
+def test_a_pipe_in_the_place_of_a_shard_is_replaced(source: Path, out: Path, name: str) -> None:
+    before = contents(out)
+    put_pipe(data(out) / name)
+    with pytest.raises(ValueError, match=name):
+        assemble("folder", source, out, corpus="small", preparation=SMALL)
+    run(source, out, verify=True)
     assert contents(out) == before
 
 
@@ -295,6 +314,30 @@ def test_an_unforeseen_failure_is_tried_again(
     os.utime(clip, ns=(1, 1))
     assert tally(source, out) == "1 decoded, 1 taken over"
     assert not Manifest.read(out).items[0].reason
+
+
+def transcode_a_file_that_is_being_written(path: Path, *arguments: Any) -> Transcoded:
+    result = transcode(path, *arguments)
+    os.utime(path, ns=(7, 7))
+    return result
+
+
+def prepare_a_file_that_is_being_written(
+    shard: Shard, context: pool.Context, earlier: Earlier
+) -> Counter[str]:
+    shards.transcode = transcode_a_file_that_is_being_written  # type: ignore[attr-defined]
+    return shards.prepare_shard(shard, context, earlier)
+
+
+def test_a_file_that_was_written_while_it_was_read_is_decoded_again(
+    tmp_path: Path, write_clip: Callable, tally: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    write_clip(source / "a" / "x.mkv", seconds=0.4)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "prepare_shard", prepare_a_file_that_is_being_written)
+        run(source, out)
+    assert tally(source, out) == "1 decoded, 0 taken over"
 
 
 def test_segments_of_a_file_are_taken_over_one_by_one(
@@ -435,7 +478,7 @@ def slow_reader(num_beats: int, context: pool.Context) -> int:
     with context.item(0):
         for _ in range(num_beats):
             context.restart_time()
-            signal.sigtimedwait([], 0.5)
+            time.sleep(0.5)
     return num_beats
 
 
@@ -473,13 +516,15 @@ def test_an_output_inside_the_source_is_refused(
 
 
 def test_an_output_in_a_folder_that_the_source_links_to_is_refused(
-    tmp_path: Path, write_clip: Callable
+    tmp_path: Path, write_clip: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_clip(tmp_path / "elsewhere" / "a" / "deep" / "x.mkv", seconds=0.4)
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "a").symlink_to(tmp_path / "elsewhere" / "a")
-    with pytest.raises(ValueError, match=r"lies inside the source .*source/a; choose"):
-        run(tmp_path / "source", tmp_path / "elsewhere" / "a" / "out")
+    monkeypatch.chdir(tmp_path / "source")
+    for source in (tmp_path / "source", Path()):
+        with pytest.raises(ValueError, match=r"lies inside the source .*/source/a; choose"):
+            run(source, tmp_path / "elsewhere" / "a" / "out")
     assert not (tmp_path / "elsewhere" / "a" / "out").exists()
     run(tmp_path / "source", tmp_path / "elsewhere" / "out")
 
