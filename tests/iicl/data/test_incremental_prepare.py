@@ -475,6 +475,8 @@ def test_the_map_of_earlier_shards_does_not_grow_with_their_folders(
 
 def slow_reader(num_beats: int, context: pool.Context) -> int:
     """Works for longer than an item may take, and says that it gets on."""
+    if context.skipped:
+        return 0
     with context.item(0):
         for _ in range(num_beats):
             context.restart_time()
