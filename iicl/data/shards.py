@@ -5,7 +5,9 @@ Runs in worker processes and imports no torch.
 
 import contextlib
 import dataclasses
+import errno
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from iicl.data.transcode import transcode
 from iicl.files import link_atomically, read_regular_file, write_atomically
 
 _UNFORESEEN = "decoder fails"  # stands in the reason after an exception that no one expects
+_NO_MEMORY = os.strerror(errno.ENOMEM)
 
 logger = logging.getLogger(__name__)
 
@@ -159,9 +162,11 @@ def _make(
     if taken is not None:
         return _Made(*taken, "taken over")
     row, payload = _prepare_item(item, preparation)
-    # A failure that nobody foresaw may be the machine's, and a file that was written meanwhile is
-    # not what was read: both are decoded again next time.
-    if _UNFORESEEN in row.reason or files.look(item) != place:
+    # These may be failures of the machine: decode the file again next time.
+    if _UNFORESEEN in row.reason or _NO_MEMORY in row.reason:
+        origin = None
+    # If the file was written meanwhile, the digest may be of other bytes than the payload.
+    if files.look(item) != place:
         origin = None
     return _Made(row, payload, origin, "decoded")
 
