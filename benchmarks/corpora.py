@@ -94,8 +94,8 @@ def resolve(
         code: the folder that holds the package ``iicl``.
 
     Raises:
-        ValueError: if ``data`` names an unknown corpus or a folder that does not exist or is laid
-            out in an unknown way.
+        ValueError: if ``data`` names an unknown corpus or a folder that does not exist, that the
+            home lies in, or that is laid out in an unknown way.
     """
     if unknown := set(data) - set(scale.corpora):
         known = ", ".join(scale.corpora)
@@ -103,6 +103,10 @@ def resolve(
     for name, given in data.items():
         if not given.is_dir():
             raise ValueError(f"--data {name}: there is no folder {given}")
+        if home.corpora.resolve().is_relative_to(given.resolve()):
+            raise ValueError(
+                f"--data {name}: --home {home.root} lies inside {given}; move the home"
+            )
         try:
             stages.reader(name, given)  # before anything is generated or decoded
         except ValueError as error:

@@ -170,6 +170,7 @@ def prepare(
         preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
+        others=_other_copies(corpus, out),
     )
     header = corpus_header(out)
     assert header is not None
@@ -247,7 +248,13 @@ def prepare_part(
         preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=progress,
+        others=_other_copies(corpus, out),
     )
+
+
+def _other_copies(corpus: str, out: Path) -> list[Path]:
+    """Folders beside ``out`` where the corpus was prepared from another place or by other code."""
+    return sorted(path for path in out.parent.glob(f"{corpus}-*") if path.is_dir() and path != out)
 
 
 def assemble(

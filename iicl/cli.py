@@ -1,4 +1,4 @@
-"""The command ``iicl``: prepare a corpus, generate one, list the interpretations of the paper."""
+"""The command ``iicl``: prepare a corpus, remove its old shards, generate one, and more."""
 
 import argparse
 import logging
@@ -7,6 +7,7 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -20,11 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="iicl", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
+    _add_prune(
+        commands.add_parser("prune", help="remove shards that a prepared corpus no longer uses")
+    )
     _add_generate(commands.add_parser("generate", help="write a generated corpus"))
     listing = commands.add_parser("interpretations", help="how this project reads the paper")
     listing.set_defaults(run=lambda parsed: _interpretations())
     parsed = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
+    logging.getLogger("iicl").setLevel(logging.INFO)
     try:
         parsed.run(parsed)
     except (ValueError, OSError) as error:
@@ -146,6 +151,35 @@ def _prepare(parsed: argparse.Namespace) -> None:
 def _printable(text: str) -> str:
     """One line whatever a file is called."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _add_prune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, help="folder of the prepared corpus")
+    parser.add_argument(
+        "--yes", action="store_true", help="remove; otherwise only list what would be removed"
+    )
+    parser.set_defaults(run=_prune)
+
+
+def _prune(parsed: argparse.Namespace) -> None:
+    from iicl.data.prune import prune
+
+    pruned = prune(parsed.out, remove=parsed.yes)
+    verb = "removed" if parsed.yes else "would remove"
+    for folder, modified in zip(pruned.folders, pruned.modified, strict=True):
+        print(f"{verb} {folder}, last written {datetime.fromtimestamp(modified):%Y-%m-%d %H:%M}")
+    for folder, why in pruned.left.items():
+        print(_printable(f"leaves {folder}: {why}"))
+    number = f"{len(pruned.folders)} folder{'s' * (len(pruned.folders) != 1)}"
+    if not pruned.folders:
+        print(f"{parsed.out}: nothing to remove")
+    elif parsed.yes:
+        print(f"{parsed.out}: {number} removed, {pruned.num_bytes:,} bytes freed")
+    else:
+        print(
+            f"{parsed.out}: {number} to remove, {pruned.num_bytes:,} bytes to free;"
+            " run it again with --yes"
+        )
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:

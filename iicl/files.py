@@ -1,8 +1,29 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import os
 import secrets
+import stat
+from collections.abc import Callable
 from pathlib import Path
+
+
+def read_regular_file(path: Path, offset: int = 0, num_bytes: int = -1) -> bytes:
+    """Reads a file, or some bytes of it; never waits for a pipe that stands in its place.
+
+    Args:
+        path: the file.
+        offset: first byte to read.
+        num_bytes: length of the part; -1 reads up to the end.
+
+    Raises:
+        OSError: if there is no such file, or it is a pipe, a folder or a device.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        stream.seek(offset)
+        return stream.read(num_bytes)
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -17,13 +38,34 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OSError: if the data cannot be written, for example because the disk is full.
     """
-    # Random, because hosts that share a file system also share process ids, and some their names.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
+
+    def write(temporary: Path) -> None:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    _replace(path, write)
+
+
+def link_atomically(path: Path, existing: Path) -> None:
+    """Replace ``path`` in one step by another name of ``existing``; on failure it stays as it is.
+
+    Args:
+        path: the file; its folder must exist.
+        existing: a file on the same file system.
+
+    Raises:
+        OSError: if the file system knows no hard links, or one file has too many.
+    """
+    _replace(path, lambda temporary: os.link(existing, temporary))
+
+
+def _replace(path: Path, make: Callable[[Path], None]) -> None:
+    # Random, because hosts that share a file system also share process ids, and some their names.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        make(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

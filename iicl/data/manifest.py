@@ -106,7 +106,7 @@ class ManifestItem:
         """Length of the payload."""
         return self.num_video_bytes + 2 * self.num_samples
 
-    def is_payload(self, content: bytes) -> bool:
+    def is_payload(self, content: bytes | memoryview) -> bool:
         """Whether these are the very bytes that were stored for the item."""
         return payload_digest(content) == (self.digest or payload_digest(b""))
 
@@ -233,7 +233,17 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.bin"
 
 
-def payload_digest(content: bytes) -> str:
+def index_path(folder: Path, number: int) -> Path:
+    """File that holds the manifest rows of a shard."""
+    return folder / f"{number:05d}.jsonl"
+
+
+def origins_path(folder: Path, number: int) -> Path:
+    """File that says what the payloads of a shard were made from, see :mod:`iicl.data.reuse`."""
+    return folder / f"{number:05d}.origins"
+
+
+def payload_digest(content: bytes | memoryview) -> str:
     """What :attr:`ManifestItem.digest` holds: sha256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

@@ -40,6 +40,10 @@ class Context:
         finally:
             signal.alarm(0)
 
+    def restart_time(self) -> None:
+        """Gives the item its full time again: it gets on, and this is no decoder that hangs."""
+        signal.alarm(self._seconds)
+
 
 class _Worker:
     """One process and the batch it is at."""
@@ -57,12 +61,12 @@ class _Worker:
 
 
 def run_batches(
-    function: Callable[[Any, Context], None],
+    function: Callable[[Any, Context], Any],
     batches: Sequence[Any],
     num_workers: int,
     on_item: Callable[[], None],
     item_seconds: int = ITEM_SECONDS,
-) -> None:
+) -> list[Any]:
     """Calls ``function(batch, context)`` for every batch, each in some worker process.
 
     Args:
@@ -73,11 +77,15 @@ def run_batches(
         on_item: called for every item begun, again for items done again.
         item_seconds: after which an item counts as hanging.
 
+    Returns:
+        What ``function`` returned for each batch, in order.
+
     Raises:
         RuntimeError: if a worker dies outside any item.
         Exception: what ``function`` raised, as it raised it.
     """
     todo = deque(range(len(batches)))
+    results: list[Any] = [None] * len(batches)
     skipped: list[dict[int, str]] = [{} for _ in batches]
     deaths: dict[tuple[int, int], int] = {}
     workers: list[_Worker] = []
@@ -108,7 +116,9 @@ def run_batches(
                 elif kind == "error":
                     raise value
                 else:
+                    results[worker.batch] = value
                     worker.batch = None
+        return results
     finally:
         for worker in workers:
             worker.process.kill()
@@ -147,10 +157,10 @@ def _serve(connection: Connection, function: Callable, seconds: int, parent: int
         except (EOFError, OSError):
             return
         try:
-            function(batch, Context(connection, seconds, skipped))
+            result = function(batch, Context(connection, seconds, skipped))
         except BrokenPipeError:
             return
         except Exception as error:
             connection.send(("error", error))
         else:
-            connection.send(("done", None))
+            connection.send(("done", result))

@@ -6,6 +6,11 @@ or two preparations never mix, and a prepare that was killed goes on where it st
 shard. For the same reason any number of processes, on any hosts with one file system, can share the
 work: each prepares the shards of its part, and when all are there one assembles the manifest.
 
+Before an item is decoded, a payload of the same content is looked for among all shards below
+``<out>`` (:mod:`iicl.data.reuse`): one clip more, a touched file or a moved copy costs as much
+decoding as there is new content. The result is the same, byte by byte, as that of a preparation
+from nothing. Old folders stay until :mod:`iicl.data.prune` removes them.
+
 What is checked when: a finished corpus costs one look at the manifest and the sizes of its shards,
 so that two million clips are opened in seconds. Assembling reads the index of every shard and looks
 at the size of its payloads. The sha256 of every payload is compared by a preparation, or a part of
@@ -15,10 +20,12 @@ two and are an error in the third.
 """
 
 import errno
+import functools
 import hashlib
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +45,8 @@ from iicl.data.manifest import (
     read_header,
     shard_path,
 )
+from iicl.data.reuse import Earlier
+from iicl.data.shard_folders import check_apart, check_apart_from_items, preparing, shard_folders
 from iicl.data.shards import Shard, prepare_shard
 from iicl.data.store import PreparedCorpus
 from iicl.data.transcode import VERSION
@@ -87,6 +96,7 @@ def prepare(
     num_workers: int,
     progress: Callable[[int, int], None] | None = None,
     verify: bool = False,
+    others: Sequence[Path] = (),
 ) -> Manifest:
     """Prepares a corpus, or finds it prepared already.
 
@@ -100,20 +110,23 @@ def prepare(
         progress: called with (items begun, all items).
         verify: read a corpus that is prepared already from end to end, compare every payload with
             its digest and prepare anew what differs.
+        others: prepared corpora to take payloads over from, besides ``out`` itself.
 
     Returns:
         The manifest. An item without any view bears the reason; nothing is left out.
 
     Raises:
-        ValueError: if the source is not laid out as the reader expects or nothing in it is usable.
+        ValueError: if the source is not laid out as the reader expects, ``out`` lies inside it or
+            nothing in it is usable.
         OSError: if the disk is full or cannot be written; finished shards stay.
     """
     plan = _plan(reader, source, out, preparation)
     prepared = _prepared(plan, corpus)
     if prepared is not None and not verify:
         return prepared
-    with _full_disk_in_words(out):
-        items = _prepare_shards(plan.folder, plan.shards, num_workers, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    with preparing(out), _full_disk_in_words(out):
+        items = _prepare_shards(plan, plan.shards, others, num_workers, progress)
         if prepared is not None and prepared.items == items:
             return prepared
         return _write_manifest(plan, corpus, items)
@@ -125,8 +138,8 @@ def survey(
     """Looks whether there is anything to prepare; arguments as of :func:`prepare`.
 
     Raises:
-        ValueError: if the source is not laid out as the reader expects, or the first line of the
-            manifest is damaged.
+        ValueError: if the source is not laid out as the reader expects, ``out`` lies inside it, or
+            the first line of the manifest is damaged.
     """
     plan = _plan(reader, source, out, preparation)
     current = _is_current(read_header(out), plan, corpus)
@@ -143,6 +156,7 @@ def prepare_part(
     preparation: Preparation,
     num_workers: int,
     progress: Callable[[int, int], None] | None = None,
+    others: Sequence[Path] = (),
 ) -> list[ManifestItem]:
     """Prepares the shards whose number leaves ``part`` when divided by ``num_parts``.
 
@@ -158,19 +172,23 @@ def prepare_part(
         preparation: what to keep of each file.
         num_workers: decoding processes at a time.
         progress: called with (items begun, all items of the part).
+        others: prepared corpora to take payloads over from, besides ``out`` itself.
 
     Returns:
         The manifest rows of the part's shards.
 
     Raises:
-        ValueError: if ``part`` is out of range or the source is not laid out as the reader expects.
+        ValueError: if ``part`` is out of range, the source is not laid out as the reader expects or
+            ``out`` lies inside it.
         OSError: if the disk is full or cannot be written; finished shards stay.
     """
     if not 0 <= part < num_parts:
         raise ValueError(f"part {part} of {num_parts}: parts are numbered from 0 to num_parts - 1")
     plan = _plan(reader, source, out, preparation)
-    with _full_disk_in_words(out):
-        return _prepare_shards(plan.folder, plan.shards[part::num_parts], num_workers, progress)
+    shards = plan.shards[part::num_parts]
+    out.mkdir(parents=True, exist_ok=True)
+    with preparing(out), _full_disk_in_words(out):
+        return _prepare_shards(plan, shards, others, num_workers, progress)
 
 
 def assemble(
@@ -185,10 +203,17 @@ def assemble(
 
     Raises:
         ValueError: if a shard is missing or damaged (all are missing if the source has changed
-            since), the source is not laid out as the reader expects or nothing in it is usable.
+            since), the source is not laid out as the reader expects, ``out`` lies inside it or
+            nothing in it is usable.
         OSError: if the disk is full or cannot be written.
     """
     plan = _plan(reader, source, out, preparation)
+    with preparing(out), _full_disk_in_words(out):
+        return _write_manifest(plan, corpus, _rows(plan, corpus))
+
+
+def _rows(plan: _Plan, corpus: str) -> list[ManifestItem]:
+    """Reads the index of every shard; ValueError if one is missing or damaged."""
     items: list[ManifestItem] = []
     flaws: list[str] = []
     for shard in plan.shards:
@@ -201,13 +226,15 @@ def assemble(
             f"{len(flaws)} of {len(plan.shards)} shards of {corpus} are missing or damaged,"
             f" the first is {flaws[0]}; prepare the parts that hold them, then assemble again"
         )
-    with _full_disk_in_words(out):
-        return _write_manifest(plan, corpus, items)
+    return items
 
 
 def _plan(reader: str, source: Path, out: Path, preparation: Preparation) -> _Plan:
     """Lists the source and divides it into shards."""
-    listing = datasets.reader(reader).discover(source)
+    module = datasets.reader(reader)
+    check_apart(source, out)
+    listing = module.discover(source)
+    check_apart_from_items(source, out, listing.items)
     fingerprint = _fingerprint(listing, source, preparation)
     folder = out / fingerprint[:16]
     shards = [
@@ -231,7 +258,8 @@ def _prepared(plan: _Plan, corpus: str) -> Manifest | None:
             return PreparedCorpus.open(plan.out).manifest
         if header is not None and header.get("source") != plan.fingerprint:
             logger.warning(
-                "the source or the preparation of %s has changed: preparing anew beside %s",
+                "the source or the preparation of %s has changed: preparing beside %s,"
+                " which stays until `iicl prune` removes it",
                 plan.out,
                 header.get("data"),
             )
@@ -311,13 +339,14 @@ def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> st
 
 
 def _prepare_shards(
-    folder: Path,
+    plan: _Plan,
     shards: Sequence[Shard],
+    others: Sequence[Path],
     num_workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[ManifestItem]:
     """Prepares those of the shards that are not there or damaged, and reads the index of all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    plan.folder.mkdir(exist_ok=True)
     num_items = sum(len(shard.items) for shard in shards)
     num_done = 0
 
@@ -327,8 +356,26 @@ def _prepare_shards(
         if progress is not None:
             progress(num_done, num_items)
 
-    pool.run_batches(prepare_shard, shards, min(num_workers, len(shards)), advance)
+    # The plan's own folder comes last: its shards are looked into only for what is damaged.
+    folders = [folder for out in (plan.out, *others) for folder in shard_folders(out)]
+    folders.sort(key=lambda folder: folder == plan.folder)
+    earlier = Earlier.gather(plan.source, _recipe(plan.preparation), folders)
+    function = functools.partial(prepare_shard, earlier=earlier)
+    tallies = pool.run_batches(function, shards, min(num_workers, len(shards)), advance)
+    tally: Counter[str] = sum(tallies, Counter())
+    words = [
+        f"{tally[what]:,} {what}"
+        for what in ("decoded", "taken over", "already there", "missing or not readable")
+        if tally[what] or what in ("decoded", "taken over")
+    ]
+    logger.info("%s: %s", plan.out, ", ".join(words))
     return [row for shard in shards for row in shard.rows()]
+
+
+def _recipe(preparation: Preparation) -> str:
+    """Names everything that a payload depends on except its source."""
+    text = json.dumps([FORMAT, VERSION, _settings(preparation), _versions()])
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _log_mel_statistics(

@@ -1,10 +1,15 @@
-"""One shard: the payloads of some items in one file, and their manifest rows in another beside it.
+"""One shard: the payloads of some items in one file, and beside it their manifest rows and origins.
 
 Runs in worker processes and imports no torch.
 """
 
+import contextlib
 import dataclasses
+import errno
 import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -13,9 +18,21 @@ import numpy as np
 
 from iicl.config import Preparation
 from iicl.data import pool
-from iicl.data.manifest import ManifestItem, SourceItem, UnusableSource, payload_digest, shard_path
+from iicl.data.manifest import (
+    ManifestItem,
+    SourceItem,
+    UnusableSource,
+    index_path,
+    origins_path,
+    payload_digest,
+    shard_path,
+)
+from iicl.data.reuse import Earlier, Origin, SourceFiles
 from iicl.data.transcode import transcode
-from iicl.files import write_atomically
+from iicl.files import link_atomically, read_regular_file, write_atomically
+
+_UNFORESEEN = "decoder fails"  # stands in the reason after an exception that no one expects
+_NO_MEMORY = os.strerror(errno.ENOMEM)
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +61,12 @@ class Shard:
     @property
     def index(self) -> Path:
         """The manifest rows; it is written last, so that its presence means a finished shard."""
-        return self.folder / f"{self.number:05d}.jsonl"
+        return index_path(self.folder, self.number)
+
+    @property
+    def origins(self) -> Path:
+        """What the payloads were made from."""
+        return origins_path(self.folder, self.number)
 
     def rows(self) -> list[ManifestItem]:
         """Reads the index, and compares it with the items and the length of the payloads.
@@ -53,13 +75,13 @@ class Shard:
             ValueError: if the shard is not finished, or the three do not agree.
         """
         try:
-            lines = self.index.read_text("ascii").splitlines()
+            lines = read_regular_file(self.index).decode("ascii").splitlines()
             rows = [ManifestItem.from_json(line) for line in lines]
             *offsets, end = accumulate((row.num_bytes for row in rows), initial=0)
             size = self.path.stat().st_size
         except FileNotFoundError as error:
             raise ValueError(f"{error.filename} is not there") from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{self.index} is damaged: {error!r}") from error
         listed = [(item.id, item.labels, item.splits, item.group) for item in self.items]
         if [(row.id, row.labels, row.splits, row.group) for row in rows] != listed:
@@ -71,37 +93,110 @@ class Shard:
         return rows
 
 
-def prepare_shard(shard: Shard, context: pool.Context) -> None:
-    """Writes one shard and its index, unless they are there and every byte is as it was written."""
+def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
+    """Writes one shard, unless it is there and every byte is as it was written.
+
+    Args:
+        shard: what to write.
+        context: of the worker process.
+        earlier: payloads to copy in place of decoding the same content again.
+
+    Returns:
+        How many items were "decoded", "taken over", "already there" or "missing or not readable".
+    """
     if shard.index.exists():
         if _is_intact(shard):
             for number in range(len(shard.items)):
                 with context.item(number):
                     pass  # counted as done
-            return
+            return Counter({"already there": len(shard.items)})
         logger.warning(
             "%s does not have the content it was written with: prepared anew", shard.path
         )
+    tally: Counter[str] = Counter()
     rows: list[ManifestItem] = []
+    origins: list[Origin | None] = []
     content = bytearray()
+    files = SourceFiles(earlier.source, context.restart_time)
     for number, item in enumerate(shard.items):
         with context.item(number):
-            reason = context.skipped.get(number)
-            row, payload = (
-                _refused(item, reason) if reason else _prepare_item(item, shard.preparation)
-            )
-        rows.append(dataclasses.replace(row, shard=shard.number, offset=len(content)))
-        content += payload
+            if number in context.skipped:
+                made = _Made(*_refused(item, context.skipped[number]), None, "decoded")
+            else:
+                made = _make(item, shard.preparation, files, earlier)
+        rows.append(dataclasses.replace(made.row, shard=shard.number, offset=len(content)))
+        origins.append(made.origin)
+        content += made.payload
+        tally[made.how] += 1
+    index = "".join(row.to_json() + "\n" for row in rows).encode("ascii")
+    _write_payloads(shard, content, earlier.folders)
+    write_atomically(shard.origins, earlier.origins_text(index, origins))
+    write_atomically(shard.index, index)
+    return tally
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of one item."""
+
+    row: ManifestItem
+    payload: bytes
+    origin: Origin | None
+    how: str
+
+
+def _make(
+    item: SourceItem, preparation: Preparation, files: SourceFiles, earlier: Earlier
+) -> _Made:
+    """Takes an item's payload over or, if there is none of the same content, decodes the item."""
+    place = files.look(item)
+    if place is None:
+        return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
+    taken = earlier.take(item, place)
+    origin = None
+    if taken is None:
+        origin = files.read(item, place)
+        if origin is None:
+            return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
+        taken = earlier.take(item, origin)
+    if taken is not None:
+        return _Made(*taken, "taken over")
+    row, payload = _prepare_item(item, preparation)
+    # These may be failures of the machine: decode the file again next time.
+    if _UNFORESEEN in row.reason or _NO_MEMORY in row.reason:
+        origin = None
+    # If the file was written meanwhile, the digest may be of other bytes than the payload.
+    if files.look(item) != place:
+        origin = None
+    return _Made(row, payload, origin, "decoded")
+
+
+def _write_payloads(shard: Shard, content: bytearray, folders: Sequence[Path]) -> None:
+    """Writes the payloads, or links the file where another folder has the very same."""
+    for folder in folders:
+        twin = shard_path(folder, shard.number)
+        if folder == shard.folder or not _holds(twin, content):
+            continue
+        # Without hard links the bytes are written a second time.
+        with contextlib.suppress(OSError):
+            link_atomically(shard.path, twin)
+            return
     write_atomically(shard.path, memoryview(content))
-    write_atomically(shard.index, "".join(row.to_json() + "\n" for row in rows).encode("ascii"))
+
+
+def _holds(path: Path, content: bytearray) -> bool:
+    try:
+        return path.stat().st_size == len(content) and read_regular_file(path) == content
+    except OSError:
+        return False
 
 
 def _is_intact(shard: Shard) -> bool:
     """Compares the rows with the items, and every payload with its digest."""
     try:
         rows = shard.rows()
-        with open(shard.path, "rb") as stream:
-            return all(row.is_payload(stream.read(row.num_bytes)) for row in rows)
+        content = memoryview(read_regular_file(shard.path))
+        return all(row.is_payload(content[row.offset : row.offset + row.num_bytes]) for row in rows)
     except (OSError, ValueError, TypeError):
         return False  # not there, or the index cannot be read
 
@@ -115,7 +210,7 @@ def _prepare_item(item: SourceItem, preparation: Preparation) -> tuple[ManifestI
     except UnusableSource as error:
         return _refused(item, str(error))
     except Exception as error:  # whatever a decoder comes up with is the file's affair
-        return _refused(item, f"decoder fails: {error!r}")
+        return _refused(item, f"{_UNFORESEEN}: {error!r}")
     sizes = np.array([len(packet) for packet in result.packets], "<u4")
     sound = b"" if result.samples is None else result.samples.astype("<i2").tobytes()
     video = sizes.tobytes() + b"".join(result.packets)

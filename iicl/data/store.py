@@ -1,6 +1,7 @@
 """Random access to a prepared corpus: frames as YUV planes, sound as int16 samples."""
 
 import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 
 from iicl.data.encode import GOP
 from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem, shard_path
+from iicl.data.shard_folders import hold_shards
 
 
 class PreparedCorpus:
     """A prepared corpus on disk. Cheap to pickle and to carry over a fork.
 
-    Opening it looks at the sizes of the shards; reading a clip checks nothing but that it decodes.
+    While it is open in the process that opened it, `iicl prune` leaves its shards alone. Opening it
+    looks at the sizes of the shards; reading a clip checks nothing but that it decodes.
     Single changed bytes are found by :meth:`verify`, item by item.
 
     Attributes:
@@ -36,6 +39,9 @@ class PreparedCorpus:
             ValueError: if ``path`` is no prepared corpus, or a shard is missing or too short.
         """
         corpus = cls(path, Manifest.read(path))
+        held = hold_shards(path / corpus.manifest.data)
+        if held is not None:
+            weakref.finalize(corpus, os.close, held)
         ends: dict[int, int] = {}
         for item in corpus.manifest.items:
             if item.views:

@@ -193,6 +193,18 @@ def test_an_unusable_copy_is_one_line(
     assert capsys.readouterr().err.splitlines()[-1] == "error: nothing usable in empty"
 
 
+def test_a_copy_that_holds_the_home_is_refused_before_anything_runs(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = checkout.home.root
+    (tmp_path / "link").symlink_to(root.parent)
+    copy = tmp_path / "link"
+    assert checkout.run("--yes", "--data", f"ucf101={copy}") == 2
+    message = f"--data ucf101: --home {root} lies inside {copy}; move the home"
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert checkout.home.run_ids() == []
+
+
 def test_a_failed_run_shows_its_last_lines_and_is_tried_again(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,3 +1,5 @@
+import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,24 @@ def test_the_parts_of_a_real_copy_make_the_corpus_that_prepare_makes(tmp_path: P
         "ucf101", source, None, preparation, whole, 1, lambda done, total: None
     )
     assert stages.survey("ucf101", source, preparation, out) == (True, 2, fingerprint)
+
+
+def test_a_copy_at_another_place_is_taken_over_from_the_corpus_of_the_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    generate("ucf101", first, num_items=48, seed=1)
+    shutil.copytree(first, second, copy_function=shutil.copyfile)
+    preparation = {"short_side": 32, "max_fps": 8.0}
+
+    def prepare(source: Path, out: Path) -> str:
+        stages.prepare("ucf101", source, None, preparation, out, 1, lambda done, total: None)
+        return caplog.messages[-1]
+
+    with caplog.at_level(logging.INFO, "iicl"):
+        one, two = tmp_path / "ucf101-1", tmp_path / "ucf101-2"
+        assert prepare(first, one) == f"{one}: 48 decoded, 0 taken over"
+        assert prepare(second, two) == f"{two}: 0 decoded, 48 taken over"
+        part = tmp_path / "ucf101-3"
+        stages.prepare_part("ucf101", second, preparation, part, 0, 1, 1, lambda done, total: None)
+        assert caplog.messages[-1] == f"{part}: 0 decoded, 48 taken over"

@@ -182,7 +182,7 @@ def test_going_on_trusts_no_damaged_shard(
     source: Path, prepared: Path, copy: Path, damage: Callable[[Path], None], remade: str
 ) -> None:
     (copy / "manifest.jsonl").unlink()
-    (folder,) = copy.iterdir()
+    (folder,) = copy.glob("*/")
     before = stamps(folder)
     damage(folder)
     assert run(source, copy) == Manifest.read(prepared)
@@ -388,11 +388,11 @@ from iicl.config import Preparation
 from iicl.data import prepare as module
 from iicl.data.shards import prepare_shard
 
-def killed_at_the_second(shard, context):
+def killed_at_the_second(shard, context, earlier):
     if shard.number:
         os.kill(os.getppid(), signal.SIGKILL)
         os._exit(1)
-    prepare_shard(shard, context)
+    prepare_shard(shard, context, earlier)
 
 if __name__ == "__main__":
     module.prepare_shard = killed_at_the_second
@@ -405,13 +405,13 @@ if __name__ == "__main__":
     killed = subprocess.run([sys.executable, str(script)], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     before = stamps(tmp_path / "out")
-    assert before.keys() == {"00000.bin", "00000.jsonl"}
+    assert before.keys() == {".lock", "00000.bin", "00000.jsonl", "00000.origins"}
     missing = r"2 of 3 shards of small are missing .* the first is number 1: .*00001\.jsonl is not"
     with pytest.raises(ValueError, match=missing):
         run_assemble(source, tmp_path / "out")
     assert {row.shard for row in run_part(source, tmp_path / "out", 0, 2)} == {0, 2}
     after = stamps(tmp_path / "out")
-    assert after.keys() - before.keys() == {"00002.bin", "00002.jsonl"}
+    assert after.keys() - before.keys() == {"00002.bin", "00002.jsonl", "00002.origins"}
     assert before.items() <= after.items()
 
 
@@ -460,7 +460,7 @@ def test_a_damaged_shard_is_not_assembled_and_its_part_mends_it(
     source: Path, prepared: Path, copy: Path, damage: Callable[[Path], None], complaint: str
 ) -> None:
     (copy / "manifest.jsonl").unlink()
-    (folder,) = copy.iterdir()
+    (folder,) = copy.glob("*/")
     damage(folder)
     with pytest.raises(ValueError, match=f"1 of 3 shards .* the first is number 1: .*{complaint}"):
         run_assemble(source, copy)

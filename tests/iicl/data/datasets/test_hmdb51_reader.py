@@ -104,7 +104,7 @@ def test_real_clips_are_prepared(tmp_path: Path) -> None:
     manifest = prepare(
         "hmdb51",
         tmp_path,
-        tmp_path / "out",
+        tmp_path.with_name(f"{tmp_path.name}-out"),
         corpus="hmdb51",
         preparation=Preparation(short_side=32),
         num_workers=1,

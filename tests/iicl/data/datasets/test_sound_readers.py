@@ -73,10 +73,13 @@ def test_a_stereo_recording_becomes_the_mean_of_its_channels_at_16_khz(
             sound=sound,
             video=False,
         )
-    manifest = prepared("dcase2013", tmp_path, tmp_path / "out")
+    manifest = prepared("dcase2013", tmp_path, tmp_path.with_name(f"{tmp_path.name}-out"))
     assert [item.views for item in manifest.items] == [("audio",)] * 2
     assert [item.num_samples for item in manifest.items] == [480_000] * 2
-    samples = PreparedCorpus.open(tmp_path / "out").read_audio(0, 0, 480_000) / 32768
+    samples = (
+        PreparedCorpus.open(tmp_path.with_name(f"{tmp_path.name}-out")).read_audio(0, 0, 480_000)
+        / 32768
+    )
     times = np.arange(480_000) / 16_000
     inside = slice(1000, -1000)
     np.testing.assert_allclose(samples[inside], sound(times).mean(0)[inside], atol=2e-3)
@@ -138,7 +141,7 @@ def test_a_vorbis_recording_is_prepared(tmp_path: Path) -> None:
         frame.sample_rate = 44_100
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    (item,) = prepared("esc50", tmp_path, tmp_path / "out").items
+    (item,) = prepared("esc50", tmp_path, tmp_path.with_name(f"{tmp_path.name}-out")).items
     assert (item.views, item.labels) == (("audio",), ("Dog bark",))
     assert item.num_samples == pytest.approx(32_000, abs=500)  # whole blocks
 
@@ -169,6 +172,6 @@ def test_the_real_esc10_is_five_folds_of_whole_recordings(tmp_path: Path) -> Non
         copy = tmp_path / path.relative_to(root)
         copy.parent.mkdir()
         copy.write_bytes(path.read_bytes())
-    manifest = prepared("esc50", tmp_path, tmp_path / "out")
+    manifest = prepared("esc50", tmp_path, tmp_path.with_name(f"{tmp_path.name}-out"))
     assert [item.views for item in manifest.items] == [("audio",)] * 5
     assert all(4.5 * 16_000 < item.num_samples <= 5.1 * 16_000 for item in manifest.items)
