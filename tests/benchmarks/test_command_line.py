@@ -117,10 +117,12 @@ def test_a_copy_that_is_laid_out_otherwise_is_refused_before_anything_is_made(
         raise ValueError(f"{source} is not laid out as {corpus}")
 
     monkeypatch.setattr(fake_stages, "reader", reader)
+    copy = tmp_path / "clips"
+    copy.mkdir()
     for mode in ("--yes", "--dry-run"):
-        assert checkout.run(mode, "--data", f"ucf101={tmp_path}") == 2
+        assert checkout.run(mode, "--data", f"ucf101={copy}") == 2
         last = capsys.readouterr().err.splitlines()[-1]
-        assert last == f"error: --data ucf101: {tmp_path} is not laid out as ucf101"
+        assert last == f"error: --data ucf101: {copy} is not laid out as ucf101"
     assert not list(checkout.home.corpora.glob("*"))
 
 
