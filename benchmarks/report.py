@@ -25,7 +25,7 @@ from benchmarks.document import Document
 from benchmarks.files import write_text
 
 TEMPLATE = "report.html.jinja"
-VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "stale")
+VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "damaged", "stale")
 """Of claims, in the order of the status table."""
 
 SHEET_QUALITY = 80  # of WebP, which takes a tenth of the PNG; the exact pixels are in the folder

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_checkout import ROOT, Checkout
 from fake_slurm import FakeSlurm
+from sample_records import PROVENANCE
 
 from benchmarks import identity, provenance, run, snapshot
 
@@ -152,10 +153,10 @@ def test_status_tells_state_job_and_cause(
     held = jobs(prepared)
     head = next(i for i, job in held.items() if job == "1_0")
     tail = next(i for i, job in held.items() if job == "1_1")
-    prepared.home.begin_attempt(head, {"job": "1_0"})
+    prepared.home.begin_attempt(head, {**PROVENANCE, "job": "1_0"})
     prepared.home.report(head, 0.25, "step 5/20")
     prepared.home.log(head).write_text("first\nthe last line\n\n")
-    prepared.home.begin_attempt(tail, {"job": "1_1"})
+    prepared.home.begin_attempt(tail, {**PROVENANCE, "job": "1_1"})
     prepared.home.fail(tail, "RuntimeError: no luck")
     prepared.home.release(tail)
     rows = (fake_slurm.folder / "queue").read_text().split()
@@ -275,7 +276,7 @@ def test_corpora_are_prepared_by_jobs_first(
     assert {home.state(i) for i in home.run_ids()} == {"queued"}
     assert fake_slurm.calls().count("sbatch") == 2
     assert checkout.home.run_ids() == []
-    filled = {Path(home.spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore[index]
+    filled = {Path(home.any_spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore
     assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
     assert fake_slurm.calls().count("sbatch") == 2

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fake_slurm import FakeSlurm
+from sample_records import PROVENANCE, SPEC, preparation
 
 from benchmarks import job
 from benchmarks.job import Work
@@ -52,7 +53,7 @@ def home(tmp_path: Path, fake_slurm: FakeSlurm) -> Home:
 def work(home: Home, **runs: str) -> Work:
     """A claimed job with runs that do what the values say."""
     for run_id in runs:
-        assert home.claim(run_id, {"identity": {}})
+        assert home.claim(run_id, SPEC)
     home.hand_over(dict.fromkeys(runs, "7"))
     common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "corpora": {}}
     calls = [
@@ -160,10 +161,10 @@ def test_attempts_that_get_further_may_go_on(home: Home) -> None:
 def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    assert home.claim("prepare-x", {"identity": {}, "fills": str(corpus)})
+    assert home.claim("prepare-x", preparation(corpus))
     for number in range(4):
         (corpus / f"{number % 3}.shard").touch()
-        home.begin_attempt("prepare-x", {"launch": home.token})
+        home.begin_attempt("prepare-x", {**PROVENANCE, "launch": home.token})
     assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
     assert home.num_in_vain("prepare-x", home.token) == 2
     assert home.num_in_vain("prepare-x", "another launch") == 0
@@ -175,7 +176,7 @@ def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
     assigned = work(home, a="succeed")
     home.release("a")
     assert carry_out(home, assigned) == job.FAILED  # what waits for this job has nothing to read
-    assert home.claim("a", {"identity": {}})
+    assert home.claim("a", SPEC)
     assert carry_out(home, replace(assigned, launch="of another launch")) == job.FAILED
     assert home.attempts("a") == []
     assert not home.log("a").exists()
