@@ -111,12 +111,23 @@ def _selection(part: pd.DataFrame) -> str:
     return f"selection: {', '.join(rules)}" if rules else "no selection yet"
 
 
-def data(runs: Iterable[Run]) -> Iterable[document.Data]:
-    """The corpora that runs read, each once."""
+def data(runs: Iterable[Run], home: Home) -> Iterable[document.Data]:
+    """The corpora that runs read, each once; a damaged picture of one is left out."""
     for corpus in {run.corpus.path: run.corpus for run in runs}.values():
         short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
-        sheet = f"{corpus.name}.png" if corpus.sheet.exists() else None
+        sheet = f"{corpus.name}.png" if _is_readable(corpus.sheet, home) else None
         yield document.Data(f"{corpus.summary}{short}", sheet)
+
+
+def _is_readable(picture: Path, home: Home) -> bool:
+    try:
+        file = files.open_to_read(picture)
+    except DamagedFileError as problem:
+        home.name_damage(problem, "the picture is left out")
+        return False
+    if file is not None:
+        file.close()
+    return file is not None
 
 
 def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:

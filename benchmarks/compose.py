@@ -63,7 +63,7 @@ def compose(
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(background.measured(plan, table, frame)),
         paper_check=tuple(paper_check(table, others)),
-        data=tuple(background.data(runs)),
+        data=tuple(background.data(runs, home)),
         costs=tuple(background.costs(runs, home)),
         cost_unit=plan.scale.device.unit,
         num_runs=len(runs),

@@ -9,6 +9,7 @@ import math
 import os
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any, BinaryIO
 
 MAX_BYTES = 2**26
 """No record of a run comes near it."""
+
+MAX_LINE_BYTES = 2**20
+"""Of the first line of a manifest."""
 
 MAX_WORDS = 200
 """Characters of a reason."""
@@ -109,6 +113,24 @@ def read_bytes(path: Path | str, max_bytes: int = MAX_BYTES) -> bytes | None:
             return file.read()
         except OSError as problem:
             raise OSError(problem.errno, problem.strerror, str(path)) from None
+
+
+def read_first_line(path: Path) -> bytes | None:
+    """The first line of a file of any size; None if there is none.
+
+    Raises:
+        DamagedFileError: as :func:`open_to_read`, and if the line is cut or longer than
+            ``MAX_LINE_BYTES``.
+        OSError: as :func:`open_to_read`.
+    """
+    file = open_to_read(path, sys.maxsize)
+    if file is None:
+        return None
+    with file:
+        line = file.readline(MAX_LINE_BYTES)
+    if line and not line.endswith(b"\n"):
+        raise DamagedFileError(path, "its first line has no end")
+    return line
 
 
 def read_json(path: Path | str) -> Any:

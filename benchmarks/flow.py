@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import itertools
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,11 +150,11 @@ def _conclude(launch: Launch, current: Plan) -> int:
         shown = compose.compose(current, table, others, frame, judged, launch.home)
         pictures = compose.pictures(shown, current, table, launch.home, launch.stages)
         files = render.write(shown, frame, pictures, launch.out(complete))
-        _show(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
-        _show(render.main_table(shown) + "\n")
+        print(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
+        print(render.main_table(shown) + "\n")
         if shown.claims:
-            _show(render.claims(shown) + "\n")
-        _show("\n".join(render.order(shown)))
+            print(render.claims(shown) + "\n")
+        print("\n".join(render.order(shown)), flush=True)
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)
@@ -180,14 +179,6 @@ def _name_damaged(current: Plan) -> bool:
         remedy = f"--force {run.id} moves the run aside and makes it again"
         print(f"damaged: {run.id}: {run.damage}; {remedy}", file=sys.stderr)
     return bool(damaged)
-
-
-def _show(text: str) -> None:
-    """Print; whether anyone reads on (``| head``) changes neither the files nor the exit code."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(home: Home, failed: Sequence[str]) -> None:

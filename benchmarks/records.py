@@ -133,6 +133,17 @@ class Progress(TypedDict):
     text: str
 
 
+@with_config(CONFIG)
+class CorpusHeader(TypedDict):
+    """The first line of a prepared corpus's manifest, as far as the suite looks at it."""
+
+    hash: str
+    reader: str
+    num_items: Count
+    num_usable: Count
+    counts: dict[str, Count]
+
+
 Record = TypeVar("Record")
 
 
