@@ -18,11 +18,13 @@ exit codes:
   4  a run failed, and its last log lines are shown; or a run is damaged: see below
   5  the command itself broke: a fault of the suite; the traceback says where
   130  stopped by Ctrl-C; the same command goes on where it was, and submitted jobs go on anyway
+
 --dry-run and --status end with 0 whatever the runs' states are. A reader that goes away (| head)
 changes neither the exit code nor the files.
 
 A run is damaged if its spec.json, result.json or attempts.json cannot be read or does not fit its
 digest. Its number is not shown; --force RUN_ID moves it aside and makes it again.
+
 Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
 The tables go to tables/SCALE/ if they are complete and nothing deviates from the scale's own data,
 seeds and precision; otherwise to HOME/tables/, so that a try never replaces a published table.

@@ -107,6 +107,8 @@ class Home(RunRecords):
 
     def _held(self, run_id: str) -> Literal["running", "queued"] | None:
         """Whether somebody alive has a run."""
+        if not os.path.isdir(self.runs / run_id):
+            return None
         try:
             claim = self._read(run_id, "claim.json", Claim)
         except DamagedFileError as problem:
