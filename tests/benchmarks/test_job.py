@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damage import put
 from fake_slurm import FakeSlurm
 from sample_records import PROVENANCE, SPEC, preparation
 
@@ -189,3 +190,32 @@ def test_only_the_first_task_records_but_a_failure_of_any_counts(home: Home) -> 
     assert home.log("a", 1).read_text() == "rank 1 does succeed\n"
     assert carry_out(home, work(home, b="fail"), **ranks) == job.FAILED
     assert home.failure("b") == {"reason": "rank 1: RuntimeError: cannot"}
+
+
+@pytest.mark.parametrize("kind", ["cut", "fifo", "folder"])
+def test_a_run_with_a_damaged_record_is_not_tried_and_the_others_are(home: Home, kind: str) -> None:
+    assigned = work(home, a="succeed", b="succeed", c="succeed")
+    put(kind, home.runs / "a" / "spec.json")
+    (home.runs / "b" / "result.json").write_text("{}")
+    assert carry_out(home, assigned) == job.FAILED
+    assert [home.state(i) for i in "abc"] == ["damaged", "damaged", "done"]
+    assert [home.claimed(i) for i in "abc"] == [None, None, None]
+    assert home.attempts("a") == home.attempts("b") == []
+
+
+def test_a_run_that_needs_a_damaged_one_is_not_tried(home: Home) -> None:
+    assert carry_out(home, work(home, a="succeed")) == job.DONE
+    (home.runs / "a" / "result.json").write_text("{}")
+    assigned = work(home, b="succeed")
+    assigned.runs[0]["upstream"]["features"] = "a"  # type: ignore[index]
+    assert carry_out(home, assigned) == job.FAILED
+    assert home.state("b") == "new"
+    assert home.claimed("b") is None
+
+
+def test_damaged_attempts_of_a_job_are_moved_aside(home: Home) -> None:
+    assigned = work(home, a="succeed")
+    (home.runs / "a" / "attempts.json").write_text("[7]")
+    assert carry_out(home, assigned) == job.DONE
+    assert (home.runs / "a" / ".aside" / "attempts.json.0").read_text() == "[7]"
+    assert ended(home, "a") == ["finished"]
