@@ -1,6 +1,7 @@
 """Commands whose reader goes away end as they would have, without a word about it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,9 @@ PROGRAMS = [
     ("benchmarks/run.py --table I --scale smoke --status --home {folder}", 0),
     ("benchmarks/run.py --table I --scale smoke --collect --home {folder}", 3),
     ("benchmarks/run.py --table IX --home {folder}", 2),
-    ("benchmarks/report.py --out {folder}/page.html", 0),
+    ("benchmarks/report.py --results {folder} --out {folder}/page.html", 0),
     ("benchmarks/capacity.py", 0),
     ("benchmarks/throughput/launch_overhead.py --help", 0),
-    ("benchmarks/throughput/loader_rate.py --help", 0),
-    ("benchmarks/throughput/prepared_size.py --help", 0),
-    ("benchmarks/throughput/step_overhead.py --help", 0),
     ("-c 'from iicl.cli import main; raise SystemExit(main())' interpretations", 0),
     ("-c 'from iicl.cli import main; raise SystemExit(main())' --help", 0),
     ("-c 'from iicl.cli import main; raise SystemExit(main())' prepare x /no/such {folder}", 2),
@@ -47,6 +45,8 @@ def with_closed_pipe(command: str, streams: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("program", "code"), PROGRAMS, ids=lambda value: str(value)[:60])
 def test_a_closed_pipe_changes_no_exit_code(tmp_path: Path, program: str, code: int) -> None:
+    for ending in ("json", "png"):
+        shutil.copy(ROOT / "tables" / "desk" / f"esc10.{ending}", tmp_path)
     command = program.format(folder=tmp_path)
     ended, words = with_closed_pipe(command, "stdout")
     assert ended == code
@@ -58,3 +58,17 @@ def test_a_closed_pipe_changes_no_exit_code(tmp_path: Path, program: str, code: 
 @pytest.mark.parametrize(("program", "code"), [PROGRAMS[3], PROGRAMS[4], PROGRAMS[-1]])
 def test_nor_do_two_of_them(tmp_path: Path, program: str, code: int) -> None:
     assert with_closed_pipe(program.format(folder=tmp_path), "both")[0] == code
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+        if "__main__" in path.read_text()
+    ],
+    ids=lambda path: path.name,
+)
+def test_every_program_is_prepared_for_it(path: Path) -> None:
+    program = path.read_text().rpartition('if __name__ == "__main__":\n')[2]
+    assert "survive_closed_pipes()\n    " in program
