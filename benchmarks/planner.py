@@ -276,7 +276,7 @@ class _Builder:
                 assert accepted is not None
                 run_id, code = other, accepted["identity"]["code"]
                 break
-        damage = self._home.damage(run_id, spec)
+        damage = self._home.damage(run_id, spec, code)
         state: RunState = "damaged" if damage is not None else self._home.state(run_id)
         stale = tuple(other for other in others if other != run_id) if state != "done" else ()
         if state == "new" and stale:
@@ -297,7 +297,7 @@ class _Builder:
         """Those of some finished runs that may stand in; the damaged ones are named."""
         sound = []
         for run_id in run_ids:
-            damage = self._home.damage(run_id, spec)
+            damage = self._home.damage(run_id, spec, run_id.rpartition(".")[2])
             if damage is None:
                 sound.append(run_id)
             elif run_id not in self._named:

@@ -129,7 +129,7 @@ class Failure(TypedDict):
 class Progress(TypedDict):
     """``progress.json``: the finished fraction, and a line of text."""
 
-    fraction: Annotated[float, Field(ge=0, le=1)]
+    fraction: Amount
     text: str
 
 

@@ -99,9 +99,9 @@ def _uri(kind: str, content: bytes) -> str:
 
 
 def _webp(path: Path) -> bytes:
-    picture = io.BytesIO()
+    content, picture = io.BytesIO(_read(path)), io.BytesIO()
     try:
-        with Image.open(io.BytesIO(_read(path))) as image:
+        with Image.open(content) as image:
             image.convert("RGB").save(picture, "webp", quality=SHEET_QUALITY)
     except (OSError, SyntaxError, Image.DecompressionBombError) as problem:  # Pillow has no others
         raise DamagedFileError(path, f"it is no picture: {problem}") from None

@@ -155,27 +155,28 @@ class RunRecords:
         """Hashes of the code that a person let this result stand for."""
         return self._read_or_name(run_id, "accepted.json", list[str]) or []
 
-    def damage(self, run_id: str, spec_hash: str | None = None) -> str | None:
+    def damage(self, run_id: str, spec: str = "", code: str = "") -> str | None:
         """Why the records that a run rests on cannot be believed; None if they can.
 
         Args:
             run_id: the run.
-            spec_hash: full hash of the specification that the run must have, where it is known.
+            spec: hash of the specification that it must have, or the beginning of the hash.
+            code: hash of the code that must have made it, or the beginning of the hash.
         """
         try:
-            self._check(run_id, spec_hash)
+            self._check(run_id, spec, code)
         except DamagedFileError as problem:
             return f"{problem.path.name} is damaged: {problem.why}"
         return None
 
-    def _check(self, run_id: str, spec_hash: str | None) -> None:
+    def _check(self, run_id: str, spec_hash: str, code_hash: str) -> None:
         folder = f"{self.runs}/{run_id}"
         if os.path.lexists(folder) and not os.path.isdir(folder):
             raise DamagedFileError(folder, "it is no folder")
         spec = self.any_spec(run_id)
-        if spec is not None and spec_hash is not None:
-            there = None if "fills" in spec else spec["identity"]["spec"]
-            if there != spec_hash:
+        if spec is not None and "fills" not in spec:
+            named = spec["identity"]
+            if not (named["spec"].startswith(spec_hash) and named["code"].startswith(code_hash)):
                 raise DamagedFileError(f"{folder}/spec.json", "it is of another run")
         if not self.is_done(run_id):
             return

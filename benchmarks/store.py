@@ -166,8 +166,8 @@ class Home(RunRecords):
 
         It takes a run for this launch, unless it is finished or damaged or somebody alive has it.
         A claim whose launch or job is dead is taken over, and damaged files that can be made again
-        are moved aside. Jobs get into claims under the same lock, so
-        that the queue, asked inside, knows every job that a claim names.
+        are moved aside. Jobs get into claims under the same lock, so that the queue, asked inside,
+        knows every job that a claim names.
 
         Raises:
             OSError: if a claim names a job and the scheduler does not answer.

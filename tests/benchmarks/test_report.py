@@ -103,6 +103,8 @@ def test_the_page_holds_everything_of_every_document(page: str, documents: list[
             assert row.label in text
         for line in (*shown.changes, *shown.paper_check, *shown.provenance, shown.compared):
             assert line in text
+        for run in shown.damaged:
+            assert f"{run.run}: {run.says}." in text
     num_curves = sum(len(shown.curves) for shown in documents)
     assert [a["alt"] for tag, a in parsed.elements if tag == "img"].count(
         "Loss over steps"

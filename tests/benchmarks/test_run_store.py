@@ -112,8 +112,10 @@ def test_a_full_disk_leaves_no_half_written_file(home: Home) -> None:
 def test_a_claim_is_refused_where_the_folder_holds_another_run(home: Home) -> None:
     assert home.claim("r", SPEC)
     home.release("r")
-    assert home.damage("r", SPEC["identity"]["spec"]) is None
-    assert home.damage("r", "other") == "spec.json is damaged: it is of another run"
+    assert home.damage("r", **SPEC["identity"]) is None
+    for key in SPEC["identity"]:
+        other = {**SPEC["identity"], key: "other"}
+        assert home.damage("r", **other) == "spec.json is damaged: it is of another run"
     (home.runs / "r").rename(home.runs / "s")
     assert home.damage("s") == "spec.json is damaged: it is of run r"
     assert home.state("s") == "damaged"

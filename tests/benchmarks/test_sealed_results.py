@@ -50,6 +50,8 @@ def refused(checkout: Checkout, capsys: pytest.CaptureFixture[str], run_id: str,
     """A collecting and a launching command name the run and show no number of it."""
     code, words, table = collect(checkout, capsys)
     assert code == 4
+    assert checkout.run("--dry-run") == 0
+    assert f"damaged: {run_id}: {why}" in capsys.readouterr().out.splitlines()
     line = f"damaged: {run_id}: {why}; --force {run_id} moves the run aside and makes it again"
     assert line in words.splitlines()
     assert f"- `{run_id}`: {why}." in table
@@ -166,6 +168,24 @@ def test_a_table_with_a_damaged_run_behind_it_is_not_published(copied: Checkout)
     argv += ["--home", str(copied.home.root)]
     assert run.main(argv, stages=fake_stages, folder=copied.folder) == 4
     assert not (copied.folder / "tables" / "smoke").exists()
+
+
+def test_a_damaged_result_of_other_code_does_not_stand_in(
+    copied: Checkout, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake_stages, "code_modules", lambda resolved: ["iicl.losses"])
+    code, _, table = collect(copied, capsys)
+    assert code == 3
+    assert table.count("(stale)") == 2
+    for folder in runs(copied, "retrieval"):
+        (folder / "result.json").write_text("{}")
+    code, words, table = collect(copied, capsys)
+    assert code == 3
+    assert "(stale)" not in table
+    assert table.count("(incomplete)") == 2
+    for folder in runs(copied, "retrieval"):
+        line = f"of other code, does not stand in: {folder.name}: result.json is damaged: "
+        assert any(text.startswith(line) for text in words.splitlines())
 
 
 def unseal(checkout: Checkout) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fake_checkout import ROOT
 
+MAINS = sorted(p for p in (ROOT / "benchmarks").rglob("*.py") if "__main__" in p.read_text())
 PROGRAMS = [
     ("benchmarks/run.py --help", 0),
     ("benchmarks/run.py --table I --scale smoke --dry-run --home {folder}", 0),
@@ -45,8 +46,8 @@ def with_closed_pipe(command: str, streams: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("program", "code"), PROGRAMS, ids=lambda value: str(value)[:60])
 def test_a_closed_pipe_changes_no_exit_code(tmp_path: Path, program: str, code: int) -> None:
-    for ending in ("json", "png"):
-        shutil.copy(ROOT / "tables" / "desk" / f"esc10.{ending}", tmp_path)
+    for name in ("esc10.json", "esc10.png", "audioset.png"):
+        shutil.copy(ROOT / "tables" / "desk" / name, tmp_path)
     command = program.format(folder=tmp_path)
     ended, words = with_closed_pipe(command, "stdout")
     assert ended == code
@@ -60,15 +61,7 @@ def test_nor_do_two_of_them(tmp_path: Path, program: str, code: int) -> None:
     assert with_closed_pipe(program.format(folder=tmp_path), "both")[0] == code
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        path
-        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
-        if "__main__" in path.read_text()
-    ],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("path", MAINS, ids=lambda path: path.name)
 def test_every_program_is_prepared_for_it(path: Path) -> None:
     program = path.read_text().rpartition('if __name__ == "__main__":\n')[2]
     assert "survive_closed_pipes()\n    " in program
