@@ -1,7 +1,8 @@
 """What the files of a run hold, checked once, when they are read.
 
-A finished run's ``result.json`` is sealed: it names its run and the seals of the results that it
-was made from, and holds the SHA-256 of all that. A record that does not fit is damaged.
+A finished run's ``result.json`` is sealed: it holds the name of its run, the digests of the results
+that it was made from and of the records beside it, and the digest of all that. A record that does
+not fit is damaged.
 """
 
 import functools
@@ -72,13 +73,15 @@ class PreparationSpec(TypedDict):
 
 @with_config(CONFIG)
 class Sealed(TypedDict):
-    """``result.json`` of any run; the three are absent before results were sealed.
+    """``result.json`` of any run; all of these are absent before results were sealed.
 
-    ``upstream`` holds the seal of each result that this one was made from, by run.
+    ``upstream`` holds the digest of each result that this one was made from, by run; ``beside``
+    those of the run's other records, by file name; ``digest`` that of the rest of the result.
     """
 
     run: NotRequired[RunName]
     upstream: NotRequired[dict[RunName, Seal]]
+    beside: NotRequired[dict[str, Seal]]
     digest: NotRequired[Seal]
 
 
@@ -185,27 +188,30 @@ def _words(problem: ValidationError) -> str:
 
 
 def digest(result: Mapping[str, Any]) -> str:
-    """The seal of a result: a hash of all that it holds, but for the seal itself."""
+    """The digest of a result: of all that it holds, but for the digest itself."""
     return identity.digest({key: value for key, value in result.items() if key != "digest"})
 
 
-def seal(result: Mapping[str, Any], run: str, upstream: Mapping[str, str]) -> dict[str, Any]:
+def seal(
+    result: Mapping[str, Any], run: str, upstream: Mapping[str, str], beside: Mapping[str, str]
+) -> dict[str, Any]:
     """What ``result.json`` of a run is to hold.
 
     Args:
         result: what came out.
         run: the name of the run.
-        upstream: seals of the results that it was made from, by run.
+        upstream: digests of the results that it was made from, by run.
+        beside: digests of the run's other records, by file name.
 
     Raises:
         ValueError: if a number is not finite.
     """
-    whole = {**result, "run": run, "upstream": dict(upstream)}
+    whole = {**result, "run": run, "upstream": dict(upstream), "beside": dict(beside)}
     stored: dict[str, Any] = json.loads(json.dumps(whole, allow_nan=False))  # as it is read again
     return {**stored, "digest": digest(stored)}
 
 
-def check_seal(result: Sealed, run: str, path: Path | str) -> None:
+def check_seal(result: Mapping[str, Any], run: str, path: Path | str) -> None:
     """Compare a result with its seal and with the name of the run that it stands for.
 
     Raises:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from benchmarks import files, records
+from benchmarks import files, identity, records
 from benchmarks.files import DamagedFileError
 from benchmarks.records import Attempt, Failure, PreparationSpec, Progress, Result, RunSpec, Sealed
+
+SEALED_TOO = ("spec.json", "attempts.json")
+"""What a result rests on: it holds their digests."""
 
 Record = TypeVar("Record")
 
@@ -104,14 +107,18 @@ class RunRecords:
         Raises:
             DamagedFileError: if it is damaged, or another run's.
         """
-        return self._result(run_id, Result)
+        found = self._result(run_id, Result)
+        return None if found is None else found[0]
 
-    def _result(self, run_id: str, kind: type[Record]) -> Record | None:
-        result = self._read(run_id, "result.json", kind)
-        if result is not None:
-            path = f"{self.runs}/{run_id}/result.json"
-            records.check_seal(cast(Sealed, result), run_id, path)
-        return result
+    def _result(self, run_id: str, kind: type[Record]) -> tuple[Record, str] | None:
+        """The record and its digest, which is that of the file: 1 and 1.0 are not the same."""
+        path = f"{self.runs}/{run_id}/result.json"
+        data = files.read_json(path)
+        if data is None:
+            return None
+        result = records.check(data, kind, path)
+        records.check_seal(data, run_id, path)
+        return result, records.digest(data)
 
     def _kind_of_result(self, run_id: str) -> type[Sealed]:
         """A preparation has no metrics."""
@@ -119,12 +126,17 @@ class RunRecords:
         return Sealed if spec is not None and "fills" in spec else Result
 
     def seal_of(self, run_id: str) -> str | None:
-        """The seal of a finished run's result; None if there is no sound one."""
+        """The digest of a finished run's result; None if there is no sound one."""
         try:
-            result = self.result(run_id)
+            found = self._result(run_id, Result)
         except DamagedFileError:
             return None
-        return None if result is None else records.digest(result)
+        return None if found is None else found[1]
+
+    def _seals_beside(self, run_id: str) -> dict[str, str]:
+        """The digests of the files that a result rests on, as far as they are there."""
+        contents = {name: files.read_json(self._path(run_id, name)) for name in SEALED_TOO}
+        return {n: identity.digest(data) for n, data in contents.items() if data is not None}
 
     def finished_at(self, run_id: str) -> float:
         """When a finished run finished, in seconds since 1970."""
@@ -183,12 +195,17 @@ class RunRecords:
         if spec is None:
             raise DamagedFileError(f"{folder}/spec.json", "it is missing beside result.json")
         path = f"{folder}/result.json"
-        result = self._result(run_id, self._kind_of_result(run_id))
-        if result is None:
+        found = self._result(run_id, self._kind_of_result(run_id))
+        if found is None:
             return
+        result, _ = found
         if "run" in spec and "digest" not in result:
             raise DamagedFileError(path, "its digest is missing")
         for other, seal in result.get("upstream", {}).items():
             if self.seal_of(other) not in (seal, None):
                 raise DamagedFileError(path, f"it was made from another result of {other}")
         self._read(run_id, "attempts.json", list[Attempt])
+        beside = self._seals_beside(run_id)
+        for name, seal in result.get("beside", beside).items():
+            if beside.get(name) != seal:
+                raise DamagedFileError(f"{folder}/{name}", "its digest is not that in result.json")

@@ -304,23 +304,23 @@ class Home(RunRecords):
         Args:
             run_id: the run.
             result: what came out.
-            upstream: seals of the results that it was made from, by run.
+            upstream: digests of the results that it was made from, by run.
 
         Raises:
             ValueError: if the result is none, or holds a number that is not finite.
         """
         path = self._path(run_id, "result.json")
-        sealed = records.seal(result, run_id, upstream or {})
+        self.end_attempt(run_id, "finished")
+        sealed = records.seal(result, run_id, upstream or {}, self._seals_beside(run_id))
         try:
             records.check(sealed, self._kind_of_result(run_id), path)
         except DamagedFileError as problem:
             raise ValueError(f"the stage gave no valid result: {problem.why}") from None
-        self.end_attempt(run_id, "finished")
         write_json(path, sealed)
 
     def fail(self, run_id: str, reason: str) -> None:
-        """Record failure, unless the attempt has already said why it failed."""
-        if self.failure(run_id) is None:
+        """Record failure, unless the run is done or the attempt has already said why it failed."""
+        if not self.is_done(run_id) and self.failure(run_id) is None:
             self.end_attempt(run_id, f"failed: {reason}")
             write_json(self._path(run_id, "failure.json"), {"reason": reason})
 

@@ -9,9 +9,10 @@ from typing import Any
 import fake_stages
 import pytest
 from fake_checkout import Checkout
-from sample_records import RESULT
+from sample_records import PROVENANCE, RESULT, SPEC
 
 from benchmarks import plot, records, run
+from benchmarks.store import Home
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,7 @@ def test_a_record_names_its_run_and_what_it_was_made_from(copied: Checkout) -> N
         result, spec = (json.loads((folder / f"{n}.json").read_text()) for n in ("result", "spec"))
         assert result["run"] == spec["run"] == folder.name
         assert result["digest"] == records.digest(result)
+        assert set(result["beside"]) == {"spec.json", "attempts.json"}
         expected = {i: copied.home.seal_of(i) for i in spec["upstream"].values()}
         assert result["upstream"] == expected
     assert {len(records.read(f / "result.json", dict)["upstream"]) for f in runs(copied, "")} == {
@@ -84,6 +86,24 @@ def test_a_changed_digit_is_no_number(copied: Checkout, capsys: pytest.CaptureFi
     (folder / "result.json").write_text(after)
     why = "result.json is damaged: its content does not fit its digest"
     refused(copied, capsys, folder.name, why)
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("spec.json", lambda spec: spec.update(flops=spec["flops"] + 1)),
+        ("attempts.json", lambda attempts: attempts[0].update(commit="fedcba9876")),
+        ("attempts.json", lambda attempts: attempts.append(attempts[0])),
+    ],
+)
+def test_a_number_whose_origin_was_changed_is_no_number(
+    copied: Checkout, capsys: pytest.CaptureFixture[str], name: str, edit: Callable[[Any], object]
+) -> None:
+    folder = next(runs(copied, "retrieval"))
+    change(folder / name, edit)
+    refused(
+        copied, capsys, folder.name, f"{name} is damaged: its digest is not that in result.json"
+    )
 
 
 def test_another_runs_result_is_no_number(
@@ -192,7 +212,7 @@ def unseal(checkout: Checkout) -> None:
     """As if all had been made before results carried a digest."""
     for folder in checkout.home.runs.iterdir():
         change(folder / "spec.json", lambda record: record.pop("run"))
-        for key in ("run", "upstream", "digest"):
+        for key in ("run", "upstream", "beside", "digest"):
             change(folder / "result.json", lambda record, key=key: record.pop(key))  # type: ignore[misc]
 
 
@@ -210,9 +230,22 @@ def test_results_from_before_the_seals_stay_and_are_counted_once(
     assert set(sealed.splitlines()) < set(table.splitlines())
 
 
+def test_a_whole_number_that_might_be_a_fraction_is_sound(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.claim("r", {**SPEC, "flops": 0})
+    home.begin_attempt("r", PROVENANCE)
+    home.finish("r", {"metrics": {"a": 1, "b": 0}, "seconds": 2})
+    assert home.damage("r") is None
+    assert home.claim("s", SPEC)
+    home.finish("s", RESULT, {"r": str(home.seal_of("r"))})
+    assert home.damage("s") is None
+    home.fail("r", "killed when it was done")
+    assert home.damage("r") is None
+
+
 def test_a_digest_is_the_same_after_writing_and_reading() -> None:
     result = {**RESULT, "losses": {1: 0.1 + 0.2, "b": (1, 2.0)}, "count": 1.0}
-    stored = records.seal(result, "r", {})
+    stored = records.seal(result, "r", {}, {})
     assert records.digest(json.loads(json.dumps(stored))) == stored["digest"]
     with pytest.raises(ValueError, match="not JSON compliant"):
-        records.seal({**RESULT, "losses": {"a": float("nan")}}, "r", {})
+        records.seal({**RESULT, "losses": {"a": float("nan")}}, "r", {}, {})
