@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from fake_slurm import FakeSlurm
 from sample_records import PROVENANCE, RESULT, SPEC, preparation
 
 from benchmarks.claims import DEAD_AFTER_SECONDS, Claim, this_user
-from benchmarks.files import write_json
+from benchmarks.files import DamagedFileError, parse_json, write_json
 from benchmarks.store import Home
 
 
@@ -187,3 +188,29 @@ def test_whoever_claims_asks_the_queue_anew(home: Home, fake_slurm: FakeSlurm) -
     fake_slurm.queue("1|PENDING|Priority")
     home.hand_over({"r": "1"})
     assert not other.claim("r", SPEC)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a": NaN}', "NaN is no finite number"),
+        (b'{"a": -Infinity}', "-Infinity is no finite number"),
+        (b'{"a": 1e999}', "1e999 is no finite number"),
+        (b'{"a": 1, "a": 2}', "it repeats 'a'"),
+        (b'{"a": "\\ud800"}', "it is not UTF-8: surrogates not allowed"),
+        (b'"\xff"', "it is not UTF-8: invalid start byte"),
+        (b'\xef\xbb\xbf"a"', "Unexpected UTF-8 BOM"),
+        (b"[" * 100_000, "it nests too deeply"),
+        (b" \n", "it is empty"),
+    ],
+)
+def test_text_that_is_no_sound_json_has_a_reason(text: bytes, why: str) -> None:
+    with pytest.raises(DamagedFileError, match=f"^a.json is damaged: {re.escape(why)}"):
+        parse_json(text, "a.json")
+
+
+def test_a_reason_is_one_short_line() -> None:
+    with pytest.raises(DamagedFileError) as raised:
+        parse_json(b'{"a\\n\\u001b[31m": 1, "a\\n\\u001b[31m": 2}', "a.json")
+    assert str(raised.value) == r"a.json is damaged: it repeats 'a\n\x1b[31m'"
+    assert len(DamagedFileError("a.json", "x" * 10_000).why) < 300
