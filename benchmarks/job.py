@@ -80,7 +80,8 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     # tasks of a run with several have met.
     if (damage := home.damage(run_id)) is not None:
         print(f"{run_id}: {damage}", flush=True)
-        if us.rank == 0:
+        claim = home.claimed(run_id)
+        if us.rank == 0 and claim is not None and claim.launch == work.launch:
             home.release(run_id)
         return FAILED
     if home.is_done(run_id):

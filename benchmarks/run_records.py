@@ -9,7 +9,16 @@ from typing import Any, TypeVar, cast
 
 from benchmarks import files, identity, records
 from benchmarks.files import DamagedFileError
-from benchmarks.records import Attempt, Failure, PreparationSpec, Progress, Result, RunSpec, Sealed
+from benchmarks.records import (
+    Attempt,
+    Failure,
+    Identity,
+    PreparationSpec,
+    Progress,
+    Result,
+    RunSpec,
+    Sealed,
+)
 
 SEALED_TOO = ("spec.json", "attempts.json")
 """What a result rests on: it holds their digests."""
@@ -186,8 +195,8 @@ class RunRecords:
         if os.path.lexists(folder) and not os.path.isdir(folder):
             raise DamagedFileError(folder, "it is no folder")
         spec = self.any_spec(run_id)
-        if spec is not None and "fills" not in spec:
-            named = spec["identity"]
+        if spec is not None and spec_hash:
+            named = Identity(spec="", code="") if "fills" in spec else spec["identity"]
             if not (named["spec"].startswith(spec_hash) and named["code"].startswith(code_hash)):
                 raise DamagedFileError(f"{folder}/spec.json", "it is of another run")
         if not self.is_done(run_id):

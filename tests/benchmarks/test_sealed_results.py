@@ -134,6 +134,15 @@ def test_a_folder_from_before_the_seals_in_another_runs_place_is_no_number(
     refused(copied, capsys, one.name, "spec.json is damaged: it is of another run")
 
 
+def test_the_specification_of_a_preparation_is_that_of_another_run(
+    copied: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unseal(copied)
+    for folder in runs(copied, "retrieval"):
+        (folder / "spec.json").write_text('{"fills": "x"}')
+    refused(copied, capsys, folder.name, "spec.json is damaged: it is of another run")
+
+
 def test_a_result_whose_digest_was_taken_away_is_no_number(
     copied: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
