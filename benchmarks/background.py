@@ -1,20 +1,24 @@
 """What stands behind a table's numbers: protocols, data, cost, provenance, training curves."""
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
-from benchmarks import document
+from benchmarks import document, files
+from benchmarks.files import DamagedFileError
 from benchmarks.paper_check import wilson
 from benchmarks.plan import Plan, Run
+from benchmarks.records import check
 from benchmarks.spec import Column, Table
 from benchmarks.store import Home
 
 MAX_CURVE_POINTS = 200
 CURVE_DIGITS = 4
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
 """Settings of a protocol that a reader needs to know what was measured."""
 
@@ -107,30 +111,42 @@ def _selection(part: pd.DataFrame) -> str:
     return f"selection: {', '.join(rules)}" if rules else "no selection yet"
 
 
-def data(runs: Iterable[Run]) -> Iterable[document.Data]:
-    """The corpora that runs read, each once."""
+def data(runs: Iterable[Run], home: Home) -> Iterable[document.Data]:
+    """The corpora that runs read, each once; a damaged picture of one is left out."""
     for corpus in {run.corpus.path: run.corpus for run in runs}.values():
         short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
-        sheet = f"{corpus.name}.png" if corpus.sheet.exists() else None
+        sheet = f"{corpus.name}.png" if _is_readable(corpus.sheet, home) else None
         yield document.Data(f"{corpus.summary}{short}", sheet)
+
+
+def _is_readable(picture: Path, home: Home) -> bool:
+    try:
+        file = files.open_to_read(picture)
+    except DamagedFileError as problem:
+        home.name_damage(problem, "the picture is left out")
+        return False
+    if file is not None:
+        file.close()
+    return file is not None
 
 
 def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
     """What finished runs cost, by stage."""
     for stage in dict.fromkeys(run.stage for run in runs):
         ours = [run for run in runs if run.stage == stage]
-        results = [result for run in ours if (result := home.result(run.id))]
-        rates = [r["clips_per_second"] for r in results if r.get("clips_per_second")]
+        done = [run for run in ours if run.damage is None]
+        results = [result for run in done if (result := home.result(run.id)) is not None]
+        rates = [rate for result in results if (rate := result.get("clips_per_second"))]
         peak = max((r.get("peak_memory_bytes", 0) for r in results), default=0)
         yield document.Cost(
             stage,
             len(results),
             len(ours),
-            sum(len(home.attempts(run.id)) for run in ours),
+            sum(len(home.attempts(run.id)) for run in done),
             sum(result["seconds"] * result.get("num_ranks", 1) for result in results) / 3600,
             statistics.median_high(rates) if rates else None,
             peak / 2**30 if peak else None,
-            tuple(sorted({_where(a[-1]) for run in ours if (a := home.attempts(run.id))})),
+            tuple(sorted({_where(a[-1]) for run in done if (a := home.attempts(run.id))})),
         )
 
 
@@ -142,7 +158,7 @@ def _where(attempt: Mapping[str, Any]) -> str:
 
 def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
     """What made the shown numbers; several values mean that runs differ."""
-    shown = [run.id for run in runs if home.result(run.id)]
+    shown = [run.id for run in runs if run.state == "done"]
     shown += sorted(set(frame[frame["status"] == "stale"]["run"]))
     last = [attempts[-1] for i in shown if (attempts := home.attempts(i))]
     if not last:
@@ -150,7 +166,7 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
         return
 
     def every(key: str) -> str:
-        return ", ".join(sorted({str(attempt[key]) for attempt in last}))
+        return ", ".join(sorted({str(dict(attempt)[key]) for attempt in last}))
 
     commit = every("commit")
     packages = sorted({f"{k} {v}" for a in last for k, v in a["packages"].items()})
@@ -162,6 +178,12 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
     yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
     seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
     yield f"seeds {seeds}; every line of the CSV names its run"
+    unsealed = sum("digest" not in (home.result(run_id) or {}) for run_id in shown)
+    if unsealed:
+        yield (
+            f"{unsealed} of {len(shown)} results carry no digest: they were made before results had"
+            " one, and nobody would notice a changed digit in them"
+        )
 
 
 def other_code(frame: pd.DataFrame) -> Iterable[document.OtherCode]:
@@ -191,14 +213,34 @@ def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
                 todo += run.upstream.values()
                 if run.stage == "pretrain" and label not in rows.setdefault(run.id, []):
                     rows[run.id].append(label)
-    for run_id in (run.id for run in plan.of(table) if run.id in rows):
-        path = home.files(run_id) / "metrics.jsonl"
-        if home.result(run_id) is None or not path.exists():
-            continue
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        if records:
-            phase = str(plan.runs[run_id].resolved["phase"])
-            yield curve(rows[run_id], phase, seed, records)
+    for run in plan.of(table):
+        if run.id in rows and run.state == "done":
+            path = home.files(run.id) / "metrics.jsonl"
+            try:
+                steps = _steps(path)
+            except DamagedFileError as problem:
+                home.name_damage(problem, "its curve is left out")
+                continue
+            if steps:
+                yield curve(rows[run.id], str(run.resolved["phase"]), seed, steps)
+
+
+def _steps(path: Path) -> list[dict[str, float]]:
+    """What a training recorded, step by step.
+
+    Raises:
+        DamagedFileError: if a line holds no numbers, or other ones than the first.
+    """
+    steps: list[dict[str, float]] = []
+    for number, line in enumerate((files.read_bytes(path) or b"").splitlines(), start=1):
+        try:
+            step = check(files.parse_json(line, path), dict[str, Number], path)
+        except DamagedFileError as problem:
+            raise DamagedFileError(path, f"line {number}: {problem.why}") from None
+        if "step" not in step or (steps and step.keys() != steps[0].keys()):
+            raise DamagedFileError(path, f"line {number}: it does not hold what others hold")
+        steps.append(step)
+    return steps
 
 
 def curve(

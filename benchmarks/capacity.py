@@ -21,7 +21,7 @@ if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ o
 
 from tabulate import tabulate
 
-from benchmarks import corpora, cost, crash, planner, sizes, stages
+from benchmarks import corpora, cost, crash, planner, sizes, stages, streams
 from benchmarks.makespan import Task, enough, play
 from benchmarks.plan import Plan, Run
 from benchmarks.scale import Scale, Store, load_scale
@@ -308,4 +308,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    streams.survive_closed_pipes()
     sys.exit(main())

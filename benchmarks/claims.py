@@ -6,11 +6,16 @@ import socket
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, Strict
+
+from benchmarks.files import is_regular
 from slurm.scheduler import Queue
 
 DEAD_AFTER_SECONDS = 300.0
+
+Word = Annotated[str, Strict(), Field(pattern=r"^[^/\x00-\x1f]*$")]  # part of a path or a command
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,13 @@ class Claim:
         job: id of the submitted job; empty until there is one.
     """
 
-    launch: str
-    user: str
-    host: str
-    pid: int
-    process_start: str | None
-    cluster: str = ""
-    job: str = ""
+    launch: Word
+    user: Word
+    host: Word
+    pid: Annotated[int, Strict(), Field(gt=0)]
+    process_start: Word | None
+    cluster: Word = ""
+    job: Word = ""
 
     @classmethod
     def of_this_process(cls, launch: str) -> "Claim":
@@ -60,7 +65,7 @@ class Claim:
         if self.host == socket.gethostname():
             return process_start(self.pid) == self.process_start
         beat = launches / f"{self.host}-{self.pid}"
-        return beat.exists() and is_recent(beat)
+        return is_regular(beat) and is_recent(beat)
 
 
 def this_user() -> str:
@@ -79,4 +84,4 @@ def process_start(pid: int) -> str | None:
 
 def is_recent(path: Path) -> bool:
     """Changed within five minutes; a time in the future was written before the clock was set."""
-    return abs(time.time() - path.stat().st_mtime) < DEAD_AFTER_SECONDS
+    return abs(time.time() - path.lstat().st_mtime) < DEAD_AFTER_SECONDS

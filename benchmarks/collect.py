@@ -38,7 +38,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
     """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
 
     ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
-    (other code made it), or the state of the run that is still missing.
+    (other code made it), ``damaged``, or the state of the run that is still missing.
     """
     lines = []
     for cell in plan.cells:
@@ -47,10 +47,11 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
         run = plan.runs[cell.run]
         column = table.columns[cell.column]
         status, shown = _shown(run, home)
-        result = (home.result(shown) if shown else None) or {}
+        result = home.result(shown) if shown else None
         attempts = home.attempts(shown) if shown else []
-        if shown and column.metric not in result["metrics"]:
-            known = ", ".join(result["metrics"])
+        metrics = result["metrics"] if result else {}
+        if result and column.metric not in metrics:
+            known = ", ".join(metrics)
             raise ValueError(f"{shown} has no metric {column.metric!r}; it has: {known}")
         lines.append(
             {
@@ -63,11 +64,11 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "seed": cell.seed,
                 "fold": cell.fold,
                 "status": status,
-                "value": result.get("metrics", {}).get(column.metric),
-                "chance": result.get("chance", {}).get(column.metric),
-                "num_evaluated": result.get("num_evaluated"),
-                "num_expected": result.get("num_expected"),
-                "selection": result.get("selection"),
+                "value": metrics.get(column.metric),
+                "chance": result.get("chance", {}).get(column.metric) if result else None,
+                "num_evaluated": result.get("num_evaluated") if result else None,
+                "num_expected": result.get("num_expected") if result else None,
+                "selection": result.get("selection") if result else None,
                 "scale": plan.scale.scale,
                 "precision": plan.precision,
                 "run": shown or run.id,
@@ -166,8 +167,9 @@ def _missing(statuses: Iterable[str]) -> str | None:
     found = set(statuses)
     if not found:
         return "incomplete"
-    if "failed" in found:
-        return "failed"
+    for verdict_without_choice in ("damaged", "failed"):
+        if verdict_without_choice in found:
+            return verdict_without_choice
     if found - {"done", "accepted", "stale"}:
         return "incomplete"
     return "stale" if "stale" in found else None

@@ -63,7 +63,7 @@ def compose(
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(background.measured(plan, table, frame)),
         paper_check=tuple(paper_check(table, others)),
-        data=tuple(background.data(runs)),
+        data=tuple(background.data(runs, home)),
         costs=tuple(background.costs(runs, home)),
         cost_unit=plan.scale.device.unit,
         num_runs=len(runs),
@@ -71,6 +71,9 @@ def compose(
         provenance=tuple(background.provenance(plan, runs, frame, home)),
         other_code=tuple(background.other_code(frame)),
         curves=tuple(background.curves(plan, table, home)),
+        damaged=tuple(
+            document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
+        ),
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )

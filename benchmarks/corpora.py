@@ -127,7 +127,7 @@ def resolve(
             modules = stages.code_modules({"stage": "prepare", "corpus": real})
             path = path.with_name(f"{stem}.{identity.code_hash(code, modules)[:4]}")
             header = stages.corpus_header(path)
-            older = sorted(home.corpora.glob(f"{stem}.*"), key=lambda p: p.stat().st_mtime)
+            older = sorted(home.corpora.glob(f"{stem}.*"), key=lambda p: p.lstat().st_mtime)
             headers = [h for p in older if (h := stages.corpus_header(p)) is not None]
             if header is None and headers:
                 header, outdated = headers[-1], True

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from benchmarks.records import Result, RunSpec
+
 Counts = Mapping[str, int]
 FEATURE_BATCH = 32  # clips that are encoded together, as in iicl.evaluation.features
 BACKWARD = 2  # a backward pass costs about two forward passes
@@ -187,7 +189,7 @@ def kind(resolved: Mapping[str, Any], work: Work) -> tuple[Any, ...]:
 class Rates:
     """Seconds of finished runs, to estimate others by."""
 
-    def __init__(self, finished: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    def __init__(self, finished: Iterable[tuple[RunSpec, Result]]) -> None:
         """Learn from (spec, result) of finished runs."""
         self._per_flop: dict[tuple[Any, ...], list[float]] = {}
         self._seconds: dict[str, list[float]] = {}

@@ -187,6 +187,14 @@ class OtherCode:
 
 
 @dataclass(frozen=True)
+class Damaged:
+    """A run whose records cannot be believed, and why; its number is not shown."""
+
+    run: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Document:
     """One judged table.
 
@@ -218,6 +226,7 @@ class Document:
         curves: of the pretrainings with the first seed.
         plot: file name of the plot of the table.
         figure: file name of the picture of neighbours.
+        damaged: runs whose records cannot be believed.
     """
 
     name: str
@@ -247,6 +256,7 @@ class Document:
     curves: tuple[Curve, ...]
     plot: str
     figure: str | None
+    damaged: tuple[Damaged, ...] = ()
 
     @property
     def blocks(self) -> list[str | None]:
@@ -270,6 +280,8 @@ def to_json(document: Document) -> str:
     """
     lines = []
     for key, value in _ADAPTER.dump_python(document, mode="json").items():
+        if key == "damaged" and not value:
+            continue  # as in the documents that were written before there was the key
         if isinstance(value, list) and value:
             entries = ",\n  ".join(_line(entry) for entry in value)
             lines.append(f" {_line(key)}: [\n  {entries}\n ]")

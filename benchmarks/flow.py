@@ -3,13 +3,13 @@
 import argparse
 import dataclasses
 import itertools
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from benchmarks import cost, on_cluster, on_this_machine, overview, preparation, terminal
+from benchmarks.files import is_regular
 from benchmarks.plan import Plan
 from benchmarks.request import Launch, read
 from benchmarks.store import Home
@@ -80,11 +80,13 @@ def _launch(launch: Launch, current: Plan, rates: cost.Rates) -> bool:
 
 
 def _rates(home: Home) -> cost.Rates:
+    """What the sound results of a home say of speed."""
     finished = []
     for run_id in home.run_ids():
-        spec, result = home.spec(run_id), home.result(run_id)
-        if spec is not None and result is not None:
-            finished.append((spec, result))
+        if home.is_done(run_id) and home.damage(run_id) is None:
+            spec, result = home.spec(run_id), home.result(run_id)
+            if spec is not None and result is not None:
+                finished.append((spec, result))
     return cost.Rates(finished)
 
 
@@ -119,9 +121,9 @@ def _forced(launch: Launch, current: Plan) -> list[str]:
         if run_id not in current.runs:
             raise ValueError(f"--force {run_id}: no such run in this plan")
         found.update(dict.fromkeys(current.descendants(run_id)))
-    there = [run_id for run_id in found if launch.home.spec(run_id) is not None]
+    there = [run_id for run_id in found if launch.home.exists(run_id)]
     for run_id in there:
-        current.runs[run_id] = dataclasses.replace(current.runs[run_id], state="new")
+        current.runs[run_id] = dataclasses.replace(current.runs[run_id], state="new", damage=None)
     return there
 
 
@@ -142,15 +144,16 @@ def _conclude(launch: Launch, current: Plan) -> int:
     for table in launch.tables:
         frame = collect.records(current, table, launch.home)
         judged = collect.judge(frame, table, current.compares)
-        complete = bool(frame["status"].isin(["done", "accepted"]).all())
+        sound = all(run.damage is None for run in current.of(table))
+        complete = sound and bool(frame["status"].isin(["done", "accepted"]).all())
         shown = compose.compose(current, table, others, frame, judged, launch.home)
         pictures = compose.pictures(shown, current, table, launch.home, launch.stages)
         files = render.write(shown, frame, pictures, launch.out(complete))
-        _show(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
-        _show(render.main_table(shown) + "\n")
+        print(f"{table.heading}: {table.title} (scale: {launch.scale.scale})\n")
+        print(render.main_table(shown) + "\n")
         if shown.claims:
-            _show(render.claims(shown) + "\n")
-        _show("\n".join(render.order(shown)))
+            print(render.claims(shown) + "\n")
+        print("\n".join(render.order(shown)), flush=True)
         print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
         if not complete:
             code = max(code, INCOMPLETE)
@@ -164,19 +167,22 @@ def _conclude(launch: Launch, current: Plan) -> int:
     waiting = [run.id for run in current.runs.values() if run.state in ("running", "queued")]
     if waiting:
         print(f"{len(waiting)} runs are in the hands of another launch", file=sys.stderr)
-    return FAILED if failed else code
+    damaged = _name_damaged(current)
+    return FAILED if failed or damaged else code
 
 
-def _show(text: str) -> None:
-    """Print; whether anyone reads on (``| head``) changes neither the files nor the exit code."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _name_damaged(current: Plan) -> bool:
+    """Say which runs are damaged, and what to do; whether there are any."""
+    damaged = [run for run in current.runs.values() if run.damage is not None]
+    for run in damaged:
+        remedy = f"--force {run.id} moves the run aside and makes it again"
+        print(f"damaged: {run.id}: {run.damage}; {remedy}", file=sys.stderr)
+    return bool(damaged)
 
 
 def _explain(home: Home, failed: Sequence[str]) -> None:
     for run_id in failed:
         print(f"failed: {run_id}: {home.reason(run_id)}", file=sys.stderr)
-        for line in launcher.last_lines(home.log(run_id)).splitlines():
+        log = home.log(run_id)
+        for line in launcher.last_lines(log).splitlines() if is_regular(log) else ():
             print(f"    {line}", file=sys.stderr)

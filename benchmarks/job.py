@@ -78,7 +78,13 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     stages.listen(functools.partial(_leave, home, run_id, us.rank, num_attempts))
     # All tasks read these files and come to the same end: nobody writes any of them before all
     # tasks of a run with several have met.
-    if home.result(run_id) is not None:
+    if (damage := home.damage(run_id)) is not None:
+        print(f"{run_id}: {damage}", flush=True)
+        claim = home.claimed(run_id)
+        if us.rank == 0 and claim is not None and claim.launch == work.launch:
+            home.release(run_id)
+        return FAILED
+    if home.is_done(run_id):
         return DONE
     if home.failure(run_id) is not None:
         return FAILED
@@ -86,9 +92,10 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
     if claim is None or claim.launch != work.launch:
         print(f"{run_id} is another launch's", flush=True)
         return FAILED
-    lost = [i for i in arguments.get("upstream", {}).values() if home.result(i) is None]
+    lost = [i for i in arguments.get("upstream", {}).values() if home.seal_of(i) is None]
     if lost:
-        print(f"{run_id} needs {lost[0]}, which is not finished", flush=True)
+        why = home.damage(lost[0]) or "it is not finished"
+        print(f"{run_id} needs {lost[0]}: {why}", flush=True)
         if us.rank == 0:
             home.release(run_id)
         return FAILED
@@ -119,7 +126,7 @@ def _carry_out_one(work: Work, us: Task, arguments: Mapping[str, Any]) -> int:
         traceback.print_exc()
         return FAILED
     finally:
-        if us.rank == 0 and (home.result(run_id) or home.failure(run_id)):
+        if us.rank == 0 and (home.is_done(run_id) or home.failure(run_id) is not None):
             home.release(run_id)
     return DONE
 

@@ -138,6 +138,8 @@ def _end(home: Home, run_id: str, state: str) -> tuple[str, str]:
         return "finished", ""
     if state == "failed":
         return "failed", home.reason(run_id)
+    if state == "damaged":
+        return "damaged", str(home.damage(run_id))
     return "ended without a result", "cancelled, or after one that failed"
 
 

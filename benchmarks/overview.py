@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.files import is_regular
 from benchmarks.plan import Plan
 from benchmarks.store import Home
 
@@ -17,10 +18,10 @@ class Line:
 
     Attributes:
         run: its id.
-        state: as the plan has it; ``blocked`` also if it waits for one that failed.
+        state: as the plan has it; ``blocked`` also if it waits for one that failed or is damaged.
         job: id of the job that has it or had it last; empty if there was none.
         progress: finished fraction, 0-1, of a run that has begun and not ended.
-        words: why it waits, failed or is blocked, or the last line that it printed.
+        words: why it waits, failed, or is blocked or damaged, or the last line that it printed.
     """
 
     run: str
@@ -38,19 +39,26 @@ def lines(plan: Plan, home: Home) -> Iterator[Line]:
         home: that it was made from.
     """
     first = home.preparations()
-    yield from _lines(first, ((i, first.state(i), ()) for i in first.run_ids()))
-    yield from _lines(home, ((r.id, r.state, r.upstream.values()) for r in plan.runs.values()))
+    preparations = ((i, first.state(i), first.damage(i), ()) for i in first.run_ids())
+    yield from _lines(first, preparations)
+    runs = plan.runs.values()
+    yield from _lines(home, ((r.id, r.state, r.damage, r.upstream.values()) for r in runs))
 
 
-def _lines(home: Home, runs: Iterable[tuple[str, str, Collection[str]]]) -> Iterator[Line]:
-    lost: dict[str, str] = {}  # run -> the failed one that it waits for
-    for run_id, state, before in runs:
+def _lines(
+    home: Home, runs: Iterable[tuple[str, str, str | None, Collection[str]]]
+) -> Iterator[Line]:
+    """One line per run, given as id, state, damage and the runs that it needs."""
+    lost: dict[str, str] = {}  # run -> the failed or damaged one that it waits for
+    for run_id, state, damage, before in runs:
         if state == "done":
             yield Line(run_id, state, "", None, "")
             continue
         job, progress, words = _job(home, run_id), None, ""
         cause = next((lost[i] for i in before if i in lost), None)
-        if state == "failed":
+        if damage is not None:
+            lost[run_id], words = run_id, damage
+        elif state == "failed":
             lost[run_id] = run_id
             words = home.reason(run_id)
         elif state == "queued":
@@ -68,10 +76,7 @@ def _lines(home: Home, runs: Iterable[tuple[str, str, Collection[str]]]) -> Iter
 
 
 def _job(home: Home, run_id: str) -> str:
-    try:
-        claim = home.claimed(run_id)
-    except ValueError:
-        return ""
+    claim = home.claimed(run_id)
     if claim is not None and claim.job:
         return claim.job
     attempts = home.attempts(run_id)
@@ -80,7 +85,7 @@ def _job(home: Home, run_id: str) -> str:
 
 def last_line(log: Path) -> str:
     """The last line in a file that is not blank; empty if there is none."""
-    if not log.exists():
+    if not is_regular(log):
         return ""
     with log.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))

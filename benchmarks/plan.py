@@ -9,7 +9,9 @@ from benchmarks.corpora import UsedCorpus
 from benchmarks.scale import Scale
 from benchmarks.spec import Table
 
-RunState = Literal["done", "running", "queued", "resume", "new", "failed", "stale", "blocked"]
+RunState = Literal[
+    "done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged"
+]
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,10 @@ class Run:
         spec: full hash of what it is.
         code: full hash of the code that makes it.
         work: what it computes.
-        state: from the files, or ``blocked`` when it cannot start: its data is not given.
+        state: from the files, or ``blocked`` when it cannot start: its data is not given, or what
+            it is made from is damaged.
         stale: ids of finished runs with the same specification and other code.
+        damage: why its records cannot be believed, if they cannot.
     """
 
     id: str
@@ -37,6 +41,7 @@ class Run:
     work: cost.Work
     state: RunState
     stale: tuple[str, ...] = ()
+    damage: str | None = None
 
     @property
     def stage(self) -> str:
@@ -69,7 +74,7 @@ class Plan:
     cells: list[Cell] = field(default_factory=list)
 
     def to_do(self) -> list[Run]:
-        """Runs that are neither finished nor under way nor impossible."""
+        """Runs that are neither finished nor under way nor impossible nor damaged."""
         return [r for r in self.runs.values() if r.state in ("new", "resume", "failed", "stale")]
 
     @property

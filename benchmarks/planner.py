@@ -3,6 +3,7 @@
 Equal runs are one run, whoever needs them: rows share what does not differ between them.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -101,11 +102,12 @@ class _Builder:
         self._plan, self._home, self._stages, self._code = plan, home, stages, code
         self._pretrained: dict[tuple[str, str, str, int], str] = {}
         self._measured: dict[tuple[str, str, str, int, int], str] = {}
+        self._named: set[str] = set()
         self._metrics: dict[str, tuple[str, ...]] = {}
-        self._done = {run_id for run_id in home.run_ids() if home.is_done(run_id)}
         self._finished: dict[str, list[str]] = {}
-        for run_id in sorted(self._done):
-            self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
+        for run_id in home.run_ids():
+            if home.is_done(run_id):
+                self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
 
     def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         """Add the runs that one measurement needs; the id of the one that holds its metrics."""
@@ -272,28 +274,42 @@ class _Builder:
         run_id = identity.run_id(method, resolved, spec, code)
         if run_id in self.runs:
             return run_id
-        others = self._finished.get(run_id.rpartition(".")[0], [])
-        for other in [] if run_id in others else others:
+        finished = self._finished.get(run_id.rpartition(".")[0], [])
+        others = [] if run_id in finished else self._sound(finished, spec)
+        for other in others:
             if code in self._home.accepted(other):
                 accepted = self._home.spec(other)
                 assert accepted is not None
                 run_id, code = other, accepted["identity"]["code"]
                 break
-        state: RunState = "done" if run_id in self._done else self._home.state(run_id)
+        damage = self._home.damage(run_id, spec, code)
+        state: RunState = "damaged" if damage is not None else self._home.state(run_id)
         stale = tuple(other for other in others if other != run_id) if state != "done" else ()
         if state == "new" and stale:
             state = "stale"
-        if state != "done" and (
+        if state not in ("done", "damaged") and (
             (corpus.header is None and corpus.missing)
-            or any(run.state == "blocked" for run in before.values())
+            or any(run.state in ("blocked", "damaged") for run in before.values())
         ):
             state = "blocked"
         encoder = before.get("encoder")
         work = cost.work(resolved, corpus.counts, encoder.resolved if encoder else None)
         self.runs[run_id] = Run(
-            run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale
+            run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale, damage
         )
         return run_id
+
+    def _sound(self, run_ids: Sequence[str], spec: str) -> list[str]:
+        """Those of some finished runs that may stand in; the damaged ones are named."""
+        sound = []
+        for run_id in run_ids:
+            damage = self._home.damage(run_id, spec, run_id.rpartition(".")[2])
+            if damage is None:
+                sound.append(run_id)
+            elif run_id not in self._named:
+                self._named.add(run_id)
+                print(f"of other code, does not stand in: {run_id}: {damage}", file=sys.stderr)
+        return sound
 
 
 def _by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:

@@ -76,10 +76,13 @@ def _submit_preparation(launch: Launch, home: Home, corpus: UsedCorpus) -> list[
             arguments = {**common, "part": part, "num_parts": number}
             parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)
         last = {name: ("assemble", common)}
-    if home.state(name) == "done":  # and what it made is gone
-        for run_id in [*parts, *last]:
-            if home.spec(run_id) is not None:
-                home.move_aside(run_id)
+    is_lost = home.state(name) == "done"  # what it made is gone
+    for run_id in [*parts, *last]:
+        damage = home.damage(run_id)
+        if damage is not None:
+            print(f"{run_id}: {damage}; it is moved aside and made again", file=sys.stderr)
+        if damage is not None or (is_lost and home.exists(run_id)):
+            home.move_aside(run_id)
     code = snapshot.take(launch.folder, launch.home.root)
     claimed: list[str] = []
     jobs: dict[str, str] = {}

@@ -3,14 +3,19 @@
 import functools
 import glob
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks import files
+from benchmarks.files import DamagedFileError
+
 COMMIT_FILE = "COMMIT"
 """In a copy of the code, which has no history: what :func:`commit` said of the original."""
 
+COMMIT = re.compile(rb"([0-9a-f]{7,40}\+?|unknown)\n")
 PACKAGES = ("torch", "torchvision", "torchaudio", "av", "numpy", "scipy", "scikit-learn")
 
 
@@ -34,11 +39,20 @@ def describe(threads: int) -> dict[str, Any]:
 
 
 @functools.cache
-def commit() -> str:
-    """Short hash of the checkout's commit, with ``+`` when tracked files differ from it."""
-    root = Path(__file__).parents[1]
-    if (root / COMMIT_FILE).is_file():
-        return (root / COMMIT_FILE).read_text().strip()
+def commit(root: Path = Path(__file__).parents[1]) -> str:
+    """Short hash of the checkout's commit, with ``+`` when tracked files differ from it.
+
+    Args:
+        root: the checkout, or a copy of one.
+
+    Raises:
+        DamagedFileError: if a copy does not say of what commit it is.
+    """
+    recorded = files.read_bytes(root / COMMIT_FILE, max_bytes=100)
+    if recorded is not None:
+        if not COMMIT.fullmatch(recorded):
+            raise DamagedFileError(root / COMMIT_FILE, f"{recorded!r} is no commit")
+        return recorded.decode().strip()
 
     def git(*arguments: str) -> str:
         call = ["git", "-C", str(root), *arguments]

@@ -34,7 +34,7 @@ def interval(cell: Cell) -> str:
 
 def remark(cell: Cell, compares: bool) -> str:
     """What must be said beside a reproduced value, or nothing."""
-    if cell.verdict in ("incomplete", "failed", "stale"):
+    if cell.verdict in ("incomplete", "failed", "damaged", "stale"):
         return cell.verdict
     if not compares or cell.delta is None:
         return ""
@@ -193,6 +193,7 @@ def markdown(shown: Document) -> str:
         ("Data", _list(data)),
         ("Cost", f"{sharing(shown)} [What they took]({shown.name}.cost.md)."),
         ("Provenance", _list(shown.provenance)),
+        ("Damaged runs", _list([f"`{d.run}`: {d.says}." for d in shown.damaged])),
         ("Results of other code", _list([f"`{o.run}` {o.says}." for o in shown.other_code])),
     ]
     unavailable = [f"{row.full_label}: {row.note}" for row in shown.rows if row.note is not None]

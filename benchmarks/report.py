@@ -7,7 +7,9 @@ the page needs neither a network nor a script.
 
 import argparse
 import base64
+import errno
 import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -20,12 +22,12 @@ if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on 
 import jinja2
 from PIL import Image
 
-from benchmarks import crash, document, plot, render
+from benchmarks import crash, document, plot, render, streams
 from benchmarks.document import Document
-from benchmarks.files import write_text
+from benchmarks.files import DamagedFileError, parse_json, read_bytes, write_text
 
 TEMPLATE = "report.html.jinja"
-VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "stale")
+VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "damaged", "stale")
 """Of claims, in the order of the status table."""
 
 SHEET_QUALITY = 80  # of WebP, which takes a tenth of the PNG; the exact pixels are in the folder
@@ -39,8 +41,10 @@ def read(results: Path) -> list[Document]:
     """
     found = []
     for path in sorted(results.glob("*.json")):
+        content = _read(path)
+        parse_json(content, path)  # a document has finite numbers and no key twice
         try:
-            found.append(document.from_json(path.read_text()))
+            found.append(document.from_json(content.decode()))
         except ValueError as problem:
             reason = str(problem).splitlines()[0]
             raise ValueError(f"{path} is no document of a table: {reason}") from None
@@ -71,7 +75,7 @@ def page(documents: Sequence[Document], results: Path) -> str:
         interval=render.interval,
         in_order=render.in_order,
         block_name=render.block_name,
-        picture=lambda name: _uri("png", (results / name).read_bytes()),
+        picture=lambda name: _uri("png", _read(results / name)),
         sheet=lambda name: _uri("webp", _webp(results / name)),
         training=lambda curve: _uri("svg+xml", plot.training(curve)),
     )
@@ -95,10 +99,20 @@ def _uri(kind: str, content: bytes) -> str:
 
 
 def _webp(path: Path) -> bytes:
-    picture = io.BytesIO()
-    with Image.open(path) as image:
-        image.convert("RGB").save(picture, "webp", quality=SHEET_QUALITY)
+    content, picture = io.BytesIO(_read(path)), io.BytesIO()
+    try:
+        with Image.open(content) as image:
+            image.convert("RGB").save(picture, "webp", quality=SHEET_QUALITY)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as problem:  # Pillow has no others
+        raise DamagedFileError(path, f"it is no picture: {problem}") from None
     return picture.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    content = read_bytes(path)
+    if content is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return content
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,4 +138,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    streams.survive_closed_pipes()
     sys.exit(main())

@@ -1,7 +1,6 @@
 """The command line: plan tables of the paper, run what is missing, collect, judge, render."""
 
 import argparse
-import io
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +15,15 @@ exit codes:
   1  complete, with a mismatch, a reversed claim or controls out of order
   2  a mistake in the command, a table, a scale or the data given
   3  incomplete: something has not run yet, or was not allowed to
-  4  a run failed; its last log lines are shown
+  4  a run failed, and its last log lines are shown; or a run is damaged: see below
   5  the command itself broke: a fault of the suite; the traceback says where
   130  stopped by Ctrl-C; the same command goes on where it was, and submitted jobs go on anyway
+
+--dry-run and --status end with 0 whatever the runs' states are. A reader that goes away (| head)
+changes neither the exit code nor the files.
+
+A run is damaged if its spec.json, result.json or attempts.json cannot be read or does not fit its
+digest. Its number is not shown; --force RUN_ID moves it aside and makes it again.
 
 Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
 The tables go to tables/SCALE/ if they are complete and nothing deviates from the scale's own data,
@@ -129,6 +134,7 @@ def main(
 
 
 if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a table is not lost to a terminal without ±
-        sys.stdout.reconfigure(errors="replace")
+    from benchmarks.streams import survive_closed_pipes
+
+    survive_closed_pipes()
     sys.exit(main())

@@ -1,10 +1,14 @@
 """The code that queued jobs run: a copy made at submission, which later edits do not reach."""
 
+import os
 import shutil
+import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import identity, provenance
+from benchmarks.files import read_bytes, set_aside
 
 PACKAGES = ("iicl", "benchmarks", "slurm")
 
@@ -19,16 +23,12 @@ def take(code: Path, home: Path) -> Path:
     Returns:
         The folder to put on the path of a job.
     """
-    files = sorted(
-        path
-        for package in PACKAGES
-        for path in (code / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
-    content = {str(path.relative_to(code)): path.read_bytes() for path in files}
-    commit = provenance.commit()
-    key = identity.digest([commit, {name: data.hex() for name, data in content.items()}])
+    content, commit = _content(code), provenance.commit()
+    key = _key(commit, content)
     folder = home / "snapshots" / key[:16]
+    if os.path.lexists(folder) and not _holds(folder, key):
+        target = set_aside(folder)  # it cannot be told what jobs that are queued would run
+        print(f"damaged: {folder} is not the code that it was; moved to {target}", file=sys.stderr)
     if not folder.exists():
         part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
         for name, data in content.items():
@@ -40,3 +40,27 @@ def take(code: Path, home: Path) -> Path:
         except OSError:  # another launch was first
             shutil.rmtree(part)
     return folder
+
+
+def _content(code: Path) -> dict[str, bytes]:
+    """The files of the packages, by their paths below ``code``."""
+    paths = sorted(
+        path
+        for package in PACKAGES
+        for path in (code / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    return {str(path.relative_to(code)): path.read_bytes() for path in paths}
+
+
+def _key(commit: str, content: Mapping[str, bytes]) -> str:
+    return identity.digest([commit, {name: data.hex() for name, data in content.items()}])
+
+
+def _holds(folder: Path, key: str) -> bool:
+    """Whether an earlier copy is still what its name says."""
+    try:
+        recorded = read_bytes(folder / provenance.COMMIT_FILE) or b""
+        return _key(recorded.decode().strip(), _content(folder)) == key
+    except ValueError:
+        return False

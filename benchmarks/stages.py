@@ -10,6 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from benchmarks import files, records
+from benchmarks.files import DamagedFileError
+from benchmarks.records import CorpusHeader
+
 STAGES = {
     "pretrain": "iicl.training.pretrain:run",
     "features": "iicl.evaluation.features:run",
@@ -101,8 +105,16 @@ def corpus_header(out: Path) -> dict[str, Any] | None:
     Raises:
         ValueError: if its manifest is damaged.
     """
-    from iicl.data.manifest import read_header
+    from iicl.data.manifest import MANIFEST_NAME, read_header
 
+    path = out / MANIFEST_NAME
+    try:
+        first_line = files.read_first_line(path) if out.is_dir() else None
+        if first_line is None:
+            return None
+        records.check(files.parse_json(first_line, path), CorpusHeader, path)
+    except DamagedFileError as problem:
+        raise ValueError(f"{problem}; move it away and prepare the corpus again") from None
     return read_header(out)
 
 

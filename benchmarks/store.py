@@ -5,19 +5,19 @@
                                           failure.json, accepted.json, log.txt, files/, and last of
                                           all result.json
     <home>/runs/.aside/                   what --force moved away
+    <home>/runs/<run id>/.aside/          damaged files that were made again
     <home>/launches/<host>-<pid>          touched while a launch lives
     <home>/jobs/, <home>/snapshots/       of clusters: what the scheduler ran, and with what code
     <home>/preparations/                  a home of the jobs that prepare corpora on a cluster
 
-State is what these files say; nothing is ever deleted but claims.
+State is what these files say. Nothing is ever deleted but claims, and the reason of a failure when
+the run is tried again.
 """
 
 import contextlib
-import fcntl
-import functools
-import json
 import os
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,27 +25,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.claims import Claim, is_recent, this_user
-from benchmarks.files import read_json, write_json
+from benchmarks import files, records
+from benchmarks.claims import DEAD_AFTER_SECONDS, Claim, is_recent, this_user
+from benchmarks.files import DamagedFileError, write_json
+from benchmarks.records import Attempt, Failure, Progress
+from benchmarks.run_records import RunRecords
 from slurm.scheduler import Queue
 
-State = Literal["done", "running", "queued", "failed", "resume", "new"]
+State = Literal["done", "running", "queued", "failed", "resume", "new", "damaged"]
 HEARTBEAT_SECONDS = 20.0
+
+RENEWED = {
+    "claim.json": Claim,
+    "progress.json": Progress,
+    "attempts.json": list[Attempt],
+    "failure.json": Failure,
+}
+"""Files that the next attempt at an unfinished run makes again."""
 
 ClaimRun = Callable[[str, Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True)
-class Home:
+class Home(RunRecords):
     """Everything a machine or a cluster keeps for the suite, below one folder.
 
     Attributes:
-        root: the folder.
         queue: asked about the jobs that claims name.
         token: of the launch that this object serves.
     """
 
-    root: Path
     queue: Queue = field(default_factory=lambda: Queue(this_user()), compare=False)
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
     _above: Path | None = field(default=None, compare=False)
@@ -54,11 +63,6 @@ class Home:
     def corpora(self) -> Path:
         """Folder of the prepared corpora."""
         return self.root / "corpora"
-
-    @functools.cached_property
-    def runs(self) -> Path:
-        """Folder of the run directories."""
-        return self.root / "runs"
 
     @property
     def jobs(self) -> Path:
@@ -82,81 +86,43 @@ class Home:
         """What all attempts at a run printed; what its ranks other than the first did, apart."""
         return self._path(run_id, f"log-rank{rank}.txt" if rank else "log.txt")
 
-    def _path(self, run_id: str, name: str) -> Path:
-        return self.runs.joinpath(run_id, name)
-
-    # Text and not Path: a look at thousands of runs asks tens of thousands of times.
-
-    def _has(self, run_id: str, name: str) -> bool:
-        return os.path.exists(f"{self.runs}/{run_id}/{name}")
-
-    def _read(self, run_id: str, name: str) -> Any:
-        return read_json(f"{self.runs}/{run_id}/{name}")
-
-    def spec(self, run_id: str) -> dict[str, Any] | None:
-        """What the run is, as it was claimed."""
-        spec: dict[str, Any] | None = self._read(run_id, "spec.json")
-        return spec
-
-    def result(self, run_id: str) -> dict[str, Any] | None:
-        """The finished run's record; None means not finished."""
-        result: dict[str, Any] | None = self._read(run_id, "result.json")
-        return result
-
-    def finished_at(self, run_id: str) -> float:
-        """When a finished run finished, in seconds since 1970."""
-        return self._path(run_id, "result.json").stat().st_mtime
-
-    def failure(self, run_id: str) -> dict[str, Any] | None:
-        """Why the last attempt failed."""
-        failure: dict[str, Any] | None = self._read(run_id, "failure.json")
-        return failure
-
-    def reason(self, run_id: str) -> str:
-        """Why the last attempt failed; ``?`` if it did not, or another launch has begun anew."""
-        return str((self.failure(run_id) or {}).get("reason", "?"))
-
-    def attempts(self, run_id: str) -> list[dict[str, Any]]:
-        """Every execution so far, with the code, packages and device it had."""
-        attempts: list[dict[str, Any]] = self._read(run_id, "attempts.json") or []
-        return attempts
-
-    def progress(self, run_id: str) -> tuple[float, str]:
-        """The last fraction and line that a running stage reported."""
-        progress = self._read(run_id, "progress.json") or {"fraction": 0.0, "text": ""}
-        return progress["fraction"], progress["text"]
-
-    def run_ids(self) -> list[str]:
-        """All runs this home knows."""
-        if not self.runs.is_dir():
-            return []
-        return sorted(p.name for p in self.runs.iterdir() if not p.name.startswith("."))
-
     def state(self, run_id: str) -> State:
         """What the files of a run say about it, and of a submitted one the queue.
 
         Raises:
             OSError: if only the scheduler can tell, and it does not answer.
         """
+        if self.damage(run_id) is not None:
+            return "damaged"
         if self.is_done(run_id):
             return "done"
-        try:
-            claim = self.claimed(run_id)
-        except ValueError:  # its writer died, or is writing it this moment
-            if is_recent(self.runs / run_id):
-                return "running"
-            claim = None
-        if claim is not None and claim.lives(self.launches, self.queue):
-            return "queued" if self._waits(claim) else "running"
+        held = self._held(run_id)
+        if held is not None:
+            return held
         if self.is_done(run_id):  # it ended while the question was asked
             return "done"
         if self._has(run_id, "failure.json"):
             return "failed"
         return "resume" if self.attempts(run_id) else "new"
 
-    def is_done(self, run_id: str) -> bool:
-        """Whether a run is finished; cheaper to ask than :meth:`state`."""
-        return self._has(run_id, "result.json")
+    def _held(self, run_id: str) -> Literal["running", "queued"] | None:
+        """Whether somebody alive has a run."""
+        if not os.path.isdir(self.runs / run_id):
+            return None
+        try:
+            claim = self._read(run_id, "claim.json", Claim)
+        except DamagedFileError as problem:
+            # Nobody knows whether its writer lives; a run that is being made changes its folder.
+            if is_recent(self.runs / run_id):
+                minutes = DEAD_AFTER_SECONDS / 60
+                words = f"the run counts as running until nothing changes for {minutes:g} minutes"
+                self.name_damage(problem, words)
+                return "running"
+            self.name_damage(problem, "it counts as absent")
+            return None
+        if claim is None or not claim.lives(self.launches, self.queue):
+            return None
+        return "queued" if self._waits(claim) else "running"
 
     def _waits(self, claim: Claim) -> bool:
         entry = self.queue.state(claim.cluster, claim.user, claim.job) if claim.job else None
@@ -165,9 +131,7 @@ class Home:
     @contextlib.contextmanager
     def preparing(self, path: Path) -> Iterator[None]:
         """Only one launch at a time prepares the corpus at ``path``; others wait."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f".{path.name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with files.locked(path.with_name(f".{path.name}.lock")):
             yield
 
     # Claims: at most one launch, or one job, works on a run.
@@ -177,12 +141,15 @@ class Home:
         """While inside, claims of this process count as alive on every host that sees the home."""
         beat = self.launches / f"{socket.gethostname()}-{os.getpid()}"
         beat.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(beat) and not files.is_regular(beat):
+            self._set_aside(beat)
         beat.touch()  # before the first claim, not whenever the thread gets its turn
         over = threading.Event()
 
         def keep() -> None:
             while not over.wait(HEARTBEAT_SECONDS):
-                beat.touch()
+                with contextlib.suppress(OSError):  # the file system may be back next time
+                    beat.touch()
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
@@ -197,12 +164,12 @@ class Home:
     def claiming(self) -> Iterator[ClaimRun]:
         """Claim many runs while no other launch does; gives the function that claims one.
 
-        It takes a run for this launch, unless it is finished or somebody alive has it. A claim
-        whose launch or job is dead is taken over. Jobs get into claims under the same lock, so
-        that the queue, asked inside, knows every job that a claim names.
+        It takes a run for this launch, unless it is finished or damaged or somebody alive has it.
+        A claim whose launch or job is dead is taken over, and damaged files that can be made again
+        are moved aside. Jobs get into claims under the same lock, so that the queue, asked inside,
+        knows every job that a claim names.
 
         Raises:
-            ValueError: if a directory holds another run: two specifications with one short hash.
             OSError: if a claim names a job and the scheduler does not answer.
         """
         with self._lock():
@@ -215,24 +182,35 @@ class Home:
             return claim(run_id, spec)
 
     def _claim(self, run_id: str, spec: Mapping[str, Any]) -> bool:
+        if self.state(run_id) in ("done", "running", "queued", "damaged"):
+            return False
         folder = self.runs / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        if self.state(run_id) in ("done", "running", "queued"):
-            return False
-        before = self.spec(run_id)
-        if before is not None and before["identity"] != spec["identity"]:
-            raise ValueError(f"{run_id} holds another run; move it aside: --force {run_id}")
+        for name, kind in RENEWED.items():
+            self._set_damaged_aside(folder / name, kind)
+        for log in folder.glob("log*.txt"):
+            if not files.is_regular(log):
+                self._set_aside(log)
         path = folder / "claim.json"
-        path.unlink(missing_ok=True)
         try:
-            with path.open("x") as file:
-                json.dump(Claim.of_this_process(self.token).to_json(), file)
-            write_json(folder / "spec.json", dict(spec))
-        except OSError:  # a full disk: half a claim would look alive
+            write_json(path, Claim.of_this_process(self.token).to_json())
+            write_json(folder / "spec.json", {"run": run_id, **spec})
+        except OSError:  # a full disk: a claim without a specification would look alive
             path.unlink(missing_ok=True)
             raise
         (folder / "failure.json").unlink(missing_ok=True)
         return True
+
+    def _set_damaged_aside(self, path: Path, kind: Any) -> None:
+        try:
+            records.read(path, kind)
+        except DamagedFileError as problem:
+            self.name_damage(problem, "it is moved aside")
+            self._set_aside(path)
+
+    def _set_aside(self, path: Path) -> None:
+        target = files.set_aside(path)
+        print(f"moved aside: {path} -> .aside/{target.name}", file=sys.stderr, flush=True)
 
     def hand_over(self, jobs: Mapping[str, str]) -> None:
         """Say which submitted job (id) has each run of this launch from now on."""
@@ -256,41 +234,32 @@ class Home:
 
     def release(self, run_id: str) -> None:
         """Give a claimed run back, finished or not."""
-        self._path(run_id, "claim.json").unlink(missing_ok=True)
+        path = self._path(run_id, "claim.json")
+        self._set_damaged_aside(path, Claim)
+        path.unlink(missing_ok=True)
 
     def claimed(self, run_id: str) -> Claim | None:
-        """The claim on a run, alive or dead.
-
-        Raises:
-            ValueError: if it is damaged.
-        """
-        data = self._read(run_id, "claim.json")
-        try:
-            return None if data is None else Claim(**data)
-        except TypeError:
-            raise ValueError(f"{run_id}: claim.json is of another version; remove it") from None
+        """The claim on a run, alive or dead; a damaged one counts as absent."""
+        return self._read_or_name(run_id, "claim.json", Claim)
 
     def queue_entry(self, run_id: str) -> tuple[str, str] | None:
         """Slurm's state and reason for the job of a run; None if no such job is to come."""
-        try:
-            claim = self.claimed(run_id)
-        except ValueError:
-            return None
+        claim = self.claimed(run_id)
         if claim is None or not claim.job:
             return None
         return self.queue.state(claim.cluster, claim.user, claim.job)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with files.locked(self.root / ".lock"):
             yield
 
     # What happens to a claimed run.
 
     def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
         """Record that an execution starts, and what earlier ones have left to go on from."""
+        for name in ("attempts.json", "progress.json"):
+            self._set_damaged_aside(self._path(run_id, name), RENEWED[name])
         begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
         write_json(self._path(run_id, "attempts.json"), [*self.attempts(run_id), begun])
 
@@ -316,7 +285,8 @@ class Home:
         Checkpoints bear their step in their names. A corpus grows by all of its parts: what one
         does counts for the others too.
         """
-        corpus = (self.spec(run_id) or {}).get("fills")
+        spec = self.any_spec(run_id)
+        corpus = spec["fills"] if spec is not None and "fills" in spec else None
         folder = self.files(run_id) if corpus is None else Path(corpus)
         found = (path for path in folder.rglob("*") if not path.name.startswith("."))
         names = sorted(str(path.relative_to(folder)) for path in found if path.is_file())
@@ -326,22 +296,39 @@ class Home:
         """Let a display see how far a run is."""
         write_json(self._path(run_id, "progress.json"), {"fraction": fraction, "text": text})
 
-    def finish(self, run_id: str, result: Mapping[str, Any]) -> None:
-        """Record success; the last file that a run writes."""
+    def finish(
+        self, run_id: str, result: Mapping[str, Any], upstream: Mapping[str, str] | None = None
+    ) -> None:
+        """Record success; the last file that a run writes.
+
+        Args:
+            run_id: the run.
+            result: what came out.
+            upstream: digests of the results that it was made from, by run.
+
+        Raises:
+            ValueError: if the result is none, or holds a number that is not finite.
+        """
+        path = self._path(run_id, "result.json")
         self.end_attempt(run_id, "finished")
-        write_json(self._path(run_id, "result.json"), dict(result))
+        sealed = records.seal(result, run_id, upstream or {}, self._seals_beside(run_id))
+        try:
+            records.check(sealed, self._kind_of_result(run_id), path)
+        except DamagedFileError as problem:
+            raise ValueError(f"the stage gave no valid result: {problem.why}") from None
+        write_json(path, sealed)
 
     def fail(self, run_id: str, reason: str) -> None:
-        """Record failure, unless the attempt has already said why it failed."""
-        if self.failure(run_id) is None:
+        """Record failure, unless the run is done or the attempt has already said why it failed."""
+        if not self.is_done(run_id) and self.failure(run_id) is None:
             self.end_attempt(run_id, f"failed: {reason}")
             write_json(self._path(run_id, "failure.json"), {"reason": reason})
 
     def move_aside(self, run_id: str) -> Path:
         """Take a run out of sight without deleting anything.
 
-        That a job lives which this host cannot ask about, of a cluster that may be gone, is no
-        hindrance: who says so by name knows.
+        A job whose state is UNKNOWN, of a cluster that may be gone, does not prevent it: who names
+        the run knows better.
 
         Raises:
             ValueError: if somebody alive is working on it.
@@ -349,7 +336,8 @@ class Home:
         with self._lock():
             entry = self.queue_entry(run_id)
             is_unknown = entry is not None and entry[0] == "UNKNOWN"
-            if not is_unknown and self.state(run_id) in ("running", "queued"):
+            over = is_unknown or self.state(run_id) == "done"
+            if not over and self._held(run_id) is not None:
                 raise ValueError(f"{run_id} is being made by a live launch")
             aside = self.runs / ".aside"
             aside.mkdir(exist_ok=True)
@@ -363,9 +351,5 @@ class Home:
     def accept(self, run_id: str, code: str) -> None:
         """Let a result of other code stand for the code with the full hash ``code``."""
         path = self._path(run_id, "accepted.json")
-        write_json(path, sorted({*(read_json(path) or []), code}))
-
-    def accepted(self, run_id: str) -> list[str]:
-        """Hashes of the code that a person let this result stand for."""
-        accepted: list[str] = self._read(run_id, "accepted.json") or []
-        return accepted
+        self._set_damaged_aside(path, list[str])
+        write_json(path, sorted({*self.accepted(run_id), code}))

@@ -23,7 +23,8 @@ from benchmarks.plan import Plan
 from benchmarks.store import Home
 from slurm.site import ProcessSite, Site
 
-STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked")
+STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged")
+SHOWN_FIRST = ("damaged", "failed", "running", "blocked", "resume")
 WIDTH_WITHOUT_TERMINAL = 132
 MAX_STALE_LINES = 20
 COLUMNS = ("run", "state", "job", "progress", "last words")
@@ -77,6 +78,9 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
     out.print(f"precision: {plan.precision}; {where}")
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
+    for run in plan.runs.values():
+        if run.damage is not None:
+            out.print(f"damaged: {run.id}: {run.damage}", markup=False, soft_wrap=True)
     stale = [other for run in plan.runs.values() for other in run.stale]
     for other in stale[:MAX_STALE_LINES]:
         out.print(f"stale, made by other code: {other}")
@@ -147,7 +151,7 @@ class Progress:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} % {task.fields[text]}"),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -219,7 +223,7 @@ def show_status(read: Callable[[], Sequence[Line]], *, refresh_seconds: float) -
 
 def _screen(found: Sequence[Line], height: int) -> Group:
     """What fits: counts, and the runs that are not done, running ones first."""
-    order = {state: i for i, state in enumerate(("failed", "running", "blocked", "resume"))}
+    order = {state: i for i, state in enumerate(SHOWN_FIRST)}
     open_ones = sorted(
         (line for line in found if line.state != "done"),
         key=lambda line: order.get(line.state, len(order)),

@@ -18,7 +18,7 @@ LEVEL = 0.95
 MAX_SEEDS = 1000
 Values = Mapping[int, float]  # seed -> value, a seed's folds averaged
 CellVerdict = Literal[
-    "match", "below", "above", "open", "incomplete", "failed", "stale", "not compared"
+    "match", "below", "above", "open", "incomplete", "failed", "damaged", "stale", "not compared"
 ]
 
 
@@ -88,7 +88,10 @@ def judge(values: Values, reported: float, tolerance: float) -> Judgement:
 
 @dataclass(frozen=True)
 class ClaimJudgement:
-    """A claim's verdict: holds, reversed, open, incomplete, stale or untested, and why."""
+    """A claim's verdict, and why.
+
+    It is holds, reversed, open, incomplete, failed, damaged, stale or untested.
+    """
 
     claim: Claim
     verdict: str

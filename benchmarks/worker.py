@@ -48,6 +48,7 @@ def run(
     with attempt(store, run_id, stages, place, rank, upstream.values()) as report:
         files = store.files(run_id)
         files.mkdir(parents=True, exist_ok=True)
+        seals = _seals(store, upstream.values())
         result = importlib.import_module(stages).run(
             resolved,
             corpora=corpora,
@@ -56,9 +57,8 @@ def run(
             execution=execution,
             report=report,
         )
-        _check(result)
         if rank == 0:
-            store.finish(run_id, {**result, "seconds": time.monotonic() - start})
+            store.finish(run_id, {**result, "seconds": time.monotonic() - start}, seals)
 
 
 def prepare(
@@ -118,9 +118,6 @@ def attempt(
     Yields:
         what the stage may call with its finished fraction, 0-1, and a line of text.
     """
-    if rank == 0:
-        described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
-        store.begin_attempt(run_id, {**described, **place})
     last = 0.0
 
     def report(fraction: float, text: str) -> None:
@@ -130,6 +127,9 @@ def attempt(
             store.report(run_id, fraction, text)
 
     try:
+        if rank == 0:
+            described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
+            store.begin_attempt(run_id, {**described, **place})
         yield report
     except Exception as problem:
         why = importlib.import_module(stages).interruption(problem)
@@ -142,9 +142,16 @@ def attempt(
         raise
 
 
-def _check(result: Mapping[str, Any]) -> None:
-    """A metric that is no fraction must not reach a table; adjusted ones may fall below zero."""
-    for group in ("metrics", "chance"):
-        for name, value in result.get(group, {}).items():
-            if value is not None and not -1 <= value <= 1:
-                raise ValueError(f"{group}.{name} is {value!r}, not between -1 and 1")
+def _seals(store: Home, run_ids: Collection[str]) -> dict[str, str]:
+    """Seals of the results that a run is made from, as they are before it reads them.
+
+    Raises:
+        ValueError: if one is not there, or damaged.
+    """
+    seals = {}
+    for run_id in run_ids:
+        seal = store.seal_of(run_id)
+        if seal is None:
+            raise ValueError(f"{run_id}: {store.damage(run_id) or 'it has no result'}")
+        seals[run_id] = seal
+    return seals

@@ -1,7 +1,9 @@
 """The command ``iicl``: prepare a corpus, remove its old shards, generate one, and more."""
 
 import argparse
+import io
 import logging
+import os
 import sys
 import textwrap
 import traceback
@@ -9,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 from iicl import config
 from iicl.data.synthetic.world import CorpusName
@@ -17,7 +19,12 @@ from iicl.interpretations import INTERPRETATIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash."""
+    """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash.
+
+    Called from a shell, it goes on and keeps its exit code after its reader is gone (``| head``).
+    """
+    if arguments is None:
+        _survive_closed_pipes()
     parser = _Parser(prog="iicl", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
@@ -44,6 +51,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"iicl {parsed.command}: crashed: {words[:300]}", file=sys.stderr)
         return 5
     return 0
+
+
+class _Lenient(io.FileIO):
+    """A file that drops what is written once its reader is gone."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
+            return memoryview(data).nbytes
+
+
+def _survive_closed_pipes() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.flush()
+            buffered = io.BufferedWriter(_Lenient(stream.fileno(), "wb", closefd=False))
+            behaviour = (None, stream.line_buffering, stream.write_through)
+            setattr(
+                sys, name, io.TextIOWrapper(buffered, stream.encoding, stream.errors, *behaviour)
+            )
 
 
 class _Parser(argparse.ArgumentParser):

@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,9 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 WIDTH, HEIGHT, FPS, SECONDS, RATE = 340, 256, 30, 10, 44_100
 
@@ -165,4 +169,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from benchmarks.streams import survive_closed_pipes
+
+    survive_closed_pipes()
     main()

@@ -1,5 +1,6 @@
 """A checkout whose stages cost nothing: real tables, a tiny scale, and its own home."""
 
+import copy
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,13 @@ class Checkout:
     def scale(self, name: str = "smoke", execution: str = "{}") -> None:
         text = SCALE.format(name=name, execution=execution)
         (self.folder / "benchmarks" / "scales" / f"{name}.yaml").write_text(text)
+
+    def with_copied_home(self, root: Path) -> "Checkout":
+        """The same checkout with a copy of its home in the folder ``root``."""
+        shutil.copytree(self.home.root, root, symlinks=True)
+        other = copy.copy(self)
+        other.home = Home(root)
+        return other
 
     def run(self, *arguments: str, table: str = "II", cluster: str = "inline") -> int:
         """The exit code of one command."""

@@ -1,14 +1,19 @@
 """The command on a cluster whose scheduler is scripts: what it submits, claims and says."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from damage import ODD, TEXTS, everything, fingerprint, put
 from fake_checkout import ROOT, Checkout
 from fake_slurm import FakeSlurm
+from sample_records import PROVENANCE
 
 from benchmarks import identity, provenance, run, snapshot
+from benchmarks.store import Home
 
 
 def launch(checkout: Checkout, *arguments: str) -> int:
@@ -152,10 +157,10 @@ def test_status_tells_state_job_and_cause(
     held = jobs(prepared)
     head = next(i for i, job in held.items() if job == "1_0")
     tail = next(i for i, job in held.items() if job == "1_1")
-    prepared.home.begin_attempt(head, {"job": "1_0"})
+    prepared.home.begin_attempt(head, {**PROVENANCE, "job": "1_0"})
     prepared.home.report(head, 0.25, "step 5/20")
     prepared.home.log(head).write_text("first\nthe last line\n\n")
-    prepared.home.begin_attempt(tail, {"job": "1_1"})
+    prepared.home.begin_attempt(tail, {**PROVENANCE, "job": "1_1"})
     prepared.home.fail(tail, "RuntimeError: no luck")
     prepared.home.release(tail)
     rows = (fake_slurm.folder / "queue").read_text().split()
@@ -245,6 +250,66 @@ def test_an_edit_after_submission_changes_nothing_that_is_queued(tmp_path: Path)
     assert (taken / "COMMIT").read_text().strip()
 
 
+@pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
+@pytest.mark.parametrize("name", ["COMMIT", "iicl/losses.py"])
+def test_a_damaged_copy_of_the_code_is_moved_aside(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "code" / "iicl").mkdir(parents=True)
+    (tmp_path / "code" / "iicl" / "losses.py").write_text('{"a": "b"}')
+    taken = snapshot.take(tmp_path / "code", tmp_path / "home")
+    sound = (taken / name).read_bytes()
+    if kind == "huge" and name != "COMMIT":
+        pytest.skip("the files of the code are read whole")
+    if kind == "wrong-types" and name == "COMMIT":
+        (taken / name).write_text("{}")
+    put(kind, taken / name)
+    there = fingerprint(taken / name)
+    assert snapshot.take(tmp_path / "code", tmp_path / "home") == taken
+    assert (taken / name).read_bytes() == sound
+    assert there in everything(taken.parent / ".aside")
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
+def test_code_that_does_not_say_its_commit_runs_nothing(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "COMMIT").write_text("0123456789+\n")
+    assert provenance.commit(tmp_path) == "0123456789+"
+    provenance.commit.cache_clear()
+    if kind == "wrong-types":
+        (tmp_path / "COMMIT").write_text("{}")
+    put(kind, tmp_path / "COMMIT")
+    with pytest.raises(ValueError, match="COMMIT is damaged: "):
+        provenance.commit(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
+@pytest.mark.parametrize(
+    "name", ["spec.json", "result.json", "claim.json", "attempts.json", "progress.json"]
+)
+def test_a_damaged_preparation_is_made_again(
+    checkout: Checkout,
+    fake_slurm: FakeSlurm,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    kind: str,
+) -> None:
+    assert launch(checkout) == 3
+    fake_slurm.queue()  # the jobs are gone
+    home = Home(checkout.home.root).preparations()
+    run_id = home.run_ids()[0]
+    path = home.runs / run_id / name
+    if not path.exists() and kind in ("wrong-types", "cut", "byte-order-mark"):
+        path.write_text('[{"commit": "x"}]' if name == "attempts.json" else '{"run": "other"}')
+    put(kind, path)
+    there, hour_ago = fingerprint(path), time.time() - 3600
+    os.utime(path.parent, (hour_ago, hour_ago))
+    capsys.readouterr()
+    assert checkout_status(checkout) == 0
+    assert launch(checkout) == 3
+    words = capsys.readouterr().err
+    assert any(run_id in li and name in li and "damaged" in li for li in words.splitlines())
+    assert there in everything(home.root)
+    assert home.state(run_id) == "queued"
+
+
 def test_code_that_changes_between_plan_and_submission_is_not_submitted(
     prepared: Checkout,
     fake_slurm: FakeSlurm,
@@ -275,7 +340,7 @@ def test_corpora_are_prepared_by_jobs_first(
     assert {home.state(i) for i in home.run_ids()} == {"queued"}
     assert fake_slurm.calls().count("sbatch") == 2
     assert checkout.home.run_ids() == []
-    filled = {Path(home.spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore[index]
+    filled = {Path(home.any_spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore
     assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
     assert fake_slurm.calls().count("sbatch") == 2

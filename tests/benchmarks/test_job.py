@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damage import put
 from fake_slurm import FakeSlurm
+from sample_records import PROVENANCE, SPEC, preparation
 
 from benchmarks import job
 from benchmarks.job import Work
@@ -52,7 +54,7 @@ def home(tmp_path: Path, fake_slurm: FakeSlurm) -> Home:
 def work(home: Home, **runs: str) -> Work:
     """A claimed job with runs that do what the values say."""
     for run_id in runs:
-        assert home.claim(run_id, {"identity": {}})
+        assert home.claim(run_id, SPEC)
     home.hand_over(dict.fromkeys(runs, "7"))
     common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "corpora": {}}
     calls = [
@@ -160,10 +162,10 @@ def test_attempts_that_get_further_may_go_on(home: Home) -> None:
 def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    assert home.claim("prepare-x", {"identity": {}, "fills": str(corpus)})
+    assert home.claim("prepare-x", preparation(corpus))
     for number in range(4):
         (corpus / f"{number % 3}.shard").touch()
-        home.begin_attempt("prepare-x", {"launch": home.token})
+        home.begin_attempt("prepare-x", {**PROVENANCE, "launch": home.token})
     assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
     assert home.num_in_vain("prepare-x", home.token) == 2
     assert home.num_in_vain("prepare-x", "another launch") == 0
@@ -175,7 +177,7 @@ def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
     assigned = work(home, a="succeed")
     home.release("a")
     assert carry_out(home, assigned) == job.FAILED  # what waits for this job has nothing to read
-    assert home.claim("a", {"identity": {}})
+    assert home.claim("a", SPEC)
     assert carry_out(home, replace(assigned, launch="of another launch")) == job.FAILED
     assert home.attempts("a") == []
     assert not home.log("a").exists()
@@ -188,3 +190,32 @@ def test_only_the_first_task_records_but_a_failure_of_any_counts(home: Home) -> 
     assert home.log("a", 1).read_text() == "rank 1 does succeed\n"
     assert carry_out(home, work(home, b="fail"), **ranks) == job.FAILED
     assert home.failure("b") == {"reason": "rank 1: RuntimeError: cannot"}
+
+
+@pytest.mark.parametrize("kind", ["cut", "fifo", "folder"])
+def test_a_run_with_a_damaged_record_is_not_tried_and_the_others_are(home: Home, kind: str) -> None:
+    assigned = work(home, a="succeed", b="succeed", c="succeed")
+    put(kind, home.runs / "a" / "spec.json")
+    (home.runs / "b" / "result.json").write_text("{}")
+    assert carry_out(home, assigned) == job.FAILED
+    assert [home.state(i) for i in "abc"] == ["damaged", "damaged", "done"]
+    assert [home.claimed(i) for i in "abc"] == [None, None, None]
+    assert home.attempts("a") == home.attempts("b") == []
+
+
+def test_a_run_that_needs_a_damaged_one_is_not_tried(home: Home) -> None:
+    assert carry_out(home, work(home, a="succeed")) == job.DONE
+    (home.runs / "a" / "result.json").write_text("{}")
+    assigned = work(home, b="succeed")
+    assigned.runs[0]["upstream"]["features"] = "a"  # type: ignore[index]
+    assert carry_out(home, assigned) == job.FAILED
+    assert home.state("b") == "new"
+    assert home.claimed("b") is None
+
+
+def test_damaged_attempts_of_a_job_are_moved_aside(home: Home) -> None:
+    assigned = work(home, a="succeed")
+    (home.runs / "a" / "attempts.json").write_text("[7]")
+    assert carry_out(home, assigned) == job.DONE
+    assert (home.runs / "a" / ".aside" / "attempts.json.0").read_text() == "[7]"
+    assert ended(home, "a") == ["finished"]

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from damage import ODD, TEXTS, put
 from sample_documents import over_an_axis, sample
 
 from benchmarks import document, plot, report
@@ -102,6 +103,8 @@ def test_the_page_holds_everything_of_every_document(page: str, documents: list[
             assert row.label in text
         for line in (*shown.changes, *shown.paper_check, *shown.provenance, shown.compared):
             assert line in text
+        for run in shown.damaged:
+            assert f"{run.run}: {run.says}." in text
     num_curves = sum(len(shown.curves) for shown in documents)
     assert [a["alt"] for tag, a in parsed.elements if tag == "img"].count(
         "Loss over steps"
@@ -139,6 +142,23 @@ def test_what_cannot_be_shown_is_one_line_and_exit_code_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
+@pytest.mark.parametrize("name", ["table2.json", "table1.png", "ucf101.png"])
+def test_a_damaged_file_of_the_results_is_one_line(
+    results: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    if name == "table1.png" and kind in TEXTS:
+        pytest.skip("the page takes the bytes of a plot as they are")
+    path = results / name
+    if kind == "wrong-types" and name == "ucf101.png":
+        path.write_text("{}")
+    put(kind, path)
+    assert report.main(["--results", str(results), "--out", str(results / "page.html")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line
+    assert not (results / "page.html").exists()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")

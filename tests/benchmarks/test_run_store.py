@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +14,11 @@ from pathlib import Path
 
 import pytest
 from fake_slurm import FakeSlurm
+from sample_records import PROVENANCE, RESULT, SPEC, preparation
 
 from benchmarks.claims import DEAD_AFTER_SECONDS, Claim, this_user
-from benchmarks.files import write_json
+from benchmarks.files import DamagedFileError, parse_json, write_json
 from benchmarks.store import Home
-
-SPEC = {"identity": {"spec": "a", "code": "b"}}
 
 
 @pytest.fixture
@@ -30,19 +30,19 @@ def test_a_run_passes_through_its_states(home: Home) -> None:
     assert home.state("r") == "new"
     assert home.claim("r", SPEC)
     assert home.state("r") == "running"
-    home.begin_attempt("r", {"commit": "c"})
+    home.begin_attempt("r", PROVENANCE)
     home.release("r")
     assert home.state("r") == "resume"
     assert home.claim("r", SPEC)
-    home.begin_attempt("r", {"commit": "c"})
+    home.begin_attempt("r", PROVENANCE)
     home.fail("r", "out of luck")
     home.fail("r", "killed")  # the first reason is the true one
     home.release("r")
     assert home.state("r") == "failed"
     assert home.failure("r") == {"reason": "out of luck"}
     assert home.claim("r", SPEC)
-    home.begin_attempt("r", {"commit": "c"})
-    home.finish("r", {"metrics": {}})
+    home.begin_attempt("r", PROVENANCE)
+    home.finish("r", RESULT)
     home.release("r")
     assert home.state("r") == "done"
     assert not home.claim("r", SPEC)
@@ -110,29 +110,27 @@ def test_a_full_disk_leaves_no_half_written_file(home: Home) -> None:
     assert home.state("r") == "new"
 
 
-def test_a_damaged_record_is_named(home: Home) -> None:
-    path = home.runs / "r" / "result.json"
-    write_json(path, {"metrics": {}})
-    path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(ValueError, match=r"r/result\.json is damaged .*; move it away"):
-        home.result("r")
-
-
-def test_another_run_of_the_same_short_name_is_refused(home: Home) -> None:
+def test_a_claim_is_refused_where_the_folder_holds_another_run(home: Home) -> None:
     assert home.claim("r", SPEC)
     home.release("r")
-    with pytest.raises(ValueError, match="r holds another run; move it aside: --force r"):
-        home.claim("r", {"identity": {"spec": "other", "code": "b"}})
+    assert home.damage("r", **SPEC["identity"]) is None
+    for key in SPEC["identity"]:
+        other = {**SPEC["identity"], key: "other"}
+        assert home.damage("r", **other) == "spec.json is damaged: it is of another run"
+    (home.runs / "r").rename(home.runs / "s")
+    assert home.damage("s") == "spec.json is damaged: it is of run r"
+    assert home.state("s") == "damaged"
+    assert not home.claim("s", SPEC)
 
 
 def test_moving_aside_deletes_nothing_and_spares_the_living(home: Home) -> None:
     assert home.claim("r", SPEC)
     with pytest.raises(ValueError, match="r is being made"):
         home.move_aside("r")
-    home.finish("r", {"metrics": {"a": 1}})
+    home.finish("r", RESULT)
     home.release("r")
     target = home.move_aside("r")
-    assert json.loads((target / "result.json").read_text()) == {"metrics": {"a": 1}}
+    assert json.loads((target / "result.json").read_text())["metrics"] == RESULT["metrics"]
     assert home.state("r") == "new"
 
 
@@ -149,13 +147,13 @@ def test_a_run_of_a_cluster_that_is_gone_can_be_forced(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert home.claim("r", {"identity": {}})
+    assert home.claim("r", SPEC)
     claim = home.claimed("r")
     assert claim is not None
     gone = replace(claim, cluster="gone", job="7")
     write_json(home.runs / "r" / "claim.json", gone.to_json())
     assert home.state("r") == "running"
-    assert not home.claim("r", {"identity": {}})
+    assert not home.claim("r", SPEC)
     assert home.move_aside("r").is_dir()
     assert home.state("r") == "new"
 
@@ -163,7 +161,7 @@ def test_a_run_of_a_cluster_that_is_gone_can_be_forced(
 def test_preparations_live_by_the_heartbeat_of_their_launch(home: Home) -> None:
     with home.launch():
         (beat,) = home.launches.iterdir()
-        assert home.preparations().claim("p", {"identity": {}})
+        assert home.preparations().claim("p", preparation("corpus"))
         claim = home.preparations().claimed("p")
         assert claim is not None
         elsewhere = replace(claim, host="elsewhere")
@@ -186,7 +184,33 @@ def test_one_launch_at_a_time_claims(home: Home) -> None:
 def test_whoever_claims_asks_the_queue_anew(home: Home, fake_slurm: FakeSlurm) -> None:
     other = Home(home.root)
     assert other.queue.state("fake", this_user(), "1") is None  # asked a moment ago
-    assert home.claim("r", {"identity": {}})
+    assert home.claim("r", SPEC)
     fake_slurm.queue("1|PENDING|Priority")
     home.hand_over({"r": "1"})
-    assert not other.claim("r", {"identity": {}})
+    assert not other.claim("r", SPEC)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a": NaN}', "NaN is no finite number"),
+        (b'{"a": -Infinity}', "-Infinity is no finite number"),
+        (b'{"a": 1e999}', "1e999 is no finite number"),
+        (b'{"a": 1, "a": 2}', "it repeats 'a'"),
+        (b'{"a": "\\ud800"}', "it is not UTF-8: surrogates not allowed"),
+        (b'"\xff"', "it is not UTF-8: invalid start byte"),
+        (b'\xef\xbb\xbf"a"', "Unexpected UTF-8 BOM"),
+        (b"[" * 100_000, "it nests too deeply"),
+        (b" \n", "it is empty"),
+    ],
+)
+def test_text_that_is_no_sound_json_has_a_reason(text: bytes, why: str) -> None:
+    with pytest.raises(DamagedFileError, match=f"^a.json is damaged: {re.escape(why)}"):
+        parse_json(text, "a.json")
+
+
+def test_a_reason_is_one_short_line() -> None:
+    with pytest.raises(DamagedFileError) as raised:
+        parse_json(b'{"a\\n\\u001b[31m": 1, "a\\n\\u001b[31m": 2}', "a.json")
+    assert str(raised.value) == r"a.json is damaged: it repeats 'a\n\x1b[31m'"
+    assert len(DamagedFileError("a.json", "x" * 10_000).why) < 300

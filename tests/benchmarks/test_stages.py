@@ -1,8 +1,10 @@
+import json
 import logging
 import shutil
 from pathlib import Path
 
 import pytest
+from damage import ODD, TEXTS, put
 
 from benchmarks import stages
 from iicl.data.synthetic.write import generate
@@ -62,3 +64,26 @@ def test_a_copy_at_another_place_is_taken_over_from_the_corpus_of_the_first(
         part = tmp_path / "ucf101-3"
         stages.prepare_part("ucf101", second, preparation, part, 0, 1, 1, lambda done, total: None)
         assert caplog.messages[-1] == f"{part}: 0 decoded, 48 taken over"
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
+def test_a_damaged_manifest_is_one_line(tmp_path: Path, kind: str) -> None:
+    sound = {"hash": "a", "reader": "ucf101", "num_items": 1, "num_usable": 1, "counts": {}}
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(json.dumps({"format": 1, **sound}) + "\n")
+    assert stages.corpus_header(tmp_path) == {"format": 1, **sound}
+    if kind == "huge":  # a manifest may be: its first line is read, and no more
+        put(kind, path)
+        assert stages.corpus_header(tmp_path) == {"format": 1, **sound}
+        return
+    put(kind, path)
+    with pytest.raises(ValueError, match="jsonl is damaged: ") as raised:
+        stages.corpus_header(tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_first_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "manifest.jsonl").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match="its first line has no end"):
+        stages.corpus_header(tmp_path)

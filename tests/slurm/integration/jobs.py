@@ -15,6 +15,13 @@ from slurm.scheduler import Array
 from slurm.site import SlurmSite
 
 ROOT = Path(__file__).parents[3]
+SPEC = {
+    "identity": {"spec": "", "code": ""},
+    "resolved": {"stage": "retrieval"},
+    "upstream": {},
+    "clips": 0,
+    "flops": 0.0,
+}
 SITE = SlurmSite(
     name="test",
     backend="slurm",
@@ -46,7 +53,7 @@ def submit(
 ) -> dict[str, str]:
     """Claim runs and submit them, one job each or all in one; run id -> job."""
     for run_id in runs:
-        assert home.claim(run_id, {"identity": {}})
+        assert home.claim(run_id, SPEC)
     cluster = home.queue.cluster()
 
     def work(*run_ids: str) -> dict[str, Work]:
