@@ -16,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on the path
     sys.path[0] = str(ROOT)
+    from slurm import host
+
+    host.require_posix()
 
 import jinja2
 from PIL import Image

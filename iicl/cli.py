@@ -17,6 +17,10 @@ from iicl.interpretations import INTERPRETATIONS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash."""
+    if sys.platform == "win32":
+        system = "on Windows use WSL, the Windows Subsystem for Linux"
+        print(f"iicl: this runs on Linux and macOS; {system}", file=sys.stderr)
+        return 2
     parser = _Parser(prog="iicl", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
