@@ -200,9 +200,16 @@ def _interpretations() -> None:
 def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; yields a function of (done, total)."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     # Without a terminal there is nothing to redraw, and an empty line would be left behind.
     disable = not console.is_terminal
