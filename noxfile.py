@@ -1,6 +1,14 @@
 """Sessions of the project; ``nox -l`` lists them."""
 
+import hashlib
+import sys
+from pathlib import Path
+
 import nox
+
+if sys.platform == "win32":
+    print("iicl-bench runs on Linux and macOS; on Windows use WSL", file=sys.stderr)
+    sys.exit(2)
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -11,13 +19,29 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # Every job imports torch anew, which takes twice as long without byte code.
 JOBS = {**THREADS, "PYTHONDONTWRITEBYTECODE": ""}
+# What says which packages a session has.
+SOURCES = ("pyproject.toml", "constraints.txt", "noxfile.py")
+WRITE = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
 ON_DEVCLUSTER = ("python", "-m", "slurm.devcluster", "run", "--")
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """The package and some dependency groups, at the versions the results were made with."""
+    """The package and some dependency groups, at the versions the results were made with.
+
+    An environment in which the same was installed before is left alone, which needs no network.
+    """
+    wanted = hashlib.sha256(repr((str(Path.cwd()), groups)).encode())
+    for name in SOURCES:
+        wanted.update(hashlib.sha256(Path(name).read_bytes()).digest())
+    stamp = Path(session.virtualenv.location) / "installed.sha256"
+    if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
+        session.log("the packages are installed already; nox --reuse-venv=never installs anew")
+        return
+    stamp.unlink(missing_ok=True)
     dependencies = nox.project.dependency_groups(PROJECT, *groups)
     session.install("-c", "constraints.txt", "-e", ".", *dependencies)
+    # Not written here, but as a part of the installation, which `nox -R` leaves out.
+    session.run_install("python", "-c", WRITE, str(stamp), wanted.hexdigest(), silent=True)
 
 
 @nox.session

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.scale import Scale
 from benchmarks.spec import Settings, Table
-from benchmarks.strict_yaml import KeyPath
+from slurm.strict_yaml import KeyPath
 
 
 def _words(problem: ValueError) -> str:

@@ -18,6 +18,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ on the path
     sys.path[0] = str(ROOT)
+    from slurm import host
+
+    host.require_posix()
 
 from tabulate import tabulate
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Claim:
         user: who launched.
         host: of the launching process.
         pid: of the launching process.
-        process_start: when that process started, in its kernel's ticks.
+        process_start: when that process started, in words of its host's own.
         cluster: name of the cluster that has the job; empty until there is one.
         job: id of the submitted job; empty until there is one.
     """
@@ -44,7 +45,10 @@ class Claim:
     def of_this_process(cls, launch: str) -> "Claim":
         """The claim of a launch that this process carries out."""
         pid = os.getpid()
-        return cls(launch, this_user(), socket.gethostname(), pid, process_start(pid))
+        start = process_start(pid)
+        if start is None:
+            raise OSError("neither /proc nor the command ps says when this process started")
+        return cls(launch, this_user(), socket.gethostname(), pid, start)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -63,7 +67,8 @@ class Claim:
         if self.job:
             return queue.state(self.cluster, self.user, self.job) is not None
         if self.host == socket.gethostname():
-            return process_start(self.pid) == self.process_start
+            start = process_start(self.pid)
+            return start is not None and start == self.process_start
         beat = launches / f"{self.host}-{self.pid}"
         return is_regular(beat) and is_recent(beat)
 
@@ -74,12 +79,26 @@ def this_user() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """When a process of this host started, in the kernel's ticks; None if there is none."""
+    """When a process of this host started, in its kernel's ticks or as ``ps`` says it.
+
+    None if there is no such process, or neither ``/proc`` nor ``ps`` is there to ask.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None
+        return _start_by_ps(pid)
     return stat.rpartition(")")[2].split()[19]
+
+
+def _start_by_ps(pid: int) -> str | None:
+    """The same where there is no ``/proc``, such as on macOS."""
+    command = ("ps", "-o", "lstart=", "-p", str(pid))
+    fixed = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # two launches must read the same words
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=fixed, check=False)
+    except OSError:
+        return None
+    return " ".join(done.stdout.split()) or None
 
 
 def is_recent(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """From a judged table and its runs to the document that a reader is shown."""
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
@@ -11,6 +13,7 @@ from benchmarks.collect import Judged
 from benchmarks.document import Document
 from benchmarks.paper_check import paper_check
 from benchmarks.plan import Plan
+from benchmarks.render import Picture
 from benchmarks.spec import Row, Table
 from benchmarks.store import Home
 
@@ -81,8 +84,8 @@ def compose(
 
 def pictures(
     shown: Document, plan: Plan, table: Table, home: Home, stages: ModuleType
-) -> dict[str, bytes]:
-    """The pictures that a document names and that are made from a home's files, by file name.
+) -> dict[str, Picture]:
+    """What makes the pictures that a document names, but for its plot, by file name.
 
     Args:
         shown: the document.
@@ -93,13 +96,17 @@ def pictures(
     """
     sheets = {f"{run.corpus.name}.png": run.corpus.sheet for run in plan.of(table)}
     named = [data.sheet for data in shown.data if data.sheet is not None]
-    found = {name: sheets[name].read_bytes() for name in named}
+    made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)
     if shown.figure is not None and run is not None:
-        from benchmarks import figure
+        made[shown.figure] = functools.partial(_neighbours, home.files(run), stages)
+    return made
 
-        found[shown.figure] = figure.draw(stages.neighbours(home.files(run)))
-    return found
+
+def _neighbours(files: Path, stages: ModuleType) -> bytes:
+    from benchmarks import figure
+
+    return figure.draw(stages.neighbours(files))
 
 
 def _figure_run(plan: Plan, table: Table) -> str | None:

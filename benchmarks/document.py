@@ -4,7 +4,10 @@ Markdown, plots and the report page are made from a document alone. It knows no 
 no home folder, so that equal results give equal bytes. All values are percentages.
 """
 
+import dataclasses
 import json
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -224,7 +227,7 @@ class Document:
         provenance: what made the numbers.
         other_code: results that stand in, or were accepted.
         curves: of the pretrainings with the first seed.
-        plot: file name of the plot of the table.
+        plot: file name of the plot of the table; None if it could not be drawn.
         figure: file name of the picture of neighbours.
         damaged: runs whose records cannot be believed.
     """
@@ -254,7 +257,7 @@ class Document:
     provenance: tuple[str, ...]
     other_code: tuple[OtherCode, ...]
     curves: tuple[Curve, ...]
-    plot: str
+    plot: str | None
     figure: str | None
     damaged: tuple[Damaged, ...] = ()
 
@@ -267,6 +270,16 @@ class Document:
     def block_headings(self) -> bool:
         """Whether blocks need a heading: there are several, and no column tells them apart."""
         return len(self.blocks) > 1 and not self.about
+
+
+def without(shown: Document, pictures: Collection[str]) -> Document:
+    """The document without the pictures of these file names."""
+    return dataclasses.replace(
+        shown,
+        plot=None if shown.plot in pictures else shown.plot,
+        figure=None if shown.figure in pictures else shown.figure,
+        data=tuple(Data(d.says, None if d.sheet in pictures else d.sheet) for d in shown.data),
+    )
 
 
 _ADAPTER = TypeAdapter(Document)
@@ -291,7 +304,9 @@ def to_json(document: Document) -> str:
 
 
 def _line(value: object) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    # A file's name may hold bytes that are no text: half a character, which UTF-8 cannot write.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half.group()):x}", text)
 
 
 def from_json(text: str) -> Document:

@@ -16,7 +16,7 @@ from benchmarks.plan import Cell, Plan, Run, RunState
 from benchmarks.scale import Scale
 from benchmarks.spec import PRETRAIN_KEYS, Settings, Table, overlay
 from benchmarks.store import Home
-from benchmarks.strict_yaml import SpecError
+from slurm.strict_yaml import SpecError
 
 CODE = Path(__file__).parents[1]
 ENCODER_STAGES = ("pretrain", "features", "finetune")

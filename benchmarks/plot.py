@@ -155,9 +155,15 @@ def _draw_here(axes: Axes, shown: Document, index: int, rows: Sequence[Row]) -> 
         cell = row.cells[index]
         if row.kind == "chance" and cell.values:
             level = sum(cell.values) / 2
-            axes.axhline(level, color=CHANCE, linestyle=":", label=row.label)
+            axes.axhline(level, color=CHANCE, linestyle=":", label=_legend_label(row.label))
         elif row.kind == "control" and cell.mean is not None:
-            axes.axhline(cell.mean, color=next(colours), linewidth=1, label=row.label)
+            label = _legend_label(row.label)
+            axes.axhline(cell.mean, color=next(colours), linewidth=1, label=label)
+
+
+def _legend_label(label: str) -> str:
+    """The label as a legend shows it; matplotlib leaves out those that begin with an underline."""
+    return f" {label}" if label.startswith("_") else label
 
 
 def _half(cell: Cell) -> float:

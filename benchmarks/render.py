@@ -1,15 +1,19 @@
 """A document as Markdown, and all files of a table. Equal inputs give equal bytes."""
 
 import io
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
 
-from benchmarks import document
+from benchmarks import document, escape
 from benchmarks.document import Cell, Document, Row
 from benchmarks.files import write_bytes, write_text
+
+Picture = Callable[[], bytes]
+"""Makes the content of a picture's file."""
 
 NONE = "–"
 ARROW = " → "
@@ -49,7 +53,7 @@ def block_name(block: str | None) -> str:
 
 def _grid(rows: Sequence[Sequence[str]], headers: Sequence[str], left: int = 1) -> str:
     align = ["left"] * left + ["right"] * (len(headers) - left)
-    cells = [[text.replace("|", "\\|") for text in row] for row in [headers, *rows]]
+    cells = [[escape.cell(text) for text in row] for row in [headers, *rows]]
     return tabulate(
         cells[1:], headers=cells[0], tablefmt="pipe", colalign=align, disable_numparse=True
     )
@@ -63,10 +67,11 @@ def main_table(shown: Document) -> str:
     """Rows by block; in each cell the paper's value, an arrow, and the one reproduced here."""
     headers = [shown.axis or "row", *shown.about]
     headers += [column.label for column in shown.columns]
+    headers = [escape.inline(header) for header in headers]
     lines = []
     for block in shown.blocks:
         if shown.block_headings:
-            lines.append([f"**{block_name(block)}**", *[""] * (len(headers) - 1)])
+            lines.append([f"**{escape.inline(block_name(block))}**", *[""] * (len(headers) - 1)])
         for row in shown.rows:
             if row.block == block:
                 lines.append(_line(shown, row))
@@ -75,12 +80,13 @@ def main_table(shown: Document) -> str:
 
 def _line(shown: Document, row: Row) -> list[str]:
     here = f" (here {row.at[1]})" if row.at is not None and row.at[0] != row.at[1] else ""
-    label = row.label + here if row.kind == "paper" else f"*{row.label}*"
+    label = escape.inline(row.label)
+    label = label + here if row.kind == "paper" else f"*{label}*"
     cells = [
         _cell(cell, column, shown.compares)
         for cell, column in zip(row.cells, shown.columns, strict=True)
     ]
-    return [label, *row.about, *cells]
+    return [label, *map(escape.inline, row.about), *cells]
 
 
 def _cell(cell: Cell, column: document.Column, compares: bool) -> str:
@@ -99,11 +105,11 @@ def claims(shown: Document) -> str:
     """The paper's statements and what the reproduced numbers say to them."""
     lines = [
         [
-            claim.says,
-            claim.where,
-            claim.column or NONE,
+            escape.inline(claim.says),
+            escape.inline(claim.where),
+            escape.inline(claim.column or NONE),
             claim.verdict,
-            claim.why,
+            escape.inline(claim.why),
             str(claim.seeds_needed or NONE),
         ]
         for claim in shown.claims
@@ -116,13 +122,16 @@ def order(shown: Document) -> list[str]:
     """Whether the yardstick is in order: each step above the one before."""
     lines = []
     for check in shown.order:
-        steps = [
-            f"{step.label} {' to '.join(dict.fromkeys([percent(step.low), percent(step.high)]))}"
-            for step in check.steps
-        ]
-        where = f" ({block_name(check.block)})" if check.block is not None else ""
-        lines.append(f"{check.column}{where}: {' < '.join(steps)}: {in_order(check.holds)}.")
+        steps = [f"{escape.inline(s.label)} {_range(s.low, s.high)}" for s in check.steps]
+        name = escape.line(check.column)
+        if check.block is not None:
+            name += f" ({escape.inline(block_name(check.block))})"
+        lines.append(f"{name}: {' < '.join(steps)}: {in_order(check.holds)}.")
     return lines
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return " to ".join(dict.fromkeys([percent(low), percent(high)]))
 
 
 def in_order(holds: bool | None) -> str:
@@ -134,19 +143,19 @@ def costs(shown: Document) -> str:
     """What the finished runs cost, by stage."""
     lines = [
         [
-            cost.stage,
+            escape.inline(cost.stage),
             f"{cost.num_done} of {cost.num_runs}",
             str(cost.num_attempts),
             f"{cost.hours:.2f}",
             NONE if cost.clips_per_second is None else f"{cost.clips_per_second:,.0f}",
             percent(cost.peak_gib),
-            "; ".join(cost.where) or NONE,
+            escape.inline("; ".join(cost.where) or NONE),
         ]
         for cost in shown.costs
     ]
     done, hours = sum(c.num_done for c in shown.costs), sum(c.hours for c in shown.costs)
     lines.append(["all", f"{done} of {shown.num_runs}", "", f"{hours:.2f}", "", "", ""])
-    unit = f"{shown.cost_unit} hours"
+    unit = f"{escape.inline(shown.cost_unit)} hours"
     headers = ["stage", "runs", "attempts", unit, "clips per second", "peak GiB", "where"]
     return _grid(lines, headers)
 
@@ -181,30 +190,41 @@ def legend(shown: Document, cell: str) -> list[str]:
 
 def markdown(shown: Document) -> str:
     """The whole document."""
-    measured = [f"**{'; '.join(m.columns)}**: {m.says}." for m in shown.measured]
-    data = [f"{d.says}; [two of every class]({d.sheet})." if d.sheet else f"{d.says}." for d in
-            shown.data]  # fmt: skip
+    measured = [
+        f"**{escape.inline('; '.join(m.columns))}**: {escape.inline(m.says)}."
+        for m in shown.measured
+    ]
+    data = [
+        escape.line(d.says) + (f"; [two of every class]({d.sheet})." if d.sheet else ".")
+        for d in shown.data
+    ]
+    damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in shown.damaged]
+    other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in shown.other_code]
     sections: list[tuple[str, str]] = [
-        ("What this scale changes", _list(shown.changes)),
+        ("What this scale changes", _list(list(map(escape.line, shown.changes)))),
         ("How each column is measured", _list(measured)),
         ("Claims", claims(shown) if shown.claims else ""),
         ("Controls", _list(order(shown))),
-        ("The paper against itself", _list(shown.paper_check)),
+        ("The paper against itself", _list(list(map(escape.line, shown.paper_check)))),
         ("Data", _list(data)),
         ("Cost", f"{sharing(shown)} [What they took]({shown.name}.cost.md)."),
-        ("Provenance", _list(shown.provenance)),
-        ("Damaged runs", _list([f"`{d.run}`: {d.says}." for d in shown.damaged])),
-        ("Results of other code", _list([f"`{o.run}` {o.says}." for o in shown.other_code])),
+        ("Provenance", _list(list(map(escape.line, shown.provenance)))),
+        ("Damaged runs", _list(damaged)),
+        ("Results of other code", _list(other_code)),
     ]
-    unavailable = [f"{row.full_label}: {row.note}" for row in shown.rows if row.note is not None]
+    unavailable = [
+        escape.line(f"{row.full_label}: {row.note}") for row in shown.rows if row.note is not None
+    ]
+    heading, title = escape.inline(shown.heading), escape.inline(shown.title)
+    plot = f"![Every column of {heading}]({shown.plot})"
     figure = f"![Neighbours of some items in both modalities]({shown.figure})"
     parts = [
-        f"# {shown.heading}: {shown.title} (scale: {shown.scale})",
-        f"Section {shown.section} of the paper. {' '.join(legend(shown, CELL))}"
-        f" **{shown.compared}**",
+        f"# {heading}: {title} (scale: {escape.inline(shown.scale)})",
+        f"Section {escape.inline(shown.section)} of the paper. {' '.join(legend(shown, CELL))}"
+        f" **{escape.inline(shown.compared)}**",
         main_table(shown),
         *([_list(unavailable)] if unavailable else []),
-        f"![Every column of {shown.heading}]({shown.plot})",
+        *([plot] if shown.plot is not None else []),
         *([figure] if shown.figure is not None else []),
         *(f"## {title}\n\n{text}" for title, text in sections if text),
     ]
@@ -213,13 +233,16 @@ def markdown(shown: Document) -> str:
 
 def cost_markdown(shown: Document) -> str:
     """What differs from launch to launch though the results are equal: time, memory, place."""
-    return f"# {shown.heading}: cost (scale: {shown.scale})\n\n{costs(shown)}\n"
+    scale = escape.inline(shown.scale)
+    return f"# {escape.inline(shown.heading)}: cost (scale: {scale})\n\n{costs(shown)}\n"
 
 
 def write(
-    shown: Document, frame: pd.DataFrame, pictures: Mapping[str, bytes], out: Path
+    shown: Document, frame: pd.DataFrame, pictures: Mapping[str, Picture], out: Path
 ) -> list[Path]:
     """Write ``<name>.md``, ``.cost.md``, ``.csv``, ``.json``, plot and pictures into ``out``.
+
+    A picture that cannot be made is named on standard error and left out of the document.
 
     Args:
         shown: the document.
@@ -227,19 +250,36 @@ def write(
         pictures: from :func:`benchmarks.compose.pictures`, by file name.
         out: a folder.
     """
-    from benchmarks import plot
-
+    if shown.plot is not None:
+        pictures = {shown.plot: lambda: _plot(shown), **pictures}
+    images = [name for name, make in pictures.items() if _is_drawn(out / name, make)]
+    shown = document.without(shown, pictures.keys() - images)
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, float_format="%.6f", lineterminator="\n")
     texts = {
         "md": markdown(shown),
         "cost.md": cost_markdown(shown),
-        "csv": buffer.getvalue(),
+        "csv": buffer.getvalue().encode(errors="backslashreplace").decode(),
         "json": document.to_json(shown),
     }
     for ending, text in texts.items():
         write_text(out / f"{shown.name}.{ending}", text)
-    images = {shown.plot: plot.draw(shown), **pictures}
-    for name, image in images.items():
-        write_bytes(out / name, image)
     return [out / f"{shown.name}.{ending}" for ending in texts] + [out / name for name in images]
+
+
+def _plot(shown: Document) -> bytes:
+    from benchmarks import plot
+
+    return plot.draw(shown)
+
+
+def _is_drawn(path: Path, make: Picture) -> bool:
+    """Make and write one picture; whether that went well. If not, an older one is removed."""
+    try:
+        write_bytes(path, make())
+    except Exception as problem:
+        words = escape.one_line(f"{type(problem).__name__}: {problem}")
+        print(f"no picture {path.name}: {words[:200]}", file=sys.stderr)
+        path.unlink(missing_ok=True)
+        return False
+    return True

@@ -18,12 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on the path
     sys.path[0] = str(ROOT)
+    from slurm import host
+
+    host.require_posix()
 
 import jinja2
 from PIL import Image
 
-from benchmarks import crash, document, plot, render, streams
-from benchmarks.document import Document
+from benchmarks import crash, document, escape, plot, render, streams
+from benchmarks.document import Curve, Document
 from benchmarks.files import DamagedFileError, parse_json, read_bytes, write_text
 
 TEMPLATE = "report.html.jinja"
@@ -77,7 +80,7 @@ def page(documents: Sequence[Document], results: Path) -> str:
         block_name=render.block_name,
         picture=lambda name: _uri("png", _read(results / name)),
         sheet=lambda name: _uri("webp", _webp(results / name)),
-        training=lambda curve: _uri("svg+xml", plot.training(curve)),
+        training=_training,
     )
     counts = {shown.name: Counter(claim.verdict for claim in shown.claims) for shown in documents}
     total: Counter[str] = sum(counts.values(), Counter())
@@ -92,6 +95,16 @@ def page(documents: Sequence[Document], results: Path) -> str:
         remark=render.remark,
         sharing=render.sharing,
     )
+
+
+def _training(curve: Curve) -> str:
+    """A training curve as the address of its picture; empty if it cannot be drawn."""
+    try:
+        return _uri("svg+xml", plot.training(curve))
+    except Exception as problem:
+        words = escape.one_line(f"{type(problem).__name__}: {problem}")
+        print(f"no picture of a training curve: {words[:200]}", file=sys.stderr)
+        return ""
 
 
 def _uri(kind: str, content: bytes) -> str:

@@ -8,6 +8,9 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/run.py` puts benchmarks/ on the path, not the root
     sys.path[0] = str(ROOT)
+    from slurm import host
+
+    host.require_posix()
 
 EPILOG = """\
 exit codes:

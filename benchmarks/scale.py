@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from benchmarks.spec import Name, Settings, Spec
-from benchmarks.strict_yaml import Document, KeyPath, SpecError, load, unknown
+from slurm.strict_yaml import Document, KeyPath, SpecError, load, unknown
 
 Positive = Annotated[float, Field(gt=0)]
 

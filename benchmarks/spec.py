@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from benchmarks.strict_yaml import Document, KeyPath, SpecError
+from slurm.strict_yaml import Document, KeyPath, SpecError
 
 Percent = Annotated[float, Field(ge=0, le=100, strict=True)]
 Settings = dict[str, Any]

@@ -6,6 +6,7 @@ Every import of ``iicl`` happens inside a function, and only :func:`run`, :func:
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -173,7 +174,10 @@ def prepare(
                 f"a process that generated {corpus} was killed, perhaps for its memory;"
                 " the same command goes on"
             ) from None
-        contact_sheet([source], out.with_name(f"{out.name}.png"))
+        try:
+            contact_sheet([source], out.with_name(f"{out.name}.png"))
+        except Exception as problem:  # the corpus is whole without its picture
+            print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
     prepare(
         reader(corpus, source),
         source,

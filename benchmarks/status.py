@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from benchmarks import escape
 from benchmarks.document import Document
 
 
@@ -16,10 +17,10 @@ def status(shown: Sequence[Document]) -> str:
             line.setdefault(claim.verdict, []).extend([claim.column] if claim.column else [])
     lines = [
         [
-            heading.removeprefix("Table "),
-            says,
+            _cell(heading.removeprefix("Table ")),
+            _cell(says),
             "; ".join(
-                f"**{verdict}** ({', '.join(columns)})" if columns else verdict
+                f"**{verdict}** ({_cell(', '.join(columns))})" if columns else verdict
                 for verdict, columns in verdicts.items()
             ),
         ]
@@ -27,3 +28,7 @@ def status(shown: Sequence[Document]) -> str:
     ]
     headers = ["table", "statement", "at desk scale"]
     return tabulate(lines, headers=headers, tablefmt="pipe", disable_numparse=True)
+
+
+def _cell(text: str) -> str:
+    return escape.cell(escape.inline(text))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.spec import ROMAN, Column, Row, Settings, Table
-from benchmarks.strict_yaml import Document, KeyPath, SpecError, load, unknown
+from slurm.strict_yaml import Document, KeyPath, SpecError, load, unknown
 
 
 def load_table(path: Path) -> Table:

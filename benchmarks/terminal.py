@@ -33,9 +33,8 @@ COLUMNS = ("run", "state", "job", "progress", "last words")
 def console(to_stdout: bool = False) -> Console:
     """A console that honours NO_COLOR and does not wrap a table in a log file."""
     file = sys.stdout if to_stdout else sys.stderr
-    return Console(
-        file=file, width=None if file.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
-    )
+    width = None if file.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> None:
@@ -132,7 +131,7 @@ def _origin(measured: Sequence[bool], computes: bool) -> str:
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for one task; call what it gives with items done and items in all."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(),
@@ -149,7 +148,7 @@ class Progress:
         self._home = home
         self._console = console()
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} % {task.fields[text]}", markup=False),
             TimeElapsedColumn(),
@@ -183,7 +182,7 @@ class Progress:
         self._bars.advance(self._all)
         if how != "finished" or not self._console.is_terminal:
             message = f": {why}" if why else ""
-            self._console.print(f"{how}: {run_id}{message}", markup=False)
+            self._console.print(f"{how}: {run_id}{message}")
 
     def tick(self) -> None:
         """Read how far the running stages are."""
@@ -199,10 +198,9 @@ def show_scripts(previews: Sequence[Preview], unit: str) -> None:
         jobs = f"{preview.num_jobs} job{'' if preview.num_jobs == 1 else 's'}"
         out.print(
             f"\nARRAY{number}: {jobs}, {preview.num_runs} runs,"
-            f" {_hours(preview.seconds)} {unit} hours",
-            markup=False,
+            f" {_hours(preview.seconds)} {unit} hours"
         )
-        out.print(preview.script, markup=False, soft_wrap=True)
+        out.print(preview.script, soft_wrap=True)
 
 
 def show_status(read: Callable[[], Sequence[Line]], *, refresh_seconds: float) -> None:

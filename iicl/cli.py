@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Called from a shell, it goes on and keeps its exit code after its reader is gone (``| head``).
     """
+    if sys.platform == "win32":
+        system = "on Windows use WSL, the Windows Subsystem for Linux"
+        print(f"iicl: this runs on Linux and macOS; {system}", file=sys.stderr)
+        return 2
     if arguments is None:
         _survive_closed_pipes()
     parser = _Parser(prog="iicl", description=__doc__)
@@ -266,9 +270,16 @@ def _interpretations() -> None:
 def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; yields a function of (done, total)."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     # Without a terminal there is nothing to redraw, and an empty line would be left behind.
     disable = not console.is_terminal

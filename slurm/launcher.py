@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -154,14 +155,14 @@ def _run_inline(
 def _run_local(
     queue: _Queue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
 ) -> None:
-    context = multiprocessing.get_context("forkserver")
-    running: list[tuple[ForkServerProcess, Job]] = []
-    # The server is started by the first process and keeps this environment and these modules.
-    context.set_forkserver_preload(list(preload))
+    context = _context(preload)
+    running: list[tuple[BaseProcess, Job]] = []
     try:
         while running or queue.waiting:
             while len(running) < site.num_processes() and (job := queue.next()):
-                process = context.Process(target=_child, args=(job, dict(site.environment)))
+                process = context.Process(  # type: ignore[attr-defined]
+                    target=_child, args=(job, dict(site.environment))
+                )
                 process.start()
                 running.append((process, job))
             ended = connection.wait([p.sentinel for p, _ in running], timeout=0.5)
@@ -175,6 +176,17 @@ def _run_local(
             _kill(process)
 
 
+def _context(preload: Sequence[str]) -> BaseContext:
+    """How fresh processes start: with ``preload`` imported, where that is safe."""
+    if sys.platform != "linux":
+        # On macOS a fork after the import of torch may abort: system libraries start threads.
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # The server is started by the first process and keeps this environment and these modules.
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
 def _why(exitcode: int | None) -> str | None:
     if exitcode == 0:
         return None
@@ -183,9 +195,10 @@ def _why(exitcode: int | None) -> str | None:
     return f"ended with exit code {exitcode}"
 
 
-def _kill(process: ForkServerProcess) -> None:
+def _kill(process: BaseProcess) -> None:
     """End a job and the processes it started."""
-    with contextlib.suppress(ProcessLookupError):
+    # macOS says that signalling a group is not permitted when all its processes have ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid or 0, signal.SIGKILL)
     process.kill()
     process.join()

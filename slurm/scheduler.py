@@ -89,7 +89,7 @@ def shape(site: SlurmSite, num_tasks: int) -> tuple[int, int]:
 def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, Any]:
     nodes, per_node = shape(site, array.num_tasks)
     gpus = site.gpus_per_node // site.tasks_per_node * per_node
-    more: dict[str, Any] = {**site.sbatch, "requeue" if site.requeue else "no-requeue": True}
+    more: dict[str, Any] = {"requeue" if site.requeue else "no-requeue": True}
     if array.after:
         dependency = {
             "dependency": f"afterok:{':'.join(array.after)}",
@@ -115,12 +115,15 @@ def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, A
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={site.cpus_per_task}"],
         "setup": [*(f"export {k}={shlex.quote(v)}" for k, v in variables.items()), *site.setup],
         "teardown": TEARDOWN.splitlines() if site.requeue else None,
-        "additional_parameters": more,
     }
     if site.memory_gib_per_task is not None:
         wanted["mem"] = f"{math.ceil(1024 * site.memory_gib_per_task * per_node)}MB"
+    for option, value in site.sbatch.items():
+        key = option.replace("-", "_")
+        more[key if key in wanted else option] = value  # submitit writes these in place of its own
     given = {key: value for key, value in wanted.items() if value is not None}
-    return {**given, "wckey": site.wckey}  # submitit names one of its own if it is given none
+    # submitit names a wckey of its own if it is given none.
+    return {**given, "wckey": site.wckey, "additional_parameters": more}
 
 
 def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> str:
@@ -140,7 +143,10 @@ def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> st
         _Rendering(folder)
     )
     parameters = _parameters(array, site, python_path)
-    return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **parameters)
+    with _withheld_options():
+        return slurm._make_sbatch_string(
+            command=command, folder=folder, map_count=count, **parameters
+        )
 
 
 @dataclass(frozen=True)
@@ -174,12 +180,35 @@ def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> li
     executor = submitit.SlurmExecutor(folder)
     executor.update_parameters(**_parameters(array, site, python_path))
     try:
-        with _without_other_jobs(), executor.batch():
+        with _withheld_options(), _without_other_jobs(), executor.batch():
             jobs = [executor.submit(function, **call) for call in array.calls]
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         lines = [line for line in str(error).splitlines() if "error" in line.lower()]
         raise OSError(f"sbatch refused: {lines[-1] if lines else error}") from None
     return [job.job_id for job in jobs]
+
+
+@contextlib.contextmanager
+def _withheld_options() -> Iterator[None]:
+    """Let an option that is False be left out of the script.
+
+    Submitit has no way to leave out what it always writes, such as ``--open-mode``, and makes the
+    executor of an array itself, so that a class derived from its own would not be asked.
+    """
+    from submitit.slurm import slurm
+
+    write = slurm._as_sbatch_flag
+
+    def write_or_withhold(key: str, value: Any) -> str:
+        if value is False:
+            return f"# The site's file withholds --{key.replace('_', '-')}."
+        return write(key, value)
+
+    slurm._as_sbatch_flag = write_or_withhold
+    try:
+        yield
+    finally:
+        slurm._as_sbatch_flag = write
 
 
 @contextlib.contextmanager

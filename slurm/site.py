@@ -1,43 +1,93 @@
 """Site files: where jobs run, one file per place, strictly read."""
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from slurm.strict_yaml import load
 
 SITES = Path(__file__).parent / "sites"
 
-Count = Annotated[int, Field(ge=1)]
+OWN_KEY = {
+    "account": "account",
+    "constraint": "constraint",
+    "cpus-per-task": "cpus_per_task",
+    "gpus-per-node": "gpus_per_node",
+    "mem": "memory_gib_per_task",
+    "no-requeue": "requeue",
+    "nodes": "nodes",
+    "ntasks-per-node": "tasks_per_node",
+    "partition": "partition",
+    "qos": "qos",
+    "requeue": "requeue",
+    "signal": "signal_seconds",
+    "time": "minutes",
+    "wckey": "wckey",
+}
+"""Options of sbatch that a key of the site says -> that key."""
 
-_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]*)?")
+ALWAYS_SENT = ("job-name", "open-mode", "output")
+"""Options of sbatch that no key says and every script has."""
+
 # fmt: off
-_DECIDED = frozenset([  # options of sbatch that the suite sets itself
-    "account", "array", "chdir", "constraint", "cpus-per-task", "dependency", "error",
-    "export", "gpus-per-node", "job-name", "kill-on-invalid-dep", "mem", "no-requeue", "nodes",
-    "ntasks", "ntasks-per-node", "open-mode", "output", "partition", "qos", "requeue",
-    "signal", "time", "wait", "wckey", "wrap",
+_NEEDED = frozenset([
+    "array", "chdir", "dependency", "error", "export", "kill-on-invalid-dep", "ntasks", "wait",
+    "wrap",
 ])
 # fmt: on
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("no name of a variable; legal are letters, digits and _, no digit first")
+    if name == "PYTHONPATH":
+        raise ValueError("PYTHONPATH is set to the copy of the code that a job runs")
+    return name
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("no variable can hold the character \\0")
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a character in it does not print")
+    return text
+
+
+def _option(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z-]*", name):
+        raise ValueError("no long name of an option of sbatch, such as mail-type")
+    if name in _NEEDED:
+        raise ValueError("the suite needs this option for its own work")
+    return name
+
+
+def _value(value: Any) -> str | int | bool:
+    if not isinstance(value, str | int):
+        raise ValueError("legal are text, a whole number, true and false")
+    return _printable(value) if isinstance(value, str) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Word = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
+Variables = dict[
+    Annotated[str, AfterValidator(_variable)], Annotated[str, AfterValidator(_without_nul)]
+]
+Options = dict[
+    Annotated[str, AfterValidator(_option)], Annotated[str | int | bool, PlainValidator(_value)]
+]
 
 
 class _Site(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
-    environment: dict[str, str] = {}
-
-    @field_validator("environment")
-    @classmethod
-    def _variables(cls, environment: dict[str, str]) -> dict[str, str]:
-        for name in environment:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                raise ValueError(f"{name!r} is no name of a variable")
-            if name == "PYTHONPATH":
-                raise ValueError("PYTHONPATH is set to the copy of the code that a job runs")
-        return environment
+    environment: Variables = {}
 
 
 class ProcessSite(_Site):
@@ -85,40 +135,28 @@ class SlurmSite(_Site):
             any further before it counts as failed; 0 requeues nothing.
         wckey: to charge; sbatch is given none otherwise.
         sbatch: any other option of sbatch by its long name, such as ``reservation: spring``; true
-            for one without a value.
+            for one without a value, false for one that sbatch is otherwise given and must not be.
         setup: lines of shell before Python starts, such as ``module load cuda``.
     """
 
     backend: Literal["slurm"]
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
     nodes: Count = 1
     tasks_per_node: Count = 1
     gpus_per_node: Annotated[int, Field(ge=0)] = 0
     cpus_per_task: Count = 1
-    memory_gib_per_task: Annotated[float, Field(gt=0, strict=False)] | None = None
+    memory_gib_per_task: Annotated[float, Field(gt=0)] | None = None
     minutes: Count
     signal_seconds: Count = 120
     max_array: Count = 1000
     parallelism: Count = 256
     requeue: Annotated[int, Field(ge=0)] = 5
-    wckey: str | None = None
-    sbatch: dict[str, str | int | Literal[True]] = {}
+    wckey: Word | None = None
+    sbatch: Options = {}
     setup: tuple[str, ...] = Field(default=(), strict=False)
-
-    @field_validator("sbatch")
-    @classmethod
-    def _free(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for name, value in options.items():
-            if not re.fullmatch(r"[a-z][a-z-]*", name):
-                raise ValueError(f"{name!r} is no long name of an option of sbatch")
-            if name in _DECIDED:
-                raise ValueError(f"{name!r} is decided by the suite, from the site's other keys")
-            if isinstance(value, str) and not value.isprintable():
-                raise ValueError(f"{name!r} holds a character that does not print")
-        return options
 
     @model_validator(mode="after")
     def _even(self) -> "SlurmSite":
@@ -135,11 +173,7 @@ class SlurmSite(_Site):
 
 
 Site = ProcessSite | SlurmSite
-_KINDS: dict[str, type[ProcessSite] | type[SlurmSite]] = {
-    "inline": ProcessSite,
-    "local": ProcessSite,
-    "slurm": SlurmSite,
-}
+_KINDS = ("inline", "local", "slurm")
 
 
 def sites() -> list[str]:
@@ -151,8 +185,7 @@ def load_site(name: str) -> Site:
     """Read ``slurm/sites/<name>.yaml``.
 
     Raises:
-        ValueError: if there is no such site, or its file has an unknown or repeated key, or a
-            value that cannot be; the message names the file and the legal keys or backends.
+        ValueError: if there is no such site; and as :func:`read_site`.
     """
     path = SITES / f"{name}.yaml"
     if not path.is_file():
@@ -161,52 +194,31 @@ def load_site(name: str) -> Site:
 
 
 def read_site(path: Path) -> Site:
-    """:func:`load_site` of a file elsewhere."""
-    data = _mapping(path)
-    backend = data.get("backend")
+    """:func:`load_site` of a file elsewhere.
+
+    Raises:
+        ValueError: with file and line, at the first mistake in it.
+    """
+    document = load(path)
+    backend, legal = document.data.get("backend"), ", ".join(_KINDS)
+    if "backend" not in document.data:
+        raise document.error((), f"backend is missing; known: {legal}")
     if not isinstance(backend, str) or backend not in _KINDS:
-        raise ValueError(f"{path.name}: backend is {backend!r}; known: {', '.join(_KINDS)}")
-    kind = _KINDS[backend]
-    legal = [key for key in kind.model_fields if key != "name"]
-    if unknown := [key for key in data if key not in legal]:
-        raise ValueError(f"{path.name}: unknown key {unknown[0]!r}; known: {', '.join(legal)}")
-    try:
-        return kind.model_validate({**data, "name": path.stem})
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "missing":
-            message = f"{where} is missing"
-        elif where:
-            message = f"{where} is {first['input']!r}: {message}"
-        raise ValueError(f"{path.name}: {message}") from None
+        raise document.error(("backend",), f"backend is {backend!r}; known: {legal}")
+    if backend != "slurm":
+        return document.validate(ProcessSite, name=path.stem)
+    site = document.validate(SlurmSite, name=path.stem)
+    for option, value in site.sbatch.items():
+        if problem := _misplaced(option, value):
+            raise document.error(("sbatch", option), f"sbatch.{option} is {value!r}: {problem}")
+    return site
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
-    try:
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as problem:
-        raise ValueError(f"{path.name}: {' '.join(str(problem).split())}") from None
-    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
-        raise ValueError(f"{path.name}: keys and values are expected")
-    keys = [key.value for key, _ in node.value]
-    for scalar in _scalars(node):
-        # YAML 1.1 reads 12:00:00 to the base of 60 and 010 to the base of 8.
-        if scalar.tag.endswith((":int", ":float")) and not _NUMBER.fullmatch(scalar.value):
-            line = scalar.start_mark.line + 1
-            message = f"{scalar.value} is no plain number, such as 720; quote it if it is text"
-            raise ValueError(f"{path.name}: line {line}: {message}")
-    if repeated := [key for key in keys if keys.count(key) > 1]:
-        raise ValueError(f"{path.name}: {repeated[0]!r} is given twice")
-    return data
-
-
-def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """All values and keys below a node."""
-    if isinstance(node, yaml.ScalarNode):
-        yield node
-    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
-        for part in child if isinstance(child, tuple) else (child,):
-            yield from _scalars(part)
+def _misplaced(option: str, value: str | int | bool) -> str:
+    """Why an option may not have this value; empty if it may."""
+    if value is False and option not in (*OWN_KEY, *ALWAYS_SENT):
+        sent = ", ".join(sorted([*OWN_KEY, *ALWAYS_SENT]))
+        return f"it is not sent anyway; false is for {sent}"
+    if value is not False and option in OWN_KEY:
+        return f"it is said by the site's key {OWN_KEY[option]}; here it can only be false"
+    return ""

@@ -19,6 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
+    from slurm import host
+
+    host.require_posix()
 
 from benchmarks import call, cost, on_cluster, on_this_machine, request, run, stages  # noqa: E402
 

@@ -1,6 +1,7 @@
 """What every stage says about itself when it is done."""
 
 import resource
+import sys
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from iicl.training.loop import Trained
 
 def peak_memory_bytes() -> int:
     """The largest resident memory of this process, and of its device's allocator, so far."""
-    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return max(host, device)
 

@@ -7,11 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from slurm.devcluster.cluster import DevCluster
+from slurm import host
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0, that of the command, or 2 if something is amiss."""
+    host.require_posix()
+    from slurm.devcluster.cluster import DevCluster
+
     parser = argparse.ArgumentParser(prog="python -m slurm.devcluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="start a cluster in a new folder")

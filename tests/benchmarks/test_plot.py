@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from sample_documents import over_an_axis, sample
 
-from benchmarks import document, figure, plot
+from benchmarks import document, figure, plot, report
 
 PNG = b"\x89PNG"
 
@@ -98,3 +98,41 @@ def test_no_label_is_read_as_mathematics(label: str, tmp_path: Path) -> None:
         rows = tuple(dataclasses.replace(row, label=label) for row in shown.rows)
         columns = tuple(dataclasses.replace(column, label=label) for column in shown.columns)
         assert plot.draw(dataclasses.replace(shown, rows=rows, columns=columns)).startswith(PNG)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no font\nat all"), OSError(28, "No space left")])
+def test_a_picture_that_cannot_be_drawn_costs_the_picture_alone(
+    error: Exception,
+    checkout: Checkout,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert checkout.run("--yes") == 0
+    out = checkout.folder / "out"
+    before = (out / "table2.md").read_text()
+    assert (out / "table2.png").exists()
+    capsys.readouterr()
+
+    def fail(shown: document.Document) -> bytes:
+        raise error
+
+    monkeypatch.setattr("benchmarks.plot.draw", fail)
+    assert checkout.run("--collect") == 0
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("no picture")]
+    assert line == f"no picture table2.png: {type(error).__name__}: {' '.join(str(error).split())}"
+    assert not (out / "table2.png").exists()  # that of other numbers
+    after = (out / "table2.md").read_text()
+    assert after == before.replace("![Every column of Table II](table2.png)\n\n", "")
+    shown = document.from_json((out / "table2.json").read_text())
+    assert shown.plot is None
+    assert "<img" not in report.page([shown], out)
+
+
+def test_a_training_curve_that_cannot_be_drawn_costs_the_curve_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = dataclasses.replace(sample(), data=(), plot=None)
+    assert report.page([shown], tmp_path).count("<img") == 1
+    monkeypatch.setattr("benchmarks.plot.training", lambda curve: 1 / 0)
+    assert "<img" not in report.page([shown], tmp_path)
+    assert "no picture of a training curve: ZeroDivisionError" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_blocks_readings_and_gaps_are_all_shown() -> None:
         ["*random init*", "20.0 ± 2.5", "20.0 ± 2.5", "20.0 ± 2.5"],
     ]
     text = render.markdown(sample())
-    assert "# Table II: Losses <alone> & together (scale: desk)" in text
+    assert "# Table II: Losses \\<alone> & together (scale: desk)" in text
     assert "| both \\| together are best" in text
     assert "- gone: the data is not public" in text
     assert "5 runs needed, 9 without sharing equal ones." in text

@@ -107,3 +107,17 @@ def test_jobs_that_repeat_or_precede_their_predecessors_are_refused(tmp_path: Pa
         launcher.launch([one, one], SITES[0])
     with pytest.raises(ValueError, match="'b' repeats, or precedes"):
         launcher.launch([job(tmp_path, "b", "fail", "a"), one], SITES[0])
+
+
+def test_where_a_fork_is_unsafe_processes_start_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    path = tmp_path / "out"
+    jobs = [
+        job(tmp_path, "a", "write", path=path, text="first"),
+        job(tmp_path, "bad", "fail", "a"),
+    ]
+    outcome = launcher.launch(jobs, SITES[1], preload=["a module that is not there"])
+    assert outcome == {"a": "finished", "bad": "failed"}
+    assert path.read_text().split() == ["first"]

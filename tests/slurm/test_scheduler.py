@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fake_slurm import FakeSlurm
 
 from slurm import scheduler
 from slurm.scheduler import Array, Queue, shape
-from slurm.site import SlurmSite
+from slurm.site import ALWAYS_SENT, OWN_KEY, SlurmSite
 
 FULL = SlurmSite(
     name="full",
@@ -183,3 +184,31 @@ def test_a_site_may_name_a_wckey_and_any_other_option() -> None:
         assert f"#SBATCH {line}\n" in text
     text = scheduler.script(array(1), SMALL, Path("/home/jobs"), Path("/home/code"))
     assert "wckey" not in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_site_may_withhold_every_option_that_is_sent_otherwise(
+    count: int, fake_slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    options = [*OWN_KEY, *ALWAYS_SENT]
+    site = FULL.model_copy(update={"wckey": "mine", "sbatch": dict.fromkeys(options, False)})
+    jobs = array(count, 8)
+    ids = scheduler.submit(jobs, site, tmp_path / "jobs", tmp_path / "code")
+    assert len(ids) == count
+    sent = re.findall(r"^#SBATCH --([a-z-]+)", fake_slurm.script(1), re.MULTILINE)
+    assert sent == ["array"] * (count > 1)
+    shown = scheduler.script(jobs, site, tmp_path / "jobs", tmp_path / "code")
+    assert re.findall(r"^#SBATCH --([a-z-]+)", shown, re.MULTILINE) == sent
+    # The next site is asked for nothing less.
+    scheduler.submit(jobs, FULL, tmp_path / "jobs", tmp_path / "code")
+    assert set(options) - {"wckey", "no-requeue"} <= set(
+        re.findall(r"^#SBATCH --([a-z-]+)", fake_slurm.script(2), re.MULTILINE)
+    )
+
+
+def test_a_site_may_say_otherwise_what_every_script_has() -> None:
+    site = SMALL.model_copy(update={"sbatch": {"open-mode": "truncate", "job-name": "x"}})
+    text = scheduler.script(array(1), site, Path("/home/jobs"), Path("/home/code"))
+    for line in ("--open-mode=truncate", "--job-name=x"):
+        assert text.count(line.partition("=")[0]) == 1
+        assert f"#SBATCH {line}\n" in text

@@ -23,58 +23,91 @@ LEGAL = ", ".join(key for key in SlurmSite.model_fields if key != "name")
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "message"),
     [
-        ("minutes: 5\npartitoin: gpu", f"unknown key 'partitoin'; known: {LEGAL}"),
-        ("minutes: 5\nminutes: 6", "'minutes' is given twice"),
-        ("minutes: soon", "minutes is 'soon': Input should be a valid integer"),
-        ("minutes: 0", "minutes is 0: Input should be greater than or equal to 1"),
-        ("partition: gpu", "minutes is missing"),
+        ("minutes: 5\npartitoin: gpu", 3, f"unknown key 'partitoin'; known: {LEGAL}"),
+        ("minutes: 5\nname: gpu", 3, f"unknown key 'name'; known: {LEGAL}"),
+        ("minutes: 5\nminutes: 6", 3, "duplicate key 'minutes', first on line 2"),
+        ("minutes: soon", 2, "minutes is 'soon': Input should be a valid integer"),
+        ("minutes: 0", 2, "minutes is 0: Input should be greater than or equal to 1"),
+        ("minutes: true", 2, "minutes is True: Input should be a valid integer"),
+        ("minutes: 12:00:00", 2, "minutes is '12:00:00': Input should be a valid integer"),
+        ("minutes: 010", 2, "minutes is '010': Input should be a valid integer"),
+        ("minutes: 1_000", 2, "minutes is '1_000': Input should be a valid integer"),
+        ("minutes: 1e3", 2, "minutes is 1000.0: Input should be a valid integer"),
+        ("partition: gpu", 1, "minutes is missing"),
         (
-            "minutes: 5\nenvironment: {A B: c}",
-            "environment is {'A B': 'c'}: 'A B' is no name of a variable",
+            "minutes: 5\npartition: 7",
+            3,
+            "partition is 7: Input should be a valid string; put it",
         ),
+        ("minutes: 5\npartition: ''", 3, "partition is '': String should have at least 1"),
+        ('minutes: 5\nqos: "a\\nb"', 3, "qos is 'a\\nb': a character in it does not print"),
+        ("minutes: 5\nmemory_gib_per_task: '60'", 3, "memory_gib_per_task is '60': Input should"),
+        ("minutes: 5\nsetup: module load cuda", 3, "setup is 'module load cuda': Input should"),
+        ("minutes: 5\nenvironment:\n  A B: c", 4, "key 'environment.A B': no name of a variable"),
+        ("minutes: 5\nenvironment:\n  PYTHONPATH: c", 4, "PYTHONPATH is set to the copy of"),
+        ("minutes: 5\nenvironment:\n  A: 1", 4, "environment.A is 1: Input should be a valid str"),
+        ('minutes: 5\nenvironment:\n  A: "\\0"', 4, "environment.A is '\\x00': no variable can"),
+        ("minutes: 5\ngpus_per_node: 4\ntasks_per_node: 3", 1, "gpus_per_node 4 cannot be shared"),
+        ("minutes: 1\nsignal_seconds: 60", 1, "signal_seconds 60 is no less than minutes 1"),
+        ("minutes: 5\nsbatch:\n  time: 5", 4, "sbatch.time is 5: it is said by the site's key min"),
+        ("minutes: 5\nsbatch:\n  array: 5", 4, "key 'sbatch.array': the suite needs this option"),
+        ("minutes: 5\nsbatch:\n  array: false", 4, "key 'sbatch.array': the suite needs this opt"),
         (
-            "minutes: 5\nenvironment: {PYTHONPATH: c}",
-            "environment is {'PYTHONPATH': 'c'}: PYTHONPATH is set to the copy of",
+            "minutes: 5\nsbatch:\n  hold: false",
+            4,
+            "sbatch.hold is False: it is not sent anyway",
         ),
-        (
-            "minutes: 5\ngpus_per_node: 4\ntasks_per_node: 3",
-            "gpus_per_node 4 cannot be shared evenly by tasks_per_node 3",
-        ),
-        (
-            "minutes: 1\nsignal_seconds: 60",
-            "signal_seconds 60 is no less than minutes 1",
-        ),
-        ("minutes: 5\nenvironment: {A: 1}", "environment.A is 1: Input should be a valid string"),
-        ("minutes: 12:00:00", "line 2: 12:00:00 is no plain number, such as 720"),
-        ("minutes: 010", "line 2: 010 is no plain number"),
-        ("minutes: 1_000", "line 2: 1_000 is no plain number"),
-        ("minutes: 5\nsbatch: {time: 5}", "sbatch is {'time': 5}: 'time' is decided by the suite"),
-        ("minutes: 5\nsbatch: {A b: 5}", "sbatch is {'A b': 5}: 'A b' is no long name"),
-        (
-            'minutes: 5\nsbatch: {comment: "a\\nb"}',
-            "sbatch is {'comment': 'a\\nb'}: 'comment' holds a character",
-        ),
-        ("minutes: [", "while parsing a flow"),
-        ("- minutes", "keys and values are expected"),
+        ("minutes: 5\nsbatch:\n  A b: 5", 4, "key 'sbatch.A b': no long name of an option of sba"),
+        ("minutes: 5\nsbatch:\n  nice: 1.5", 4, "sbatch.nice is 1.5: legal are text, a whole num"),
+        ("minutes: 5\nsbatch:\n  nice:", 4, "sbatch.nice is None: legal are text, a whole number"),
+        ('minutes: 5\nsbatch:\n  nice: "a\\nb"', 4, "sbatch.nice is 'a\\nb': a character in it"),
+        ("minutes: 5\nsbatch: [hold]", 3, "sbatch is ['hold']: Input should be a valid dictionary"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_file_value_and_what_is_legal(
-    text: str, message: str, tmp_path: Path
+def test_a_mistake_is_one_line_that_names_file_line_value_and_what_is_legal(
+    text: str, line: int, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "here.yaml"
-    path.write_text(text if text.startswith("-") else f"backend: slurm\n{text}\n")
-    with pytest.raises(ValueError, match=re.escape(f"here.yaml: {message}")) as caught:
+    path.write_text(f"backend: slurm\n{text}\n")
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         read_site(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_backend_that_does_not_exist_names_those_that_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("backend: pbs\n", 1, "backend is 'pbs'; known: inline, local, slurm"),
+        ("# a site\nminutes: 5\n", 1, "backend is missing; known: inline, local, slurm"),
+        ("backend: [slurm]\n", 1, "backend is ['slurm']; known: inline"),
+        ("backend: local\nminutes: 5\n", 2, "unknown key 'minutes'; known: environment, backend"),
+        ("", 1, "a mapping is expected"),
+    ],
+)
+def test_a_backend_that_does_not_exist_names_those_that_do(
+    text: str, line: int, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "here.yaml"
-    path.write_text("backend: pbs\n")
-    with pytest.raises(ValueError, match="backend is 'pbs'; known: inline, local, slurm"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"{path}:{line}: {message}")):
         read_site(path)
-    path.write_text("backend: local\nminutes: 5\n")
-    with pytest.raises(ValueError, match="unknown key 'minutes'; known: environment, backend, pro"):
-        read_site(path)
+
+
+def test_options_of_sbatch_are_read_as_they_look(tmp_path: Path) -> None:
+    path = tmp_path / "here.yaml"
+    path.write_text(
+        "backend: slurm\nminutes: 5\n"
+        "sbatch: {begin: 010, reservation: on, nice: 5, exclusive: true, open-mode: false}\n"
+    )
+    site = read_site(path)
+    assert isinstance(site, SlurmSite)
+    assert site.sbatch == {
+        "begin": "010",
+        "reservation": "on",
+        "nice": 5,
+        "exclusive": True,
+        "open-mode": False,
+    }

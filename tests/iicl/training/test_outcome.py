@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,3 +24,13 @@ def test_peak_memory_is_the_kernel_s_high_water_mark():
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     peak = int(lines["VmHWM"].split()[0]) * 1024
     assert outcome.peak_memory_bytes() == pytest.approx(peak, rel=0.1)
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_the_unit_of_peak_memory_is_the_system_s(
+    system: str, unit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("resource.getrusage", lambda who: SimpleNamespace(ru_maxrss=3 << 30))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert outcome.peak_memory_bytes() == (3 << 30) * unit
