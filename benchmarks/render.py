@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +59,7 @@ def _grid(rows: Sequence[Sequence[str]], headers: Sequence[str], left: int = 1) 
     )
 
 
-def _list(lines: Sequence[str]) -> str:
+def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -201,14 +201,14 @@ def markdown(shown: Document) -> str:
     damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in shown.damaged]
     other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in shown.other_code]
     sections: list[tuple[str, str]] = [
-        ("What this scale changes", _list(list(map(escape.line, shown.changes)))),
+        ("What this scale changes", _list(map(escape.line, shown.changes))),
         ("How each column is measured", _list(measured)),
         ("Claims", claims(shown) if shown.claims else ""),
         ("Controls", _list(order(shown))),
-        ("The paper against itself", _list(list(map(escape.line, shown.paper_check)))),
+        ("The paper against itself", _list(map(escape.line, shown.paper_check))),
         ("Data", _list(data)),
         ("Cost", f"{sharing(shown)} [What they took]({shown.name}.cost.md)."),
-        ("Provenance", _list(list(map(escape.line, shown.provenance)))),
+        ("Provenance", _list(map(escape.line, shown.provenance))),
         ("Damaged runs", _list(damaged)),
         ("Results of other code", _list(other_code)),
     ]

@@ -112,12 +112,14 @@ def test_jobs_that_repeat_or_precede_their_predecessors_are_refused(tmp_path: Pa
 def test_where_a_fork_is_unsafe_processes_start_from_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert launcher._context([]).get_start_method() == "forkserver"
     monkeypatch.setattr("sys.platform", "darwin")
+    assert launcher._context([]).get_start_method() == "spawn"
     path = tmp_path / "out"
     jobs = [
         job(tmp_path, "a", "write", path=path, text="first"),
         job(tmp_path, "bad", "fail", "a"),
     ]
-    outcome = launcher.launch(jobs, SITES[1], preload=["a module that is not there"])
+    outcome = launcher.launch(jobs, SITES[1])
     assert outcome == {"a": "finished", "bad": "failed"}
     assert path.read_text().split() == ["first"]
