@@ -21,38 +21,28 @@ two and are an error in the third.
 
 import errno
 import functools
-import hashlib
-import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
-
-from iicl.config import Clip, Preparation
-from iicl.data import datasets, leaks, pool
-from iicl.data.encode import GOP
+from iicl.config import Preparation
+from iicl.data import datasets, leaks, pool, recipe
 from iicl.data.manifest import (
-    FORMAT,
     Listing,
     Manifest,
     ManifestItem,
     read_header,
-    shard_path,
 )
 from iicl.data.reuse import Earlier
 from iicl.data.shard_folders import check_apart, check_apart_from_items, preparing, shard_folders
 from iicl.data.shards import Shard, prepare_shard
+from iicl.data.statistics import log_mel_statistics
 from iicl.data.store import PreparedCorpus
-from iicl.data.transcode import VERSION
 
 ITEMS_PER_SHARD = 64
-_NUM_STATISTICS_ITEMS = 512  # items over which the log-mel statistics are taken
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +225,7 @@ def _plan(reader: str, source: Path, out: Path, preparation: Preparation) -> _Pl
     check_apart(source, out)
     listing = module.discover(source)
     check_apart_from_items(source, out, listing.items)
-    fingerprint = _fingerprint(listing, source, preparation)
+    fingerprint = recipe.fingerprint(listing, source, preparation)
     folder = out / fingerprint[:16]
     shards = [
         Shard(number, listing.items[start : start + ITEMS_PER_SHARD], folder, preparation)
@@ -286,16 +276,16 @@ def _write_manifest(plan: _Plan, corpus: str, items: list[ManifestItem]) -> Mani
             train_id,
             test_id,
         )
-    mean, std = _log_mel_statistics(items, plan.folder, plan.preparation)
+    mean, std = log_mel_statistics(items, plan.folder, plan.preparation)
     manifest = Manifest(
         corpus=corpus,
         reader=plan.reader,
-        preparation=_settings(plan.preparation),
+        preparation=recipe.settings(plan.preparation),
         items=items,
         num_official=plan.listing.num_official,
         log_mel_mean=mean,
         log_mel_std=std,
-        versions=_versions(),
+        versions=recipe.versions(),
         source=plan.fingerprint,
         data=plan.folder.name,
     )
@@ -313,29 +303,6 @@ def _full_disk_in_words(out: Path) -> Iterator[None]:
                 error.errno, "the disk is full while preparing; run again when it is not", out
             ) from error
         raise
-
-
-def _settings(preparation: Preparation) -> dict[str, float | int]:
-    return preparation.model_dump() | {"gop": GOP}
-
-
-def _fingerprint(listing: Listing, source: Path, preparation: Preparation) -> str:
-    """Sha256 over what the result depends on, without reading any media."""
-    rows = []
-    for item in listing.items:
-        path, stamp = None, None
-        if item.path is not None:
-            path = os.path.relpath(item.path, source)
-            if os.access(item.path, os.R_OK):  # no broken link, nothing forbidden
-                status = item.path.stat()
-                stamp = [status.st_size, status.st_mtime_ns]
-        segment = [item.start_seconds, item.end_seconds]
-        rows.append(
-            [item.id, path, stamp, item.labels, sorted(item.splits.items()), item.group, segment]
-        )
-    official = sorted(listing.num_official.items())
-    text = json.dumps([FORMAT, VERSION, _settings(preparation), rows, official])
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _prepare_shards(
@@ -359,7 +326,7 @@ def _prepare_shards(
     # The plan's own folder comes last: its shards are looked into only for what is damaged.
     folders = [folder for out in (plan.out, *others) for folder in shard_folders(out)]
     folders.sort(key=lambda folder: folder == plan.folder)
-    earlier = Earlier.gather(plan.source, _recipe(plan.preparation), folders)
+    earlier = Earlier.gather(plan.source, recipe.digest(plan.preparation), folders)
     function = functools.partial(prepare_shard, earlier=earlier)
     tallies = pool.run_batches(function, shards, min(num_workers, len(shards)), advance)
     tally: Counter[str] = sum(tallies, Counter())
@@ -370,45 +337,3 @@ def _prepare_shards(
     ]
     logger.info("%s: %s", plan.out, ", ".join(words))
     return [row for shard in shards for row in shard.rows()]
-
-
-def _recipe(preparation: Preparation) -> str:
-    """Names everything that a payload depends on except its source."""
-    text = json.dumps([FORMAT, VERSION, _settings(preparation), _versions()])
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _log_mel_statistics(
-    items: Sequence[ManifestItem], folder: Path, preparation: Preparation
-) -> tuple[float | None, float | None]:
-    """Mean and standard deviation of the default log-mel over evenly chosen items with sound."""
-    import torch  # here, because worker processes import this module and need no torch
-
-    from iicl.data.transforms import log_mel
-
-    clip = Clip(sample_rate=preparation.sample_rate)
-    window = round(clip.audio_seconds * clip.sample_rate)
-    sounding = [item for item in items if "audio" in item.views]
-    if not sounding:
-        return None, None
-    chosen = np.unique(
-        np.linspace(0, len(sounding) - 1, min(len(sounding), _NUM_STATISTICS_ITEMS)).astype(int)
-    )
-    windows = []
-    for item in (sounding[number] for number in chosen):
-        with open(shard_path(folder, item.shard), "rb") as stream:
-            stream.seek(item.offset + item.num_video_bytes)
-            samples = np.frombuffer(stream.read(2 * item.num_samples), "<i2")
-        start = max(0, (len(samples) - window) // 2)
-        middle = samples[start : start + window].astype(np.int16)
-        windows.append(np.pad(middle, (0, window - len(middle))))
-    spectrograms = log_mel(torch.from_numpy(np.stack(windows)), clip).double()
-    # Further digits depend on the number of threads.
-    return round(spectrograms.mean().item(), 6), round(spectrograms.std().item(), 6)
-
-
-def _versions() -> dict[str, str]:
-    libraries = {
-        name: ".".join(map(str, version)) for name, version in sorted(av.library_versions.items())
-    }
-    return {"av": av.__version__, "numpy": np.__version__, **libraries}

@@ -21,7 +21,7 @@ import pytest
 
 from iicl import cli
 from iicl.config import Preparation
-from iicl.data import datasets, pool, shards
+from iicl.data import datasets, pool, recipe, shards
 from iicl.data import prepare as module
 from iicl.data.manifest import Manifest, UnusableSource, read_header
 from iicl.data.prepare import assemble, prepare, prepare_part
@@ -194,11 +194,11 @@ def test_other_settings_take_nothing_over(source: Path, out: Path, tally: Callab
     assert tally(source, out, preparation=Preparation(short_side=16)) == expected
 
 
-@pytest.mark.parametrize("what", ["VERSION", "_versions"])
+@pytest.mark.parametrize("what", ["VERSION", "versions"])
 def test_another_version_takes_nothing_over(
     source: Path, out: Path, tally: Callable, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(module, what, -1 if what == "VERSION" else lambda: {"av": "another"})
+    monkeypatch.setattr(recipe, what, -1 if what == "VERSION" else lambda: {"av": "another"})
     os.utime(source / "a" / "0002.mkv", ns=(1, 1))
     assert tally(source, out).startswith(f"{ALL} decoded, 0 taken over")
 
@@ -468,13 +468,15 @@ def test_the_map_of_earlier_shards_does_not_grow_with_their_folders(
     source: Path, out: Path
 ) -> None:
     (folder,) = out.glob("*/")
-    recipe = module._recipe(SMALL)
-    one = Earlier.gather(source, recipe, [folder])
-    many = Earlier.gather(source, recipe, [folder] * 5)
+    recipe_digest = recipe.digest(SMALL)
+    one = Earlier.gather(source, recipe_digest, [folder])
+    many = Earlier.gather(source, recipe_digest, [folder] * 5)
     assert len(one.keys) == len(many.keys) == 2 * ALL
     assert (many.keys.nbytes + many.places.nbytes) == 2 * ALL * 16
     assert np.array_equal(one.places, many.places)  # the first folder's
-    assert len(Earlier.gather(source.parent, recipe, [folder]).keys) == ALL  # no place is known
+    assert (
+        len(Earlier.gather(source.parent, recipe_digest, [folder]).keys) == ALL
+    )  # no place is known
 
 
 def slow_reader(num_beats: int, context: pool.Context) -> int:
