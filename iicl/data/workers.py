@@ -7,9 +7,11 @@ the second ends the reading.
 """
 
 import mmap
+import multiprocessing
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -64,13 +66,16 @@ def share(tensors: list[torch.Tensor]) -> WorkerError | None:
             tensor.share_memory_()
     except RuntimeError as error:
         size = sum(tensor.nbytes for tensor in tensors) / 1e6
-        usage = shutil.disk_usage("/dev/shm")
-        return WorkerError(
-            f"no shared memory for a batch of {size:.0f} MB: /dev/shm has {usage.free / 1e6:.0f} of"
-            f" {usage.total / 1e6:.0f} MB free; enlarge it (docker run --shm-size 8g), {_REMEDY}"
-            f" ({error})"
-        )
+        return WorkerError(f"no shared memory for a batch of {size:.1f} MB: {_shm()} ({error})")
     return None
+
+
+def _shm() -> str:
+    usage = shutil.disk_usage("/dev/shm")
+    return (
+        f"/dev/shm has {usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} MB free; enlarge it"
+        f" (docker run --shm-size 8g), {_REMEDY}"
+    )
 
 
 def read_watched(loader: DataLoader, pulse: Pulse) -> Iterator[Any]:
@@ -81,7 +86,12 @@ def read_watched(loader: DataLoader, pulse: Pulse) -> Iterator[Any]:
             ``STUCK_SECONDS`` while its batch is waited for.
         Exception: what a worker raised.
     """
-    batches = iter(loader)
+    others = set(multiprocessing.active_children())
+    try:
+        batches = iter(loader)
+    except OSError as error:
+        _kill(set(multiprocessing.active_children()) - others)
+        raise WorkerError(f"workers cannot start: {error}; {_shm()}") from None
     # Runs before the interpreter waits for its children, which ignore the signal that it sends.
     end = Finalize(None, _end, args=(batches,), exitpriority=10)
     try:
@@ -123,6 +133,10 @@ def _next(batches: Iterator[Any], pulse: Pulse) -> Any:
 
 def _end(batches: Any) -> None:
     batches._shutdown_workers()
-    for worker in batches._workers:
+    _kill(batches._workers)
+
+
+def _kill(workers: Iterable[BaseProcess]) -> None:
+    for worker in workers:
         worker.kill()  # one that is stopped, or waits for its disk, has not listened
         worker.join(timeout=5)
