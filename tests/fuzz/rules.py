@@ -32,8 +32,8 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
    one ends early is no reason to be out of step. Sound with noise about half as loud as its loudest
    click, or with samples far beyond full scale, is not compared. An item of one view is measured
    from its first frame or sample.
-8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound with a click that FFmpeg
-   hears is not stored without it, unless a note names the sound.
+8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound that is long enough for a
+   click that FFmpeg hears is not stored without it, unless a note names the sound.
 
 A rule that a note excuses is counted as excused, so that the report shows how much it compares.
 """
@@ -318,11 +318,18 @@ def true_events(clip: Clip) -> np.ndarray:
     return np.array([0.0 if clip.video and clip.audio else 1.2])
 
 
+def _begin_within(reading: Reading, sound: Sound) -> bool:
+    """Whether one of FFmpeg's clicks begins before the end of the stored sound."""
+    assert reading.sound is not None
+    first = reading.picture.times[0] if reading.picture is not None else reading.sound.times[0]
+    return bool((reading.sound.clicks() - first < len(sound.times) / SAMPLE_RATE - 0.05).any())
+
+
 def _silence(reading: Reading, stored: Stored, notes: list[str]) -> Iterator[Verdict]:
     if reading.sound is None or stored.sound is None:
         return
     if reading.sound.peak == 0:
         yield _verdict("silence", False, [], f"zeros are a view; reason {stored.reason!r}")
-    elif len(reading.sound.clicks()) and reading.sound.is_clear:
+    elif _begin_within(reading, stored.sound) and reading.sound.is_clear:
         heard = bool(len(stored.sound.clicks()))
         yield _verdict("silence", heard, notes, f"the click is lost; reason {stored.reason!r}")
