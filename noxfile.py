@@ -33,13 +33,18 @@ def install(session: nox.Session, *groups: str) -> None:
     wanted = hashlib.sha256(repr((str(Path.cwd()), groups)).encode())
     for name in SOURCES:
         wanted.update(hashlib.sha256(Path(name).read_bytes()).digest())
-    stamp = Path(session.virtualenv.location) / "installed.sha256"
+    dependencies = nox.project.dependency_groups(PROJECT, *groups)
+    packages = ("-c", "constraints.txt", "-e", ".", *dependencies)
+    location = getattr(session.virtualenv, "location", None)
+    if location is None:  # --no-venv
+        session.install(*packages)
+        return
+    stamp = Path(location) / "installed.sha256"
     if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
         session.log("the packages are installed already; nox --reuse-venv=never installs anew")
         return
     stamp.unlink(missing_ok=True)
-    dependencies = nox.project.dependency_groups(PROJECT, *groups)
-    session.install("-c", "constraints.txt", "-e", ".", *dependencies)
+    session.install(*packages)
     # Not written here, but as a part of the installation, which `nox -R` leaves out.
     session.run_install("python", "-c", WRITE, str(stamp), wanted.hexdigest(), silent=True)
 

@@ -8,7 +8,7 @@ _MARKS = re.compile(
     \\(?=[!-/:-@\[-`{-~]|$)        # a backslash before punctuation, which may follow the text too
     | [`*~$]
     | (?<![^\W_])_ | _(?![^\W_])   # an underline that does not stand between letters or digits
-    | <(?=[A-Za-z/!?])             # HTML, or a link
+    | <(?=\S)                      # HTML, or a link
     | &(?=\#?\w+;)                 # an entity
     """,
     re.VERBOSE,

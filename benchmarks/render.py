@@ -274,12 +274,17 @@ def _plot(shown: Document) -> bytes:
 
 
 def _is_drawn(path: Path, make: Picture) -> bool:
-    """Make and write one picture; whether that went well. If not, an older one is removed."""
+    """Make and write one picture; whether that went well. If not, an older one is removed.
+
+    Raises:
+        OSError: if it cannot be written; then the older one stays.
+    """
     try:
-        write_bytes(path, make())
+        picture = make()
     except Exception as problem:
         words = escape.one_line(f"{type(problem).__name__}: {problem}")
         print(f"no picture {path.name}: {words[:200]}", file=sys.stderr)
         path.unlink(missing_ok=True)
         return False
+    write_bytes(path, picture)
     return True

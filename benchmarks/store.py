@@ -257,16 +257,22 @@ class Home(RunRecords):
     # What happens to a claimed run.
 
     def begin_attempt(self, run_id: str, provenance: Mapping[str, Any]) -> None:
-        """Record that an execution starts, and what earlier ones have left to go on from."""
+        """Record that an execution starts, and what earlier ones have left to go on from.
+
+        Raises:
+            ValueError: if the run is finished, by somebody who was taken for dead.
+        """
+        if self.is_done(run_id):
+            raise ValueError(f"{run_id} is finished already")
         for name in ("attempts.json", "progress.json"):
             self._set_damaged_aside(self._path(run_id, name), RENEWED[name])
         begun = {**provenance, "found": self._left(run_id), "ended": "unknown"}
         write_json(self._path(run_id, "attempts.json"), [*self.attempts(run_id), begun])
 
     def end_attempt(self, run_id: str, ended: str) -> None:
-        """Record how an execution ended."""
+        """Record how an execution ended, unless the run is finished."""
         attempts = self.attempts(run_id)
-        if attempts:
+        if attempts and not self.is_done(run_id):
             attempts[-1]["ended"] = ended
             write_json(self._path(run_id, "attempts.json"), attempts)
 

@@ -76,10 +76,10 @@ def _survive_closed_pipes() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
             buffered = io.BufferedWriter(_Lenient(stream.fileno(), "wb", closefd=False))
+            # Names of files may have characters that the terminal does not know.
+            errors = "replace" if stream.errors == "strict" else stream.errors
             behaviour = (None, stream.line_buffering, stream.write_through)
-            setattr(
-                sys, name, io.TextIOWrapper(buffered, stream.encoding, stream.errors, *behaviour)
-            )
+            setattr(sys, name, io.TextIOWrapper(buffered, stream.encoding, errors, *behaviour))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,10 +6,24 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Opens a file to read; never waits for a pipe that stands in its place.
+
+    Raises:
+        OSError: if there is no such file, or it is a pipe, a folder or a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return open(descriptor, "rb")
 
 
 def read_regular_file(path: Path, offset: int = 0, num_bytes: int = -1) -> bytes:
-    """Reads a file, or some bytes of it; never waits for a pipe that stands in its place.
+    """Reads a file, or some bytes of it.
 
     Args:
         path: the file.
@@ -17,11 +31,9 @@ def read_regular_file(path: Path, offset: int = 0, num_bytes: int = -1) -> bytes
         num_bytes: length of the part; -1 reads up to the end.
 
     Raises:
-        OSError: if there is no such file, or it is a pipe, a folder or a device.
+        OSError: as :func:`open_regular_file`.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    with open_regular_file(path) as stream:
         stream.seek(offset)
         return stream.read(num_bytes)
 

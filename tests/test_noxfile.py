@@ -91,3 +91,11 @@ def test_an_environment_of_a_moved_checkout_is_installed_anew(
     shutil.copytree(Path.cwd(), moved)
     monkeypatch.chdir(moved)
     assert num_installed(noxfile) == 1
+
+
+def test_without_an_environment_nothing_is_stamped(noxfile: ModuleType) -> None:
+    session = Session(Path("venv"))
+    session.virtualenv = SimpleNamespace()  # as with --no-venv
+    noxfile.install(session, "suite")
+    assert session.num_installed == 1
+    assert list(Path("venv").iterdir()) == []

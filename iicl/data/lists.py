@@ -138,6 +138,8 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]
                     f"{path} needs the columns {', '.join(columns)};"
                     f" its first row is {quoted(','.join(names))}"
                 )
+            if repeated := [column for column in columns if names.count(column) > 1]:
+                raise ValueError(f"{path} has two columns {repeated[0]}")
             positions = [names.index(column) for column in columns]
         elif len(fields) != len(names):
             raise ValueError(

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iicl.files import write_atomically
+from iicl.files import open_regular_file, write_atomically
 
 FORMAT = 1  # of manifest and shards; another number means: prepare again
 MANIFEST_NAME = "manifest.jsonl"
@@ -192,14 +192,12 @@ class Manifest:
             raise ValueError(f"{folder} has format {header['format']}, not {FORMAT}: prepare again")
         names = {f.name for f in dataclasses.fields(cls) if f.init and f.name != "items"}
         try:
-            with open(folder / MANIFEST_NAME, encoding="ascii") as stream:
+            with open_regular_file(folder / MANIFEST_NAME) as stream:
                 next(stream)
-                items = [ManifestItem.from_json(line) for line in stream]
+                items = [ManifestItem.from_json(line.decode("ascii")) for line in stream]
             manifest = cls(**{name: header[name] for name in names}, items=items)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"{folder / MANIFEST_NAME} is damaged: {error}; remove it and prepare again"
-            ) from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _damaged(folder, error) from error
         if manifest.hash != header["hash"]:
             raise _damaged(folder, "its items do not give its hash")
         return manifest
@@ -216,15 +214,13 @@ def read_header(folder: Path) -> dict | None:
         ValueError: if the line is damaged.
     """
     try:
-        with open(folder / MANIFEST_NAME, encoding="ascii") as stream:
-            header = json.loads(stream.readline())
+        with open_regular_file(folder / MANIFEST_NAME) as stream:
+            header = json.loads(stream.readline().decode("ascii"))
             header["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{folder / MANIFEST_NAME} is damaged: {error}; remove it and prepare again"
-        ) from error
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged(folder, error) from error
     return header
 
 

@@ -238,9 +238,9 @@ def _read_origins(path: Path, recipe: str) -> tuple[dict[str, str], list[Origin 
         if head["recipe"] != recipe or head["origins"] != _sha256(rest):
             return {}, []
         rows = [json.loads(line) for line in rest.splitlines()]
+        return head, [None if row is None else Origin(*row) for row in rows]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}, []
-    return head, [None if row is None else Origin(*row) for row in rows]
 
 
 @functools.lru_cache(maxsize=8)

@@ -138,9 +138,10 @@ class Source:
         if others and not track.is_timed:  # pictures without times begin with the sound
             self.origin = others[0].begin
             own_end = self.origin + len(track) * track.step
-        ends = [t.end for kind, t in self.tracks.items() if kind != main.type]
-        ends += [] if announced is None else [self.origin + announced]
-        self.end = min(own_end, max(ends, default=own_end))
+        self.end = own_end
+        if announced is not None:  # a last picture may claim more than that and the sound
+            ends = [t.end for kind, t in self.tracks.items() if kind != main.type]
+            self.end = min(own_end, max([self.origin + announced, *ends]))
         length = self.end - self.origin
         if length <= 0:  # as good as no stamp can be believed
             length = len(track) * track.step

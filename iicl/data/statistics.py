@@ -21,7 +21,7 @@ def log_mel_statistics(
         folder: that holds the shards.
         preparation: gives the sample rate.
     """
-    import torch  # here, because worker processes import this module and need no torch
+    import torch  # here, because it takes seconds, and most commands do not come here
 
     from iicl.data.transforms import log_mel
 

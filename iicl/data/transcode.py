@@ -16,7 +16,7 @@ from iicl.data.manifest import UnusableSource
 from iicl.data.sound import Sound
 from iicl.data.source import Source, open_source
 
-VERSION = 2  # of what is kept of a file; a corpus of another version is prepared anew
+VERSION = 3  # of what is kept of a file; a corpus of another version is prepared anew
 _SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
 _DELAY = 16  # frames at the end of a stream of decoding times that bear none
 _ENOUGH_SECONDS = 1.0  # of a view that should be longer; less is kept only if it is half of it
@@ -32,7 +32,7 @@ class Transcoded:
         fps: frames per second of the uniform grid; 0 without video.
         height: of the frames, even.
         width: of the frames, even.
-        samples: int16 mono sound from the time of the first frame; None without a sound stream.
+        samples: int16 mono sound from the time of the first frame; None without sound.
         notes: why a view is absent or incomplete.
     """
 

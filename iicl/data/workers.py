@@ -6,11 +6,12 @@ after every piece of work. A slow disk makes beats rare, a stopped process makes
 the second ends the reading.
 """
 
+import errno
 import mmap
 import multiprocessing
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data._utils import signal_handling
 
 POLL_SECONDS = 1.0
 STUCK_SECONDS = 45.0  # without a beat of any worker, before they count as stuck
@@ -91,7 +93,8 @@ def read_watched(loader: DataLoader, pulse: Pulse) -> Iterator[Any]:
         batches = iter(loader)
     except OSError as error:
         _kill(set(multiprocessing.active_children()) - others)
-        raise WorkerError(f"workers cannot start: {error}; {_shm()}") from None
+        remedy = _shm() if error.errno == errno.ENOSPC else _REMEDY
+        raise WorkerError(f"workers cannot start: {error}; {remedy}") from None
     # Runs before the interpreter waits for its children, which ignore the signal that it sends.
     end = Finalize(None, _end, args=(batches,), exitpriority=10)
     try:
@@ -132,11 +135,16 @@ def _next(batches: Iterator[Any], pulse: Pulse) -> Any:
 
 
 def _end(batches: Any) -> None:
-    batches._shutdown_workers()
+    # By itself a DataLoader waits for every worker, 5 s each, and takes a killed one for a fault.
+    if batches._worker_pids_set:
+        signal_handling._remove_worker_pids(id(batches))
+        batches._worker_pids_set = False
     _kill(batches._workers)
+    batches._shutdown_workers()
 
 
-def _kill(workers: Iterable[BaseProcess]) -> None:
+def _kill(workers: Collection[BaseProcess]) -> None:
     for worker in workers:
-        worker.kill()  # one that is stopped, or waits for its disk, has not listened
-        worker.join(timeout=5)
+        worker.kill()  # one that is stopped, or waits for its disk, does not listen
+    for worker in workers:
+        worker.join(timeout=1)

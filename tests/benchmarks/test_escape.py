@@ -31,6 +31,7 @@ LABELS = [
     "![a](b)",
     "[a]: b",
     "<https://a.b>",
+    "<1@b.cd>",
     "<script>alert(1)</script>",
     "&lt; &#35; &amp",
     "**bold** *it* __b__ _i_ a_b_c",

@@ -136,3 +136,20 @@ def test_a_training_curve_that_cannot_be_drawn_costs_the_curve_alone(
     monkeypatch.setattr("benchmarks.plot.training", lambda curve: 1 / 0)
     assert "<img" not in report.page([shown], tmp_path)
     assert "no picture of a training curve: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_published_pictures(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkout.run("--yes") == 0
+    out = checkout.folder / "out"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("benchmarks.render.write_bytes", fail)
+    monkeypatch.setattr("benchmarks.render.write_text", fail)
+    assert checkout.run("--collect") == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

@@ -50,6 +50,17 @@ def test_a_run_passes_through_its_states(home: Home) -> None:
     assert ended == ["unknown", "failed: out of luck", "finished"]
 
 
+def test_an_attempt_that_comes_too_late_leaves_a_finished_run_as_it_is(home: Home) -> None:
+    assert home.claim("r", SPEC)
+    home.begin_attempt("r", PROVENANCE)
+    home.finish("r", RESULT)
+    before = {path.name: path.read_bytes() for path in (home.runs / "r").glob("*.json")}
+    with pytest.raises(ValueError, match="r is finished already"):
+        home.begin_attempt("r", PROVENANCE)
+    home.end_attempt("r", "interrupted")
+    assert {path.name: path.read_bytes() for path in (home.runs / "r").glob("*.json")} == before
+
+
 def claim(home: Home, host: str, pid: int, start: str | None) -> None:
     content = Claim("token", "somebody", host, pid, start).to_json()
     write_json(home.runs / "r" / "claim.json", content)

@@ -29,9 +29,9 @@ clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts u
    as many of both, and each click is as far behind its flash as FFmpeg's or, if the mutation
    changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
    and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
-   one ends early is no reason to be out of step. Sound with noise about half as loud as its loudest
-   click, or with samples far beyond full scale, is not compared. An item of one view is measured
-   from its first frame or sample.
+   one ends early is no reason to be out of step. Sound with noise 0.3 to 0.75 times as loud as its
+   loudest click, or with samples far beyond full scale, is not compared. An item of one view is
+   measured from its first frame or sample.
 8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound that is long enough for a
    click that FFmpeg hears is not stored without it, unless a note names the sound.
 

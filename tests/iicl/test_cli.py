@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 
+import av
 import pytest
 
 from iicl import cli
@@ -110,3 +113,21 @@ def test_interpretations_name_the_settings(capsys):
     printed = capsys.readouterr().out
     assert "[1] " in printed
     assert "IICL.similarity = l2 (or l1)" in printed
+
+
+def test_a_name_that_the_terminal_cannot_show_changes_no_exit_code(tmp_path):
+    (tmp_path / "clips" / "c").mkdir(parents=True)
+    (tmp_path / "clips" / "c" / "\u65e5\u672c.mp4").write_bytes(b"no media")
+    program = "import sys; from iicl.cli import main; sys.exit(main())"
+    with av.open(tmp_path / "clips" / "c" / "a.mp4", "w") as file:
+        stream = file.add_stream("mpeg4", rate=8, width=32, height=32)
+        for _ in range(16):
+            file.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        file.mux(stream.encode())
+    command = [sys.executable, "-c", program, "prepare", "x", "clips", "out"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ended = subprocess.run(
+        [*command, "--reader", "folder"], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert b"c/??.mp4: nothing kept" in ended.stdout

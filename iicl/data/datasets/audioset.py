@@ -108,7 +108,13 @@ def _item(
 
 def _read_labels(path: Path) -> dict[str, str]:
     """Machine id -> display name."""
-    return {mid: name for _, (mid, name) in lists.table(path, ("mid", "display_name"))}
+    names: dict[str, str] = {}
+    for number, (mid, name) in lists.table(path, ("mid", "display_name")):
+        if not mid or not name or names.get(mid, name) != name:
+            row = lists.quoted(f"{mid}, {name}")
+            raise ValueError(f"{path}:{number}: {row} is empty in part, or its mid has two names")
+        names[mid] = name
+    return names
 
 
 def _read_segments(
@@ -125,7 +131,8 @@ def _read_segments(
             raise ValueError(
                 f"{path}:{number}: {row} is not 'YTID, start, end, \"labels\"': {error}"
             ) from None
-        yield number, segment, tuple(display_names[mid] for mid in mids)
+        # The labels are a set: one that is there twice says no more than one.
+        yield number, segment, tuple(dict.fromkeys(display_names[mid] for mid in mids))
 
 
 def _segment(fields: list[str]) -> tuple[str, float, float]:

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -119,6 +120,25 @@ def test_damage_is_an_error(corpus: PreparedCorpus, tmp_path: Path) -> None:
     shard.unlink()
     with pytest.raises(ValueError, match="missing"):
         PreparedCorpus.open(copy)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "text", "nested"])
+def test_what_stands_in_the_place_of_a_manifest_is_damage(
+    corpus: PreparedCorpus, tmp_path: Path, kind: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus.path, copy)
+    manifest = copy / "manifest.jsonl"
+    manifest.unlink()
+    if kind == "pipe":
+        os.mkfifo(manifest)
+    elif kind == "folder":
+        manifest.mkdir()
+    else:
+        manifest.write_text("\u00e9" if kind == "text" else "[" * 100_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"manifest\.jsonl is damaged: ") as raised:
+        PreparedCorpus.open(copy)
+    assert len(str(raised.value)) < 400
 
 
 def test_items_with_sound_are_those_that_have_a_picture_too(corpus: PreparedCorpus) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from iicl.data import workers
@@ -87,7 +86,6 @@ def test_a_dead_worker_ends_the_reading_with_its_reason(
 def test_a_stuck_worker_ends_the_reading(stuck: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(workers, "STUCK_SECONDS", 0.1)
-    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
     before = children()
 
     def hangs(number: int) -> int:

@@ -316,6 +316,34 @@ def copied(source: Path, target: Path, change: Callable[[av.Packet, int], bool])
     return target
 
 
+@pytest.mark.parametrize("kind", ["ts", "live"])
+def test_a_file_without_an_announced_length_does_not_end_with_its_sound(
+    write_clip: Callable, tmp_path: Path, kind: str
+) -> None:
+    path = write_clip(
+        tmp_path / f"x.{'mkv' if kind == 'live' else kind}",
+        seconds=12.0,
+        sound_seconds=2.0,
+        rate=44_100,
+        audio_codec="mp2",
+        image=lambda t: np.full((48, 64, 3), 250 if t >= 6 - 1e-6 else 10, np.uint8),
+    )
+    if kind == "live":
+        content = bytearray(path.read_bytes())
+        place = content.index(b"\x44\x89\x88")  # Matroska's Duration becomes a void element
+        content[place : place + 11] = b"\xec\x89" + bytes(9)
+        path.write_bytes(content)
+    whole = transcode(path, SMALL)
+    assert len(whole.packets) == pytest.approx(300, abs=1)
+    assert any(note.startswith("sound ends after 2.0") for note in whole.notes)
+    part = transcode(path, SMALL, 5.0, 8.0)
+    assert len(part.packets) == pytest.approx(75, abs=1)
+    assert shown_from(part) == pytest.approx(1.0, abs=0.041)
+    middle = transcode(path, Preparation(short_side=32, max_seconds=4))
+    assert len(middle.packets) == pytest.approx(100, abs=1)
+    assert any(note.startswith("the middle 4.00 s of 12.0") for note in middle.notes)
+
+
 def test_parts_whose_sound_is_shorter_stay_in_step_when_joined(
     write_clip: Callable, tmp_path: Path
 ) -> None:

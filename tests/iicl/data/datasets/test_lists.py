@@ -166,3 +166,21 @@ def test_audioset_refuses_times_and_ids_that_cannot_be(tmp_path: Path, row: str)
     (root / "eval_segments.csv").write_text(row)
     with pytest.raises(ValueError, match=r"eval_segments\.csv:1: .* is not 'YTID, start, end"):
         datasets.reader("audioset").discover(root)
+
+
+def test_audioset_labels_are_a_set(tmp_path: Path) -> None:
+    names = "index,mid,display_name\n0,/m/1,Speech\n1,/m/2,Dog\n2,/m/3,Dog\n"
+    (tmp_path / "class_labels_indices.csv").write_text(names)
+    (tmp_path / "eval_segments.csv").write_text('aaaaaaaaaaa, 0, 10, "/m/2,/m/1,/m/3,/m/1"\n')
+    (item,) = datasets.reader("audioset").discover(tmp_path).items
+    assert item.labels == ("Dog", "Speech")
+    for row in ("3,/m/1,Music", "3,,Music", "3,/m/4,"):
+        (tmp_path / "class_labels_indices.csv").write_text(f"{names}{row}\n")
+        with pytest.raises(ValueError, match=r"indices\.csv:5: .* its mid has two names"):
+            datasets.reader("audioset").discover(tmp_path)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("label,label\na,b\n")
+    with pytest.raises(ValueError, match="two columns label"):
+        list(lists.table(tmp_path / "x.csv", ["label"]))
