@@ -82,13 +82,21 @@ def unknown(document: Document, where: KeyPath, value: str, known: Iterable[str]
     return document.error(where, f"unknown {value!r}; known: {', '.join(known)}")
 
 
+# Pydantic's own words name types of Python.
+_YAML_WORDS = {
+    "dict_type": "Input should be keys with values",
+    "list_type": "Input should be a list",
+    "tuple_type": "Input should be a list",
+}
+
+
 def explain(problem: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:
     """Where a pydantic error is, and what to say about it in a person's words."""
     where: KeyPath = tuple(problem["loc"])
     is_key = where[-1:] == ("[key]",)  # pydantic's mark: the key is wrong, not its value
     where = where[:-1] if is_key else where
     name = ".".join(str(part) for part in where)
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _YAML_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         return where, _unknown_key(name, _legal_keys(model, where[:-1]))
     if problem["type"] == "missing":

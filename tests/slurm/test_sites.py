@@ -63,7 +63,8 @@ LEGAL = ", ".join(key for key in SlurmSite.model_fields if key != "name")
         ("minutes: 5\nsbatch:\n  nice: 1.5", 4, "sbatch.nice is 1.5: legal are text, a whole num"),
         ("minutes: 5\nsbatch:\n  nice:", 4, "sbatch.nice is None: legal are text, a whole number"),
         ('minutes: 5\nsbatch:\n  nice: "a\\nb"', 4, "sbatch.nice is 'a\\nb': a character in it"),
-        ("minutes: 5\nsbatch: [hold]", 3, "sbatch is ['hold']: Input should be a valid dictionary"),
+        ("minutes: 5\nsbatch: [hold]", 3, "sbatch is ['hold']: Input should be keys with values"),
+        ("minutes: 5\nsetup: module load", 3, "setup is 'module load': Input should be a list"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_file_line_value_and_what_is_legal(
