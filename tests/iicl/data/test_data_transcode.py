@@ -212,6 +212,32 @@ def test_a_picture_that_its_file_turns_or_mirrors_is_stored_so(
         )
 
 
+@pytest.mark.parametrize(
+    ("degrees", "size", "notes"),
+    [
+        (89.9, (42, 32), []),
+        (-91.0, (42, 32), []),
+        (180.05, (32, 42), []),
+        (0.3, (32, 42), []),
+        (45.0, (32, 42), ["the picture's rotation is no quarter turn and not applied"]),
+        (80.0, (32, 42), ["the picture's rotation is no quarter turn and not applied"]),
+    ],
+)
+def test_a_rotation_near_a_quarter_turn_is_one_and_any_other_is_named(
+    write_clip: Callable, tmp_path: Path, degrees: float, size: tuple[int, int], notes: list[str]
+) -> None:
+    path = write_clip(tmp_path / "x.mp4", seconds=0.4)
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"tkhd") + 44
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turned = [round(0x10000 * x) for x in (cosine, sine, 0, -sine, cosine)]
+    struct.pack_into(">5i", content, begin, *turned)
+    path.write_bytes(content)
+    result = transcode(path, SMALL)
+    assert (result.height, result.width) == size
+    assert [note for note in result.notes if "rotation" in note] == notes
+
+
 def test_what_is_absent_is_said(write_clip: Callable, tmp_path: Path) -> None:
     silent = transcode(write_clip(tmp_path / "v.mkv", rate=None), SMALL)
     assert silent.samples is None
