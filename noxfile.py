@@ -26,7 +26,7 @@ ON_DEVCLUSTER = ("python", "-m", "slurm.devcluster", "run", "--")
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """The package and some dependency groups, at the versions the results were made with.
+    """The package, its suite and dependency groups, at the versions the results were made with.
 
     An environment in which the same was installed before is left alone, which needs no network.
     """
@@ -34,7 +34,7 @@ def install(session: nox.Session, *groups: str) -> None:
     for name in SOURCES:
         wanted.update(hashlib.sha256(Path(name).read_bytes()).digest())
     dependencies = nox.project.dependency_groups(PROJECT, *groups)
-    packages = ("-c", "constraints.txt", "-e", ".", *dependencies)
+    packages = ("-c", "constraints.txt", "-e", ".[suite]", *dependencies)
     location = getattr(session.virtualenv, "location", None)
     if location is None:  # --no-venv
         session.install(*packages)
@@ -52,14 +52,14 @@ def install(session: nox.Session, *groups: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite, two processes at a time."""
-    install(session, "suite", "test")
+    install(session, "test")
     session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=THREADS)
 
 
 @nox.session
 def slurm(session: nox.Session) -> None:
     """Start a real Slurm on this machine, run the tests that need one, and stop it."""
-    install(session, "suite", "test")
+    install(session, "test")
     tests = ("python", "-m", "pytest", "-m", "slurm", "tests/slurm/integration")
     session.run(*ON_DEVCLUSTER, *tests, *session.posargs, env=JOBS)
 
@@ -67,7 +67,7 @@ def slurm(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Make tables on a real Slurm while jobs, tasks, nodes and launchers are disturbed."""
-    install(session, "suite", "test")
+    install(session, "test")
     session.run(*ON_DEVCLUSTER, "python", "tests/slurm/fault_run.py", *session.posargs, env=JOBS)
 
 
@@ -81,7 +81,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
-    install(session, "suite", "test", "lint")
+    install(session, "test", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -91,7 +91,7 @@ def reproduce(name: str, words: str, table: str) -> None:
     """Add a session that reproduces one table."""
 
     def session_of_table(session: nox.Session) -> None:
-        install(session, "suite")
+        install(session)
         command = ("python", "benchmarks/run.py", "--table", table, "--yes", *session.posargs)
         # 1 is a complete table in which a claim of the paper does not hold: a result, no failure.
         session.run(*command, success_codes=[0, 1])
@@ -110,5 +110,5 @@ reproduce("interpretations", "the table of the paper's open readings", "interpre
 @nox.session
 def report(session: nox.Session) -> None:
     """Write report.html from the tables at desk scale, or as the arguments after ``--`` say."""
-    install(session, "suite")
+    install(session)
     session.run("python", "benchmarks/report.py", *session.posargs)

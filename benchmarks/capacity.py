@@ -21,6 +21,7 @@ if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ o
     from slurm import host
 
     host.require_posix()
+    host.require_packages()
 
 from tabulate import tabulate
 

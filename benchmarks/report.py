@@ -21,6 +21,7 @@ if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on 
     from slurm import host
 
     host.require_posix()
+    host.require_packages()
 
 import jinja2
 from PIL import Image

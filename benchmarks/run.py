@@ -11,6 +11,7 @@ if __name__ == "__main__":  # `python benchmarks/run.py` puts benchmarks/ on the
     from slurm import host
 
     host.require_posix()
+    host.require_packages()
 
 EPILOG = """\
 exit codes:

@@ -1,6 +1,10 @@
-"""The systems that the suite runs on."""
+"""The systems that the suite runs on, and the packages that it needs."""
 
+import importlib.util
 import sys
+
+# By the names that they are imported by: the extra "suite" of the package.
+PACKAGES = ("jinja2", "pandas", "yaml", "submitit", "tabulate")
 
 
 def require_posix() -> None:
@@ -12,6 +16,18 @@ def require_posix() -> None:
         print(
             "error: iicl-bench runs on Linux and macOS; on Windows use WSL,"
             " the Windows Subsystem for Linux",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+
+
+def require_packages() -> None:
+    """Leave with one line and exit code 2 if a package is missing that plain iicl does not need."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"error: {', '.join(missing)} cannot be imported;"
+            " in the project's folder: pip install -e '.[suite]'",
             file=sys.stderr,
         )
         raise SystemExit(2)

@@ -56,18 +56,18 @@ def num_installed(noxfile: ModuleType, *groups: str, **options: bool) -> int:
 
 
 def test_a_second_session_needs_no_network(noxfile: ModuleType) -> None:
-    assert num_installed(noxfile, "suite") == 1
-    assert num_installed(noxfile, "suite", network=False) == 0
+    assert num_installed(noxfile) == 1
+    assert num_installed(noxfile, network=False) == 0
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "noxfile.py"])
 def test_a_change_of_what_says_the_packages_installs_again(noxfile: ModuleType, name: str) -> None:
-    assert num_installed(noxfile, "suite") == 1
+    assert num_installed(noxfile) == 1
     with Path(name).open("a") as file:
         file.write("# changed\n")
-    assert num_installed(noxfile, "suite") == 1
-    assert num_installed(noxfile, "suite") == 0
-    assert num_installed(noxfile, "suite", "test") == 1
+    assert num_installed(noxfile) == 1
+    assert num_installed(noxfile) == 0
+    assert num_installed(noxfile, "test") == 1
 
 
 def test_an_installation_that_failed_or_was_left_out_counts_for_nothing(
@@ -96,6 +96,6 @@ def test_an_environment_of_a_moved_checkout_is_installed_anew(
 def test_without_an_environment_nothing_is_stamped(noxfile: ModuleType) -> None:
     session = Session(Path("venv"))
     session.virtualenv = SimpleNamespace()  # as with --no-venv
-    noxfile.install(session, "suite")
+    noxfile.install(session)
     assert session.num_installed == 1
     assert list(Path("venv").iterdir()) == []

@@ -1,12 +1,16 @@
 """macOS and Windows, each played by a Linux Python from which its missing parts are taken."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import av
 import pytest
+
+from slurm import host
 
 ROOT = Path(__file__).parents[1]
 SYSTEMS = Path(__file__).parent / "systems"
@@ -92,3 +96,19 @@ def test_on_windows_every_command_is_one_line(words: tuple[str, ...]) -> None:
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "on Windows use WSL" in line
+
+
+@pytest.mark.parametrize("name", ["run", "report", "capacity"])
+def test_without_its_packages_a_command_says_how_to_install_them(name: str) -> None:
+    bare = [sys.executable, "-S", f"benchmarks/{name}.py", "--help"]  # without site-packages
+    done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: jinja2, pandas, yaml, submitit, tabulate cannot be imported;")
+    assert line.endswith("pip install -e '.[suite]'")
+    assert done.returncode == 2
+
+
+def test_the_extra_installs_what_the_suite_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"\w+", text)[0] for text in project["optional-dependencies"]["suite"]}
+    assert {{"yaml": "pyyaml"}.get(name, name) for name in host.PACKAGES} == names
