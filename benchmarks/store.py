@@ -345,12 +345,7 @@ class Home(RunRecords):
             over = is_unknown or self.state(run_id) == "done"
             if not over and self._held(run_id) is not None:
                 raise ValueError(f"{run_id} is being made by a live launch")
-            aside = self.runs / ".aside"
-            aside.mkdir(exist_ok=True)
-            number = sum(p.name.startswith(run_id) for p in aside.iterdir())
-            target = aside / f"{run_id}.{number}"
-            (self.runs / run_id).rename(target)
-        return target
+            return files.set_aside(self.runs / run_id)
 
     # Results of other code, accepted by name.
 

@@ -130,9 +130,13 @@ def _part(text: str) -> tuple[int, int]:
     return part, num_parts
 
 
-def _prepare(parsed: argparse.Namespace) -> None:
-    from joblib import cpu_count
+def _num_workers(parsed: argparse.Namespace) -> int:
+    from joblib import cpu_count  # knows a process's affinity and its container's limit
 
+    return cpu_count() if parsed.workers is None else parsed.workers
+
+
+def _prepare(parsed: argparse.Namespace) -> None:
     from iicl.data import datasets
     from iicl.data.prepare import assemble, prepare, prepare_part
 
@@ -142,7 +146,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
     preparation = config.Preparation(
         short_side=parsed.short_side, max_fps=parsed.max_fps, max_seconds=parsed.max_seconds
     )
-    workers = cpu_count() if parsed.workers is None else parsed.workers
+    workers = _num_workers(parsed)
     with _progress(f"preparing {corpus}") as advance:
         if parsed.part:
             part, num_parts = parsed.part
@@ -229,18 +233,15 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(parsed: argparse.Namespace) -> None:
-    from joblib import cpu_count
-
     from iicl.data.synthetic.write import generate
 
-    workers = cpu_count() if parsed.workers is None else parsed.workers
     with _progress(f"generating {parsed.corpus}") as advance:
         generate(
             parsed.corpus,
             parsed.out,
             num_items=parsed.items,
             seed=parsed.seed,
-            num_workers=workers,
+            num_workers=_num_workers(parsed),
             progress=advance,
         )
     if parsed.contact_sheet:

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 from fake_checkout import Checkout
 from fake_slurm import fake_slurm
+from sample_records import MACHINE
 
 from benchmarks import provenance
 
@@ -25,15 +26,7 @@ def checkout(tmp_path: Path) -> Checkout:
 @pytest.fixture
 def fixed_provenance(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], dict[str, object]]:
     def describe(threads: int) -> dict[str, object]:
-        return {
-            "commit": "0123456789",
-            "python": "3.11.0",
-            "packages": {"torch": "2.11.0"},
-            "processor": "a processor",
-            "cores": 2,
-            "gpu": "none",
-            "threads": 1,
-        }
+        return dict(MACHINE)
 
     monkeypatch.setattr(provenance, "describe", describe)
     return describe

@@ -9,7 +9,7 @@ SPEC: dict[str, Any] = {
     "clips": 0,
     "flops": 0.0,
 }
-PROVENANCE: dict[str, Any] = {
+MACHINE: dict[str, Any] = {
     "commit": "0123456789",
     "python": "3.11.0",
     "packages": {"torch": "2.11.0"},
@@ -17,10 +17,8 @@ PROVENANCE: dict[str, Any] = {
     "cores": 2,
     "gpu": "none",
     "threads": 1,
-    "site": "inline",
-    "num_ranks": 1,
-    "num_nodes": 1,
 }
+PROVENANCE: dict[str, Any] = {**MACHINE, "site": "inline", "num_ranks": 1, "num_nodes": 1}
 RESULT: dict[str, Any] = {"metrics": {"a": 0.5}, "seconds": 1.0}
 
 

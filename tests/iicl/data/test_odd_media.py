@@ -36,22 +36,32 @@ def events(result: Transcoded) -> tuple[float, float]:
     return float(np.argmax(bright)) / result.fps, float(np.argmax(loud)) / 16_000
 
 
-def restamped(source: Path, target: Path, stamp: Callable[[str, int, float], float]) -> Path:
-    """Copies packets with other stamps: ``stamp(kind, number, seconds)``."""
+def copied(source: Path, target: Path, change: Callable[[av.Packet, int], bool]) -> Path:
+    """Copies packets; ``change(packet, number)`` may alter one, and says whether to keep it."""
     with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
         streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
         numbers = dict.fromkeys(streams, 0)
         for packet in reader.demux():
-            if packet.dts is None:
+            index = packet.stream.index
+            if packet.dts is None or not change(packet, numbers[index]):
+                numbers[index] += 1
                 continue
-            index, base = packet.stream.index, float(packet.time_base)
-            time = stamp(packet.stream.type, numbers[index], packet.pts * base)
             numbers[index] += 1
-            packet.pts = round(time / base)
-            packet.dts = min(packet.dts, packet.pts)  # as containers ask for
             packet.stream = streams[index]
             writer.mux(packet)
     return target
+
+
+def restamped(source: Path, target: Path, stamp: Callable[[str, int, float], float]) -> Path:
+    """Copies packets with other stamps: ``stamp(kind, number, seconds)``."""
+
+    def change(packet: av.Packet, number: int) -> bool:
+        base = float(packet.time_base)
+        packet.pts = round(stamp(packet.stream.type, number, packet.pts * base) / base)
+        packet.dts = min(packet.dts, packet.pts)  # as containers ask for
+        return True
+
+    return copied(source, target, change)
 
 
 @pytest.fixture(scope="module")
@@ -298,22 +308,6 @@ def test_a_playlist_is_not_what_it_names(
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(UnusableSource, match=reason):
         transcode(tmp_path / name, SMALL)
-
-
-def copied(source: Path, target: Path, change: Callable[[av.Packet, int], bool]) -> Path:
-    """Copies packets; ``change(packet, number)`` may alter one, and says whether to keep it."""
-    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-        streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
-        numbers = dict.fromkeys(streams, 0)
-        for packet in reader.demux():
-            index = packet.stream.index
-            if packet.dts is None or not change(packet, numbers[index]):
-                numbers[index] += 1
-                continue
-            numbers[index] += 1
-            packet.stream = streams[index]
-            writer.mux(packet)
-    return target
 
 
 @pytest.mark.parametrize("kind", ["ts", "live"])
