@@ -30,8 +30,9 @@ A run is damaged if its spec.json, result.json or attempts.json cannot be read o
 digest. Its number is not shown; --force RUN_ID moves it aside and makes it again.
 
 Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
-The tables go to tables/SCALE/ if they are complete and nothing deviates from the scale's own data,
-seeds and precision; otherwise to HOME/tables/, so that a try never replaces a published table.
+The tables go to tables/SCALE/ if they are whole and complete and nothing deviates from the scale's
+own data, seeds and precision; otherwise to HOME/tables/, so that a try never replaces a published
+table.
 """
 
 
@@ -52,6 +53,15 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="N",
         help="I, II, ... or 1, 2, ..., or a file of tables/ by name; all: the six of the paper",
+    )
+    new.add_argument(
+        "--rows",
+        nargs="+",
+        metavar="ROW",
+        help="these rows and controls of one table, by their names in its file; default: all",
+    )
+    new.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", help="these columns of one table; default: all"
     )
     new.add_argument("--scale", choices=scales, default="desk", help="default: desk")
     new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")

@@ -3,13 +3,15 @@
 import argparse
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from benchmarks.plan import builder, corpora
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.identity import digest
+from benchmarks.spec.part import part
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.scale import Scale, load_scale
 from benchmarks.spec.table import Table
@@ -18,6 +20,8 @@ from benchmarks.store.home import Home
 from benchmarks.store.lease import this_user
 from slurm.scheduler import Queue
 from slurm.site import ProcessSite, Site, SlurmSite, load_site
+
+LONGEST_TAG = 80  # characters; a file name has at most 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Request:
             tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
         if self.arguments.precision != "auto":
             tags.append(self.arguments.precision)
+        tags += [
+            _tag(option, names)
+            for option in ("rows", "columns")
+            if (names := getattr(self.arguments, option)) is not None
+        ]
         if complete and not tags:
             return self.folder / "tables" / self.scale.scale
         return self.home.root / "tables" / "-".join([self.scale.scale, *tags])
@@ -114,13 +123,35 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Req
         arguments,
         stages,
         folder,
-        find_tables(folder / "tables", arguments.table),
+        _tables(arguments, folder),
         scale,
         site,
         Home(Path(home).resolve(), Queue(this_user(), tolerant=looks)),
         data,
         provenance.precision(arguments.precision, on_gpu=on_gpu),
     )
+
+
+def _tables(arguments: argparse.Namespace, folder: Path) -> list[Table]:
+    """The tables that the command names, or the part of one.
+
+    Raises:
+        ValueError: if a part is asked of several tables, or has unknown rows or columns.
+    """
+    tables = find_tables(folder / "tables", arguments.table)
+    if arguments.rows is None and arguments.columns is None:
+        return tables
+    if len(tables) > 1:
+        raise ValueError(f"--rows and --columns take one table, got {len(tables)}")
+    return [part(tables[0], arguments.rows, arguments.columns)]
+
+
+def _tag(option: str, names: Sequence[str]) -> str:
+    """What the name of a folder says of the rows or columns in it."""
+    words = ".".join([option, *sorted(names)])
+    if len(words) <= LONGEST_TAG:
+        return words
+    return f"{option}.{len(names)}.{digest(sorted(names))[:8]}"
 
 
 def _only_looks(arguments: argparse.Namespace, site: Site) -> bool:

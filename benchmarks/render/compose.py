@@ -67,7 +67,8 @@ def compose(
         ),
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(evidence.measured(plan, table, frame)),
-        paper_check=tuple(paper_check(table, others)),
+        # Of a part, the paper's numbers are not all there.
+        paper_check=tuple(paper_check(table, others)) if table.part is None else (),
         data=tuple(evidence.data(runs, home)),
         costs=tuple(evidence.costs(runs, home)),
         cost_unit=plan.scale.device.unit,
@@ -79,6 +80,7 @@ def compose(
         damaged=tuple(
             document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
         ),
+        part=table.part,
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )

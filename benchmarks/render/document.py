@@ -230,6 +230,7 @@ class Document:
         plot: file name of the plot of the table; None if it could not be drawn.
         figure: file name of the picture of neighbours.
         damaged: runs whose records cannot be believed.
+        part: which part of the table it shows, in a sentence; None: all of it.
     """
 
     name: str
@@ -260,6 +261,7 @@ class Document:
     plot: str | None
     figure: str | None
     damaged: tuple[Damaged, ...] = ()
+    part: str | None = None
 
     @property
     def blocks(self) -> list[str | None]:
@@ -293,7 +295,7 @@ def to_json(document: Document) -> str:
     """
     lines = []
     for key, value in _ADAPTER.dump_python(document, mode="json").items():
-        if key == "damaged" and not value:
+        if key in ("damaged", "part") and not value:
             continue  # as in the documents that were written before there was the key
         if isinstance(value, list) and value:
             entries = ",\n  ".join(_line(entry) for entry in value)

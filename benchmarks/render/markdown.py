@@ -152,6 +152,7 @@ def markdown(shown: Document) -> str:
         f"Section {escape.inline(shown.section)} of the paper."
         f" {' '.join(words.legend(shown, CELL))}"
         f" **{escape.inline(shown.compared)}**",
+        *([escape.inline(shown.part)] if shown.part is not None else []),
         main_table(shown),
         *([_list(unavailable)] if unavailable else []),
         *([plot] if shown.plot is not None else []),

@@ -173,6 +173,7 @@ class Table(Spec):
     axis: Axis | None = None
     figure: Figure | None = None
     _file: YamlFile = PrivateAttr()
+    _part: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _called(self) -> "Table":
@@ -192,6 +193,11 @@ class Table(Spec):
             return f"Table {ROMAN[self.table - 1]}"
         assert self.label is not None
         return self.label
+
+    @property
+    def part(self) -> str | None:
+        """Which part of the table it is, in a sentence; None: it is whole."""
+        return self._part
 
     @property
     def all_rows(self) -> dict[str, RowSpec]:
