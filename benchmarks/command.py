@@ -103,15 +103,23 @@ def _allowed(arguments: argparse.Namespace) -> bool:
 
 
 def _accept(request: Request, current: Plan) -> Plan:
-    """Record the stale results that a person lets stand, and plan again."""
-    for run_id in request.arguments.accept:
-        if run_id in current.runs and request.home.accepted(run_id):
-            continue  # by an earlier command
-        replaced = [run for run in current.runs.values() if run_id in run.stale]
-        if not replaced:
-            raise ValueError(f"--accept {run_id}: no such stale result in this plan")
-        request.home.accept(run_id, replaced[0].code)
+    """Record the stale results that a person lets stand, and plan again after each.
+
+    In the order of the plan, whatever the order on the command line: the code that a result stands
+    for includes the code of the results that it was made from.
+    """
+    waiting = list(request.arguments.accept)
+    while waiting:
+        code_of_stale = {run_id: run.code for run in current.runs.values() for run_id in run.stale}
+        run_id = next((i for i in code_of_stale if i in waiting), None)
+        if run_id is None:
+            break
+        request.home.accept(run_id, code_of_stale[run_id])
+        waiting.remove(run_id)
         current = request.plan()
+    for run_id in waiting:  # an earlier command may have accepted it
+        if run_id not in current.runs or not request.home.accepted(run_id):
+            raise ValueError(f"--accept {run_id}: no such stale result in this plan")
     return current
 
 
