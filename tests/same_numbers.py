@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = ["--scale", "smoke", "--seeds", "0", "--precision", "float32", "--cluster", "inline"]
+OPTIONS = ["--scale", "smoke", "--seeds", "0", "--precision", "float32"]
+OPTIONS += ["--cluster", "inline", "--yes"]
 COMPARED = ("metrics", "losses", "chance", "num_evaluated", "num_expected")
 
 
@@ -24,8 +25,7 @@ def start(code: Path, home: Path, tables: list[str]) -> subprocess.Popen[str]:
     """The command that makes the tables with the code in a folder."""
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "benchmarks/run.py", "--table", *tables, *OPTIONS]
-        + ["--yes", "--home", str(home)],
+        [sys.executable, "benchmarks/run.py", "--table", *tables, *OPTIONS, "--home", str(home)],
         cwd=code,
         env={**os.environ, **threads, "PYTHONPATH": str(code)},
         stdout=subprocess.DEVNULL,
