@@ -85,8 +85,8 @@ def _rates(home: Home) -> cost.Rates:
     """What the sound results of a home say of speed."""
     finished = []
     for run_id in home.run_ids():
-        if home.is_done(run_id) and home.damage(run_id) is None:
-            spec, result = home.spec(run_id), home.result(run_id)
+        if home.run(run_id).is_done() and home.run(run_id).damage() is None:
+            spec, result = home.run(run_id).spec(), home.run(run_id).result()
             if spec is not None and result is not None:
                 finished.append((spec, result))
     return cost.Rates(finished)
@@ -105,12 +105,12 @@ def _allowed(arguments: argparse.Namespace) -> bool:
 def _accept(request: Request, current: Plan) -> Plan:
     """Record the stale results that a person lets stand, and plan again."""
     for run_id in request.arguments.accept:
-        if run_id in current.runs and request.home.accepted(run_id):
+        if run_id in current.runs and request.home.run(run_id).accepted():
             continue  # by an earlier command
         replaced = [run for run in current.runs.values() if run_id in run.stale]
         if not replaced:
             raise ValueError(f"--accept {run_id}: no such stale result in this plan")
-        request.home.accept(run_id, replaced[0].code)
+        request.home.run(run_id).accept(replaced[0].code)
         current = request.plan()
     return current
 
@@ -123,7 +123,7 @@ def _forced(request: Request, current: Plan) -> list[str]:
         if run_id not in current.runs:
             raise ValueError(f"--force {run_id}: no such run in this plan")
         found.update(dict.fromkeys(current.descendants(run_id)))
-    there = [run_id for run_id in found if request.home.exists(run_id)]
+    there = [run_id for run_id in found if request.home.run(run_id).exists()]
     for run_id in there:
         current.runs[run_id] = dataclasses.replace(current.runs[run_id], state="new", damage=None)
     return there
@@ -132,7 +132,7 @@ def _forced(request: Request, current: Plan) -> list[str]:
 def _move_aside(request: Request, run_ids: Sequence[str]) -> Plan:
     """Move runs aside and plan again."""
     for run_id in run_ids:
-        target = request.home.move_aside(run_id)
+        target = request.home.run(run_id).move_aside()
         print(f"moved aside: {run_id} -> .aside/{target.name}", file=sys.stderr)
     return request.plan()
 
@@ -187,7 +187,7 @@ def _name_damaged(current: Plan) -> bool:
 
 def _explain(home: Home, failed: Sequence[str]) -> None:
     for run_id in failed:
-        print(f"failed: {run_id}: {home.reason(run_id)}", file=sys.stderr)
-        log = home.log(run_id)
+        print(f"failed: {run_id}: {home.run(run_id).reason()}", file=sys.stderr)
+        log = home.run(run_id).log()
         for line in launcher.last_lines(log).splitlines() if is_regular(log) else ():
             print(f"    {line}", file=sys.stderr)

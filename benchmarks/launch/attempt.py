@@ -46,19 +46,19 @@ def run(
     """
     store, start = Home(home), time.monotonic()
     with attempt(store, run_id, stages, place, rank, upstream.values()) as report:
-        files = store.files(run_id)
+        files = store.run(run_id).files
         files.mkdir(parents=True, exist_ok=True)
         seals = _seals(store, upstream.values())
         result = importlib.import_module(stages).run(
             resolved,
             corpora=corpora,
-            upstream={role: store.files(other) for role, other in upstream.items()},
+            upstream={role: store.run(other).files for role, other in upstream.items()},
             out=files,
             execution=execution,
             report=report,
         )
         if rank == 0:
-            store.finish(run_id, {**result, "seconds": time.monotonic() - start}, seals)
+            store.run(run_id).finish({**result, "seconds": time.monotonic() - start}, seals)
 
 
 def prepare(
@@ -93,7 +93,7 @@ def prepare(
         }
         more = {} if function == "assemble" else decoding
         getattr(importlib.import_module(stages), function)(**arguments, **more)
-        store.finish(run_id, {})
+        store.run(run_id).finish({})
 
 
 @contextlib.contextmanager
@@ -124,21 +124,21 @@ def attempt(
         nonlocal last
         if rank == 0 and time.monotonic() - last >= REPORT_SECONDS:
             last = time.monotonic()
-            store.report(run_id, fraction, text)
+            store.run(run_id).report(fraction, text)
 
     try:
         if rank == 0:
             described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
-            store.begin_attempt(run_id, {**described, **place})
+            store.run(run_id).begin_attempt({**described, **place})
         yield report
     except Exception as problem:
         why = importlib.import_module(stages).interruption(problem)
         if why is not None and rank == 0:
-            store.end_attempt(run_id, why)
+            store.run(run_id).end_attempt(why)
         if why is None:
             again = [f"; --force {other}" for other in upstream if other in str(problem)]
             whose = f"rank {rank}: " if rank else ""
-            store.fail(run_id, f"{whose}{type(problem).__name__}: {problem}{''.join(again)}")
+            store.run(run_id).fail(f"{whose}{type(problem).__name__}: {problem}{''.join(again)}")
         raise
 
 
@@ -150,8 +150,8 @@ def _seals(store: Home, run_ids: Collection[str]) -> dict[str, str]:
     """
     seals = {}
     for run_id in run_ids:
-        seal = store.seal_of(run_id)
+        seal = store.run(run_id).seal()
         if seal is None:
-            raise ValueError(f"{run_id}: {store.damage(run_id) or 'it has no result'}")
+            raise ValueError(f"{run_id}: {store.run(run_id).damage() or 'it has no result'}")
         seals[run_id] = seal
     return seals

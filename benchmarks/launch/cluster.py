@@ -61,9 +61,11 @@ def run(request: Request, current: Plan, rates: cost.Rates, *, wait: bool) -> bo
 
 def _under_way(home: Home, current: Plan) -> list[str]:
     try:
-        return [i for i in current.runs if home.state(i) in ("running", "queued")]
+        return [i for i in current.runs if home.run(i).state() in ("running", "queued")]
     except OSError:  # Slurm is silent: whoever is waited for in vain is found out later
-        return [i for i in current.runs if not home.is_done(i) and home.claimed(i) is not None]
+        return [
+            i for i in current.runs if not home.run(i).is_done() and home.run(i).lease() is not None
+        ]
 
 
 def submit(request: Request, current: Plan, rates: cost.Rates) -> tuple[int, int]:
@@ -89,7 +91,9 @@ def submit(request: Request, current: Plan, rates: cost.Rates) -> tuple[int, int
             for run in current.to_do():
                 _note_jobs(home, run, claimed, jobs)
                 known = claimed.keys() | jobs.keys()
-                ready = all(i in known or home.state(i) == "done" for i in run.upstream.values())
+                ready = all(
+                    i in known or home.run(i).state() == "done" for i in run.upstream.values()
+                )
                 if ready and claim(run.id, run.record()):
                     claimed[run.id] = run
 
@@ -118,7 +122,7 @@ def watch(home: Home, run_ids: Collection[str]) -> None:
         while waiting:
             for run_id in list(waiting):
                 try:
-                    state = home.state(run_id)
+                    state = home.run(run_id).state()
                 except OSError as problem:
                     if not complained:
                         print(f"{problem}; waiting until it does", file=sys.stderr)
@@ -138,9 +142,9 @@ def _end(home: Home, run_id: str, state: str) -> tuple[str, str]:
     if state == "done":
         return "finished", ""
     if state == "failed":
-        return "failed", home.reason(run_id)
+        return "failed", home.run(run_id).reason()
     if state == "damaged":
-        return "damaged", str(home.damage(run_id))
+        return "damaged", str(home.run(run_id).damage())
     return "ended without a result", "cancelled, or after one that failed"
 
 
@@ -166,8 +170,8 @@ def _same_code(request: Request, current: Plan, code: Path) -> None:
 def _note_jobs(home: Home, run: Run, claimed: Mapping[str, Run], jobs: dict[str, str]) -> None:
     """Find the jobs in which others make what a run needs."""
     for other in run.upstream.values():
-        if other not in claimed and home.state(other) in ("running", "queued"):
-            claim = home.claimed(other)
+        if other not in claimed and home.run(other).state() in ("running", "queued"):
+            claim = home.run(other).lease()
             if claim is not None and claim.job and claim.cluster == home.queue.cluster():
                 jobs[other] = claim.job
 
@@ -175,9 +179,9 @@ def _note_jobs(home: Home, run: Run, claimed: Mapping[str, Run], jobs: dict[str,
 def release_unsubmitted(home: Home, claimed: Iterable[str]) -> None:
     """Give back what a launch has claimed and then not submitted."""
     for run_id in claimed:
-        claim = home.claimed(run_id)
+        claim = home.run(run_id).lease()
         if claim is not None and claim.launch == home.token and not claim.job:
-            home.release(run_id)
+            home.run(run_id).release()
 
 
 def _array(

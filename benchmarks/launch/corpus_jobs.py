@@ -37,9 +37,9 @@ def prepare(request: Request, current: Plan, *, wait: bool) -> Plan | None:
         return None
     cluster.watch(home, asked)
     for run_id in asked:
-        if (failure := home.failure(run_id)) is not None:
+        if (failure := home.run(run_id).failure()) is not None:
             raise ValueError(f"{run_id}: {failure['reason']}")
-    if any(home.state(run_id) != "done" for run_id in asked):
+    if any(home.run(run_id).state() != "done" for run_id in asked):
         return None
     current = request.plan()
     for corpus in current.used_corpora():
@@ -76,26 +76,26 @@ def _submit_preparation(request: Request, home: Home, corpus: UsedCorpus) -> lis
             arguments = {**common, "part": part, "num_parts": number}
             parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)
         last = {name: ("assemble", common)}
-    is_lost = home.state(name) == "done"  # what it made is gone
+    is_lost = home.run(name).state() == "done"  # what it made is gone
     for run_id in [*parts, *last]:
-        damage = home.damage(run_id)
+        damage = home.run(run_id).damage()
         if damage is not None:
             print(f"{run_id}: {damage}; it is moved aside and made again", file=sys.stderr)
-        if damage is not None or (is_lost and home.exists(run_id)):
-            home.move_aside(run_id)
+        if damage is not None or (is_lost and home.run(run_id).exists()):
+            home.run(run_id).move_aside()
     code = snapshot.take(request.folder, request.home.root)
     claimed: list[str] = []
     jobs: dict[str, str] = {}
     try:
         with home.claiming() as claim:
             for run_id, (function, _) in {**parts, **last}.items():
-                before = home.failure(run_id)
+                before = home.run(run_id).failure()
                 spec = {"identity": {"function": function}, "fills": str(corpus.path)}
                 if claim(run_id, spec):
                     if before is not None:
                         print(f"again: {run_id}: {before['reason']}", file=sys.stderr)
                     claimed.append(run_id)
-                elif home.state(run_id) != "done" and (other := home.claimed(run_id)):
+                elif home.run(run_id).state() != "done" and (other := home.run(run_id).lease()):
                     jobs[run_id] = other.job
         for group in (parts, last):
             ours = {i: call for i, call in group.items() if i in claimed}

@@ -187,7 +187,7 @@ class ProgressDisplay:
     def tick(self) -> None:
         """Read how far the running stages are."""
         for run_id, task in self._running.items():
-            fraction, text = self._home.progress(run_id)
+            fraction, text = self._home.run(run_id).progress()
             self._bars.update(task, completed=fraction, text=text)
 
 

@@ -74,41 +74,41 @@ def carry_out(work: JobPayload) -> NoReturn:
 def _carry_out_one(work: JobPayload, us: Task, arguments: Mapping[str, Any]) -> int:
     home, run_id = Home(work.home), arguments["run_id"]
     stages = importlib.import_module(work.stages)
-    num_attempts = len(home.attempts(run_id))
+    num_attempts = len(home.run(run_id).attempts())
     stages.listen(functools.partial(_leave, home, run_id, us.rank, num_attempts))
     # All tasks read these files and come to the same end: nobody writes any of them before all
     # tasks of a run with several have met.
-    if (damage := home.damage(run_id)) is not None:
+    if (damage := home.run(run_id).damage()) is not None:
         print(f"{run_id}: {damage}", flush=True)
-        claim = home.claimed(run_id)
+        claim = home.run(run_id).lease()
         if us.rank == 0 and claim is not None and claim.launch == work.launch:
-            home.release(run_id)
+            home.run(run_id).release()
         return FAILED
-    if home.is_done(run_id):
+    if home.run(run_id).is_done():
         return DONE
-    if home.failure(run_id) is not None:
+    if home.run(run_id).failure() is not None:
         return FAILED
-    claim = home.claimed(run_id)
+    claim = home.run(run_id).lease()
     if claim is None or claim.launch != work.launch:
         print(f"{run_id} is another launch's", flush=True)
         return FAILED
-    lost = [i for i in arguments.get("upstream", {}).values() if home.seal_of(i) is None]
+    lost = [i for i in arguments.get("upstream", {}).values() if home.run(i).seal() is None]
     if lost:
-        why = home.damage(lost[0]) or "it is not finished"
+        why = home.run(lost[0]).damage() or "it is not finished"
         print(f"{run_id} needs {lost[0]}: {why}", flush=True)
         if us.rank == 0:
-            home.release(run_id)
+            home.run(run_id).release()
         return FAILED
-    vain = home.num_in_vain(run_id, work.launch)
+    vain = home.run(run_id).num_in_vain(work.launch)
     if work.patience and vain >= work.patience:
         if us.rank == 0:
-            last = home.attempts(run_id)[-1]["ended"].replace("unknown", "killed")
-            home.fail(run_id, f"{vain} attempts in a row got no further; the last was {last}")
-            home.release(run_id)
+            last = home.run(run_id).attempts()[-1]["ended"].replace("unknown", "killed")
+            home.run(run_id).fail(f"{vain} attempts in a row got no further; the last was {last}")
+            home.run(run_id).release()
         return FAILED
-    if us.rank == 0 and not home.take(run_id, work.launch, work.cluster, us.job):
+    if us.rank == 0 and not home.run(run_id).take(work.launch, work.cluster, us.job):
         return FAILED
-    _print_to(home.log(run_id, us.rank))
+    _print_to(home.run(run_id).log(us.rank))
     place = {
         "launch": work.launch,
         "site": work.site,
@@ -126,8 +126,8 @@ def _carry_out_one(work: JobPayload, us: Task, arguments: Mapping[str, Any]) -> 
         traceback.print_exc()
         return FAILED
     finally:
-        if us.rank == 0 and (home.is_done(run_id) or home.failure(run_id) is not None):
-            home.release(run_id)
+        if us.rank == 0 and (home.run(run_id).is_done() or home.run(run_id).failure() is not None):
+            home.run(run_id).release()
     return DONE
 
 
@@ -136,9 +136,9 @@ def _leave(home: Home, run_id: str, rank: int, num_before: int, signal_name: str
     try:
         # Not print: the signal may have come amid another one.
         os.write(sys.stderr.fileno(), f"interrupted: stopped by {signal_name}\n".encode())
-        begun = home.attempts(run_id)[num_before:]
+        begun = home.run(run_id).attempts()[num_before:]
         if rank == 0 and begun and begun[-1]["ended"] == "unknown":
-            home.end_attempt(run_id, f"stopped by {signal_name}")
+            home.run(run_id).end_attempt(f"stopped by {signal_name}")
     finally:
         os._exit(AGAIN)
 

@@ -50,7 +50,9 @@ def run(request: Request, current: Plan) -> None:
     try:
         with home.claiming() as claim:
             for run in current.to_do():
-                ready = all(i in claimed or home.state(i) == "done" for i in run.upstream.values())
+                ready = all(
+                    i in claimed or home.run(i).state() == "done" for i in run.upstream.values()
+                )
                 if ready and claim(run.id, run.record()):
                     claimed[run.id] = run
         if not claimed:
@@ -62,7 +64,7 @@ def run(request: Request, current: Plan) -> None:
                 "benchmarks.launch.attempt:run",
                 {**request.call(run), "place": place},
                 tuple(i for i in run.upstream.values() if i in claimed),
-                home.log(run.id),
+                home.run(run.id).log(),
             )
             for run in claimed.values()
         ]
@@ -73,8 +75,8 @@ def run(request: Request, current: Plan) -> None:
                     bars.started(event.job.id)
                     return
                 if event.kind == "failed":
-                    home.fail(event.job.id, event.message)
-                home.release(event.job.id)
+                    home.run(event.job.id).fail(event.message)
+                home.run(event.job.id).release()
                 bars.ended(event.job.id, event.kind, event.message)
 
             launcher.launch(
@@ -86,4 +88,4 @@ def run(request: Request, current: Plan) -> None:
             )
     finally:
         for run_id in claimed:
-            home.release(run_id)
+            home.run(run_id).release()

@@ -107,7 +107,7 @@ class _Builder:
         self._metrics: dict[str, tuple[str, ...]] = {}
         self._finished: dict[str, list[str]] = {}
         for run_id in home.run_ids():
-            if home.is_done(run_id):
+            if home.run(run_id).is_done():
                 self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
 
     def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
@@ -278,13 +278,13 @@ class _Builder:
         finished = self._finished.get(run_id.rpartition(".")[0], [])
         others = [] if run_id in finished else self._sound(finished, spec)
         for other in others:
-            if code in self._home.accepted(other):
-                accepted = self._home.spec(other)
+            if code in self._home.run(other).accepted():
+                accepted = self._home.run(other).spec()
                 assert accepted is not None
                 run_id, code = other, accepted["identity"]["code"]
                 break
-        damage = self._home.damage(run_id, spec, code)
-        state: RunState = "damaged" if damage is not None else self._home.state(run_id)
+        damage = self._home.run(run_id).damage(spec, code)
+        state: RunState = "damaged" if damage is not None else self._home.run(run_id).state()
         stale = tuple(other for other in others if other != run_id) if state != "done" else ()
         if state == "new" and stale:
             state = "stale"
@@ -304,7 +304,7 @@ class _Builder:
         """Those of some finished runs that may stand in; the damaged ones are named."""
         sound = []
         for run_id in run_ids:
-            damage = self._home.damage(run_id, spec, run_id.rpartition(".")[2])
+            damage = self._home.run(run_id).damage(spec, run_id.rpartition(".")[2])
             if damage is None:
                 sound.append(run_id)
             elif run_id not in self._named:

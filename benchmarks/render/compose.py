@@ -101,7 +101,7 @@ def pictures(
     made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)
     if shown.figure is not None and run is not None:
-        made[shown.figure] = functools.partial(_neighbours, home.files(run), stages)
+        made[shown.figure] = functools.partial(_neighbours, home.run(run).files, stages)
     return made
 
 

@@ -86,15 +86,15 @@ def status(home: Path, num_runs: int) -> None:
         (launch.home.runs / run_id).mkdir(parents=True)
         assert launch.home.claim(run_id, planned.record())
         if number % 4:
-            launch.home.begin_attempt(run_id, {"job": "1"})
-            launch.home.report(run_id, 0.5, "step 5/10")
-            launch.home.log(run_id).write_text("a line\n" * 1000)
+            launch.home.run(run_id).begin_attempt({"job": "1"})
+            launch.home.run(run_id).report(0.5, "step 5/10")
+            launch.home.run(run_id).log().write_text("a line\n" * 1000)
         if number % 4 > 1:
-            launch.home.release(run_id)
+            launch.home.run(run_id).release()
         if number % 4 == 2:
-            launch.home.fail(run_id, "RuntimeError: no luck")
+            launch.home.run(run_id).fail("RuntimeError: no luck")
         if number % 4 == 3:
-            launch.home.finish(run_id, {"metrics": {}, "seconds": 1.0})
+            launch.home.run(run_id).finish({"metrics": {}, "seconds": 1.0})
     words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--status"]
     words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]

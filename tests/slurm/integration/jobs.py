@@ -81,7 +81,7 @@ def submit(
 
 def ended(home: Home, run_id: str) -> list[str]:
     """How each attempt at a run ended."""
-    return [attempt["ended"] for attempt in home.attempts(run_id)]
+    return [attempt["ended"] for attempt in home.run(run_id).attempts()]
 
 
 def task_pid(job: str, rank: int) -> int:

@@ -34,7 +34,7 @@ def test_two_launches_at_once_make_the_tables_of_one_process(
     assert alone.returncode == both[0].returncode
 
     home = Home(tmp_path / "cluster")
-    attempts = {run_id: home.attempts(run_id) for run_id in home.run_ids()}
+    attempts = {run_id: home.run(run_id).attempts() for run_id in home.run_ids()}
     assert len(attempts) == len(Home(tmp_path / "inline").run_ids())
     assert all(len(made) == 1 for made in attempts.values())
     on_two_nodes = [i for i, made in attempts.items() if made[0]["num_nodes"] == 2]
@@ -58,7 +58,9 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     with ours.home.launch():
         plan = corpus_jobs.prepare(ours, ours.plan(), wait=True)
     assert plan is not None
-    made = {i: ours.home.preparations().attempts(i) for i in ours.home.preparations().run_ids()}
+    made = {
+        i: ours.home.preparations().run(i).attempts() for i in ours.home.preparations().run_ids()
+    }
     assert len(made) == 3  # two shards, and the manifest
     assert len({attempts[0]["job"].split("_")[0] for attempts in made.values()}) == 2
     (corpus,) = plan.used_corpora()
