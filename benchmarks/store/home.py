@@ -29,7 +29,7 @@ from benchmarks.store import files
 from benchmarks.store.lease import this_user
 from benchmarks.store.run_folder import Access, RunFolder, set_aside
 from benchmarks.store.run_records import DamageNotices
-from slurm.scheduler import Queue
+from slurm.job_queue import Queue
 
 HEARTBEAT_SECONDS = 20.0
 

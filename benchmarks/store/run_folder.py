@@ -12,7 +12,7 @@ from benchmarks.store.files import DamagedFileError, write_json
 from benchmarks.store.lease import DEAD_AFTER_SECONDS, Lease, is_recent
 from benchmarks.store.records import Attempt, Failure, Progress
 from benchmarks.store.run_records import RunRecords
-from slurm.scheduler import Queue
+from slurm.job_queue import Queue
 
 State = Literal["done", "running", "queued", "failed", "resume", "new", "damaged"]
 

@@ -110,7 +110,8 @@ def test_a_full_disk_leaves_no_half_written_file(home: Home) -> None:
         f"home = home.Home(Path({str(home.root)!r}))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
-        f"for write in (lambda: home.claim('r', {SPEC!r}), lambda: home.run('r').report(0.5, '')):\n"
+        "run = home.run('r')\n"
+        f"for write in (lambda: home.claim('r', {SPEC!r}), lambda: run.report(0.5, '')):\n"
         "    try: write()\n"
         "    except OSError as problem: print(problem)\n"
     )

@@ -69,7 +69,7 @@ def submit(
             site.name,
             site.requeue,
         )
-        return {"work": assigned}
+        return {"payload": assigned}
 
     works = [work(*runs)] if together else [work(run_id) for run_id in runs]
     array = Array("iicl-test", "benchmarks.launch.job:carry_out", works, num_tasks, tuple(after))

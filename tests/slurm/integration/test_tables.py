@@ -56,7 +56,7 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
 
     ours = launch("devcluster")
     with ours.home.launch():
-        plan = corpus_jobs.prepare(ours, ours.plan(), wait=True)
+        plan = corpus_jobs.prepare(ours, ours.site, ours.plan(), waits=True)
     assert plan is not None
     made = {
         i: ours.home.preparations().run(i).attempts() for i in ours.home.preparations().run_ids()
@@ -70,5 +70,5 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     )
     assert (corpus.path / MANIFEST_NAME).read_bytes() == (expected / MANIFEST_NAME).read_bytes()
     again = launch("devcluster")
-    assert corpus_jobs.prepare(again, again.plan(), wait=True) is not None
+    assert corpus_jobs.prepare(again, again.site, again.plan(), waits=True) is not None
     assert len(ours.home.preparations().run_ids()) == 3
