@@ -1,0 +1,5 @@
+"""Classes of an item."""
+
+REQUIRES: str | None = None
+ENCODER: str | None = None
+TAKES: frozenset[str] = frozenset()
