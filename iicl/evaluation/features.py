@@ -23,7 +23,7 @@ from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
 from iicl.training.precision import encode
-from iicl.training.weights import encoder_of, load_method
+from iicl.training.weights import load_method
 
 FEATURES = "features.safetensors"
 BATCH_SIZE = 32
@@ -102,7 +102,7 @@ def _run(
         num_expected = num_in_split(corpus, 1, "test")
     else:
         positions = corpus.select([config.view])
-    encoder = encoder_of(load_method(upstream["encoder"]), config.view).to(ranks.device).eval()
+    encoder = load_method(upstream["encoder"]).encoder(config.view).to(ranks.device).eval()
     loader = make_loader(
         corpus,
         positions,
@@ -175,32 +175,29 @@ def load_space(upstream: Mapping[str, Path], role: str, view: View, space: Space
 def project(
     method: Method, view: View, space: Space, features: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """f, z = g_ins(f) or y = g_clu(f) of each clip; no co-attention [14].
+    """Features of each clip in a space: f, or what one of the method's heads makes of f [14].
 
     Args:
         method: whose heads are applied.
         view: whose head, where the views have their own.
-        space: "f", "z" or "y".
+        space: "f", or one of the method's heads.
         features: (N, K, D) encoder features f.
 
     Returns:
-        (N, K, D'); rows of y are distributions over clusters.
+        (N, K, D').
 
     Raises:
         ValueError: if the method lacks the head.
     """
-    heads = {
-        "z": getattr(method, "instance_head", None),
-        "y": getattr(method, "cluster_head", None),
-    }
     if space == "f":
         return features
-    head = heads[space]
-    if head is None:
-        spaces = ["f", *(name for name, head in heads.items() if head is not None)]
-        raise ValueError(f"the pretraining has no space {space!r}; it has: {', '.join(spaces)}")
+    heads = method.heads()
+    if space not in heads:
+        raise ValueError(
+            f"the pretraining has no space {space!r}; it has: {', '.join(['f', *heads])}"
+        )
     with torch.inference_mode():
-        projected = head(view, torch.from_numpy(features).flatten(0, 1))
+        projected = heads[space](view, torch.from_numpy(features).flatten(0, 1))
     return projected.unflatten(0, features.shape[:2]).numpy()
 
 

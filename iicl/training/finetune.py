@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iicl import methods
 from iicl.config import Execution
-from iicl.config import Supervised as SupervisedSettings
 from iicl.data.loader import make_loader
 from iicl.data.sampling import num_steps
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.supervised import Supervised
-from iicl.models.video import VideoEncoder
+from iicl.methods.supervised.method import Supervised
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.protocols import Finetune
 from iicl.seeding import derive_seed
 from iicl.training import schedule
@@ -25,7 +23,7 @@ from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
-from iicl.training.weights import encoder_of, load_config, load_method, save_weights
+from iicl.training.weights import load_config, load_method, save_weights
 
 MOMENTUM = 0.9
 TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
@@ -93,14 +91,10 @@ def _run(
     seed = derive_seed(config.seed, "finetune", config.fold)
     torch.manual_seed(derive_seed(seed, "init"))
     encoders = load_config(upstream["encoder"]).encoders
-    settings = SupervisedSettings(modalities="video")
-    method = methods.build(settings, "training", encoders, len(classes))
-    assert isinstance(method, Supervised)
+    method = Supervised(SupervisedSettings(modalities="video"), encoders, corpus.facts(train_items))
     torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
     torch.nn.init.zeros_(method.classifier.bias)
-    encoder = encoder_of(load_method(upstream["encoder"]), "video")
-    assert isinstance(encoder, VideoEncoder)
-    method.video_encoder = encoder
+    method.video_encoder = load_method(upstream["encoder"]).encoder("video")
     method.to(ranks.device)
 
     trained = train(

@@ -8,14 +8,12 @@ from typing import Any
 import torch
 
 from iicl import methods
-from iicl.config import Execution, Optimisation, Pretrain
+from iicl.config import Execution, Optimisation
 from iicl.data import sampling
 from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.base import Method
-from iicl.methods.iicl import IICL, load_initialisation
-from iicl.models.audio import AudioEncoder
+from iicl.pretraining import Pretrain
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.distributed import Ranks, connect
@@ -70,22 +68,22 @@ def _run(
     report: Report,
     ranks: Ranks,
 ) -> dict[str, Any]:
-    if ("previous" in upstream) != (config.phase == "co_training"):
+    if ("previous" in upstream) != config.follows:
         raise ValueError(
-            f"a co-training starts from a finished phase, any other phase from none; "
-            f"got phase {config.phase!r} and upstream {sorted(upstream)}"
+            f"phase {config.phase!r} of {config.method.name} starts from"
+            f" {'a finished phase' if config.follows else 'no other phase'},"
+            f" got upstream {sorted(upstream)}"
         )
     corpus = PreparedCorpus.open(corpora[config.corpus])
     seed = derive_seed(config.seed, "pretrain", config.phase)
     torch.manual_seed(derive_seed(seed, "init"))
-    num_classes = len(corpus.manifest.classes)
-    method = methods.build(config.method, config.phase, config.encoders, num_classes)
-    positions = _positions(config, method.views, corpus)
-    _set_input_statistics(method, corpus)
+    positions = corpus.select(config.required_views, split="train", fold=1)
+    facts = corpus.facts(positions)
+    method = methods.build(config.method, config.phase, config.encoders, facts)
+    taken: list[str] = []
     if "previous" in upstream:
-        assert isinstance(method, IICL)
         state = load_weights(upstream["previous"])
-        load_initialisation(method, state, keep_instance_head=config.keep_instance_head)
+        taken = method.load_previous(state, keep_instance_head=config.keep_instance_head)
     method.to(ranks.device)
 
     batch_size, chunk_size = config.optimisation.batch_size, config.optimisation.chunk_size
@@ -102,7 +100,7 @@ def _run(
         weight_decay=config.optimisation.weight_decay,
     )
     if config.keep_optimiser and "previous" in upstream:
-        _continue_optimiser(optimiser, config, upstream["previous"])
+        _continue_optimiser(optimiser, upstream["previous"], taken)
     trained = train(
         Training(
             method=method,
@@ -142,7 +140,7 @@ def _run(
         ranks,
     )
     if ranks.rank == 0:
-        save_weights(method, out, config)
+        save_weights(method, out, config, facts)
     ranks.wait()  # who is done may count on what rank 0 has written
     return {
         "metrics": {},
@@ -158,30 +156,14 @@ def _run(
     }
 
 
-def _positions(config: Pretrain, views: Sequence[str], corpus: PreparedCorpus) -> list[int]:
-    """Train items with the views the method sees; silent ones only if asked for [19]."""
-    needed = [v for v in views if not (v == "audio" and config.silent_items == "zero")]
-    return corpus.select(needed, split="train", fold=1)
-
-
-def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
-    """Give a learned audio encoder the corpus's log-mel statistics, which travel with it."""
-    encoder = getattr(method, "audio_encoder", None)
-    if not isinstance(encoder, AudioEncoder):
-        return
-    mean, std = corpus.manifest.log_mel_mean, corpus.manifest.log_mel_std
-    if mean is None or std is None:
-        raise ValueError(f"corpus {corpus.manifest.corpus} has no item with sound")
-    encoder.input_mean.fill_(mean)
-    encoder.input_std.fill_(std)
-
-
 def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
     return schedule.cosine(step, num_steps) if optimisation.schedule == "cosine" else 1.0
 
 
-def _continue_optimiser(optimiser: torch.optim.Optimizer, config: Pretrain, previous: Path) -> None:
-    """Take over the moments of the parameters that the previous phase trained [8].
+def _continue_optimiser(
+    optimiser: torch.optim.Optimizer, previous: Path, taken: Sequence[str]
+) -> None:
+    """Go on from the moments of the parameters that were taken over from the previous phase [8].
 
     Raises:
         ValueError: if the previous phase left no checkpoint.
@@ -191,9 +173,9 @@ def _continue_optimiser(optimiser: torch.optim.Optimizer, config: Pretrain, prev
         raise ValueError(f"keep_optimiser needs the previous phase's checkpoint in {previous}")
     before = latest[1]["optimiser"]
     names = before["param_groups"][0]["param_names"]
-    moments = {names[index]: state for index, state in before["state"].items()}
-    if not config.keep_instance_head:
-        moments = {n: m for n, m in moments.items() if not n.startswith("instance_head.")}
+    moments = {
+        names[index]: state for index, state in before["state"].items() if names[index] in taken
+    }
     own = optimiser.state_dict()
     (group,) = own["param_groups"]
     own["state"] = {

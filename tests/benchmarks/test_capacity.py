@@ -14,12 +14,15 @@ from benchmarks.makespan import Schedule, Task, enough, play
 from benchmarks.plan import Plan
 from benchmarks.scale import Store
 from iicl import config, methods
-from iicl.config import Augmentation, Clip, Encoders, Preparation
+from iicl.config import Augmentation, Clip, Preparation
 from iicl.data import encode, loader
 from iicl.data.prepare import prepare
 from iicl.data.store import PreparedCorpus
 from iicl.data.synthetic import media
+from iicl.encoders.choice import Encoders
+from iicl.pretraining import Pretrain
 from iicl.training import checkpoint
+from tests.iicl.facts import facts
 
 FULL = Encoders().model_dump()
 STORE = Store(
@@ -135,8 +138,8 @@ def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None
         "pretrain", {"corpus": "x", "method": settings, "seed": 0, "encoders": encoders}
     )
     for phase in phases:
-        made = config.Pretrain.model_validate(phase)
-        method = methods.build(made.method, made.phase, made.encoders, 5)
+        made = Pretrain.model_validate(phase)
+        method = methods.build(made.method, made.phase, made.encoders, facts(5))
         count = sum(
             value.numel()
             for name, value in method.named_parameters()

@@ -1,25 +1,22 @@
 """Every method file keeps the contract of iicl.methods.base."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from pydantic import TypeAdapter
 
-from iicl import config, methods
+from iicl import methods
+from iicl.encoders.choice import Encoders
+from iicl.methods.base import Method
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
+from tests.iicl.facts import facts
 
-NAMES = sorted(
-    path.stem
-    for path in Path(methods.__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "base")
-)
-SMALL = config.Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
+NAMES = methods.names()
+SMALL = Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
 
 
-def make(name: str) -> methods.Method:
+def make(name: str) -> Method:
     torch.manual_seed(0)
-    settings = TypeAdapter(config.Method).validate_python({"name": name})
-    return methods.build(settings, "training", SMALL, 3)
+    settings = methods.read_settings({"name": name})
+    return methods.build(settings, settings.PHASES[-1], SMALL, facts(3))
 
 
 def batch(n: int) -> dict[str, torch.Tensor]:
@@ -85,7 +82,7 @@ def test_supervised_is_cross_entropy_with_soft_labels() -> None:
 
 
 def test_supervised_on_video_alone_has_no_audio() -> None:
-    method = methods.build(config.Supervised(modalities="video"), "training", SMALL, 3)
+    method = methods.build(SupervisedSettings(modalities="video"), "training", SMALL, facts(3))
     assert method.views == ("video", "label")
     assert not hasattr(method, "audio_encoder")
     total, parts = method.loss(method.encode({v: batch(4)[v] for v in method.views}))
@@ -93,12 +90,12 @@ def test_supervised_on_video_alone_has_no_audio() -> None:
 
 
 def test_a_shared_classifier_needs_features_of_one_dimension() -> None:
-    wide = SMALL.model_copy(update={"audio_width": 4})
+    wide = Encoders.model_validate({**SMALL.model_dump(), "audio_width": 4})
     with pytest.raises(ValueError, match=r"16 \(video\) and 32 \(audio\)"):
-        methods.build(config.Supervised(), "training", wide, 3)
+        methods.build(SupervisedSettings(), "training", wide, facts(3))
 
 
-@pytest.mark.parametrize("num_classes", [None, 1])
-def test_supervised_needs_classes(num_classes: int | None) -> None:
+@pytest.mark.parametrize("num_classes", [0, 1])
+def test_supervised_needs_classes(num_classes: int) -> None:
     with pytest.raises(ValueError, match=f"2 classes or more, got {num_classes}"):
-        methods.build(config.Supervised(), "training", SMALL, num_classes)
+        methods.build(SupervisedSettings(), "training", SMALL, facts(num_classes))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
-from iicl.methods.iicl import IICL
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
 from iicl.models.coattention import CoAttention
 
 
@@ -121,7 +121,7 @@ class NoiseEncoder(nn.Module):
 def loss_on_noise(co_attention: str, steps: int = 400, n: int = 32) -> float:
     """Mean L_v_ins of the last 100 steps of training on fresh noise: v and a share nothing."""
     torch.manual_seed(0)
-    settings = config.IICL(objective="instance", co_attention=co_attention, instance_dim=16)
+    settings = IICLSettings(objective="instance", co_attention=co_attention, instance_dim=16)
     method = IICL(settings, "training", NoiseEncoder(), NoiseEncoder())
     optimiser = torch.optim.Adam(method.parameters(), lr=3e-3)
     losses = []

@@ -3,11 +3,12 @@ import torch
 from torch.nn.functional import one_hot
 
 from iicl import config
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
 from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.supervised import Supervised
+from iicl.methods.supervised.method import Supervised
+from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
 from iicl.training import finetune, loop, pretrain
 from iicl.training.weights import load_method, load_weights

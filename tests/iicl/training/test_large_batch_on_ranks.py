@@ -8,15 +8,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
+from iicl.encoders.choice import Encoders
+from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.resnet.network import ResNet
 from iicl.methods.base import Method
-from iicl.methods.iicl import IICL
-from iicl.methods.supervised import Supervised
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import VideoEncoder
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.methods.supervised.method import Supervised
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.training import large_batch
 from iicl.training.distributed import Ranks, connect
 from iicl.training.large_batch import NonFiniteError, backward
+from tests.iicl.facts import facts
 from tests.iicl.training.ranks import on_ranks
 
 SIZES = (2, 4)
@@ -63,16 +66,18 @@ def small(
 ) -> IICL:
     whole = {"clusters": 5, "instance_dim": 7, "co_attention_projections": True, **settings}
     encoders = (Encoder(norm, dropout) for _ in range(2))
-    return kind(config.IICL.model_validate(whole), "co_training", *encoders)
+    return kind(IICLSettings.model_validate(whole), "co_training", *encoders)
 
 
 def supervised() -> Supervised:
-    return Supervised(config.Encoders(video_width=2, video_depth=1), 3, "video")
+    return Supervised(
+        SupervisedSettings(modalities="video"), Encoders(video_width=2, video_depth=1), facts(3)
+    )
 
 
 def real() -> IICL:
-    settings = config.IICL(clusters=5, instance_dim=7)
-    return IICL(settings, "co_training", VideoEncoder(2, 1), AudioEncoder(2, 1))
+    settings = IICLSettings(clusters=5, instance_dim=7)
+    return IICL(settings, "co_training", R2Plus1D(2, 1), ResNet(2, 1))
 
 
 METHODS: dict[str, Callable[[], Method]] = {

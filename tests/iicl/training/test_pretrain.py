@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from iicl import config, methods, protocols
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation import features, linear, retrieval
-from iicl.methods.iicl import IICL
+from iicl.methods.iicl.method import IICL
+from iicl.pretraining import pretrain_phases
 from iicl.training import checkpoint, finetune, loop, pretrain
 from iicl.training.weights import load_weights
+from tests.iicl.facts import facts
 
 LENGTH = PretrainLength(initialisation=2, co_training=2)
 NUM_KILLS = 6
@@ -185,9 +187,11 @@ def test_moments_of_a_phase_without_steps_are_none(settings, corpora, tmp_path):
 
 def test_kept_moments_follow_the_parameters_to_their_device(stages):
     phases, folders = stages
-    method = methods.build(phases[1].method, phases[1].phase, phases[1].encoders).to("meta")
+    method = methods.build(phases[1].method, phases[1].phase, phases[1].encoders, facts()).to(
+        "meta"
+    )
     optimiser = torch.optim.Adam(method.named_parameters())
-    pretrain._continue_optimiser(optimiser, phases[1], folders[0])
+    pretrain._continue_optimiser(optimiser, folders[0], list(method.state_dict()))
     for kept in optimiser.state.values():
         assert kept["exp_avg"].is_meta
         assert kept["exp_avg_sq"].is_meta

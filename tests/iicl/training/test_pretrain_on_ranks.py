@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from iicl import config, interruption
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
+from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
 from iicl.training import checkpoint, finetune, pretrain
 from iicl.training.weights import load_weights

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import create_dct
 
-from iicl import config
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
 from iicl.methods.base import Method
+from iicl.methods.mfcc.settings import Settings
 
 
 class Cepstrum(nn.Module):
@@ -76,11 +78,6 @@ class MFCC(Method):
         raise RuntimeError("mfcc has no objective: it is a baseline and is never trained")
 
 
-def build(
-    settings: config.MFCC,
-    phase: config.Phase,
-    encoders: config.Encoders,
-    num_classes: int | None,
-) -> MFCC:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> MFCC:
     """See :func:`iicl.methods.build`; neither labels nor the encoders' sizes are read."""
     return MFCC(settings.num_coefficients)

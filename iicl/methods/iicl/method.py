@@ -1,13 +1,16 @@
 """Inter-intra contrastive learning (paper III): the objective and its two phases."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from iicl import config
+from iicl import encoders
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
 from iicl.losses import cluster_loss, instance_loss
-from iicl.methods.base import Method, make_audio_encoder, make_video_encoder
+from iicl.methods.base import Head, Method
+from iicl.methods.iicl.settings import Settings
 from iicl.models.coattention import CoAttention
 from iicl.models.heads import Heads, cluster_head, instance_head
 
@@ -47,8 +50,8 @@ class IICL(Method):
 
     def __init__(
         self,
-        settings: config.IICL,
-        phase: config.Phase,
+        settings: Settings,
+        phase: str,
         video_encoder: Encoder,
         audio_encoder: Encoder,
     ) -> None:
@@ -120,59 +123,56 @@ class IICL(Method):
         assert isinstance(total, Tensor)
         return total, {**instance_terms, **cluster_terms}
 
+    def heads(self) -> dict[str, Head]:
+        """``z`` by g_ins and ``y`` by g_clu, as far as the phase has them."""
+        heads = {"z": self.instance_head, "y": self.cluster_head}
+        return {space: head for space, head in heads.items() if head is not None}
+
+    def load_previous(self, state: Mapping[str, Tensor], *, keep_instance_head: bool) -> list[str]:
+        """Start the co-training from what the initialisation trained.
+
+        The encoders must be there whole, and so must the head of a loss that both phases descend,
+        except a g_ins that is not kept. What only the co-training has (a cluster head after L_ins,
+        the co-attention) keeps its fresh weights, wholly. One part of ``state`` is dropped: g_ins,
+        where L_ins is the start of L_clu alone. Everything else in ``state`` must have its place.
+
+        Raises:
+            ValueError: naming the entries that are missing, left over or of another shape; the
+                method is then unchanged.
+        """
+        before, now = (self.settings.losses(p) for p in ("initialisation", "co_training"))
+        drops_head = not keep_instance_head or "instance" in before - now
+        taken = {
+            name: value
+            for name, value in state.items()
+            if not (drops_head and _part(name) == "instance_head")
+        }
+        own = self.state_dict()
+        optional = {"co_attention"} if "cluster" in before else {"co_attention", "cluster_head"}
+        optional -= {_part(name) for name in taken}
+        if drops_head:
+            optional.add("instance_head")
+        faults = {
+            "missing": [n for n in own if n not in taken and _part(n) not in optional],
+            "left over": [n for n in taken if n not in own],
+            "of another shape": [n for n in taken if n in own and taken[n].shape != own[n].shape],
+        }
+        lines = [f"{fault}: {', '.join(sorted(names))}" for fault, names in faults.items() if names]
+        if lines:
+            raise ValueError(f"the initialisation does not fit the co-training; {'; '.join(lines)}")
+        self.load_state_dict(taken, strict=False)
+        return list(taken)
+
 
 def _project(head: nn.Module | None, view: str, hidden: Tensor) -> Tensor:
     """The space of the instance loss: z = g_ins(h), or h itself."""
     return hidden if head is None else head(view, hidden)
 
 
-def build(
-    settings: config.IICL, phase: config.Phase, encoders: config.Encoders, num_classes: int | None
-) -> IICL:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> IICL:
     """See :func:`iicl.methods.build`; labels are not read."""
-    return IICL(settings, phase, make_video_encoder(encoders), make_audio_encoder(encoders))
-
-
-def load_initialisation(
-    method: IICL, state: Mapping[str, Tensor], *, keep_instance_head: bool
-) -> None:
-    """Start the co-training from what the initialisation trained.
-
-    The encoders must be there whole, and so must the head of a loss that both phases descend,
-    except a g_ins that is not kept. What only the co-training has (a cluster head after L_ins, the
-    co-attention) keeps its fresh weights, wholly. One part of ``state`` is dropped: g_ins, where
-    L_ins is the start of L_clu alone. Everything else in ``state`` must have its place.
-
-    Args:
-        method: the method of the co-training.
-        state: state of the method of the initialisation.
-        keep_instance_head: take over g_ins; otherwise it keeps its fresh weights.
-
-    Raises:
-        ValueError: naming the entries that are missing, left over or of another shape; the method
-            is then unchanged.
-    """
-    before, now = (method.settings.losses(p) for p in ("initialisation", "co_training"))
-    drops_head = not keep_instance_head or "instance" in before - now
-    taken = {
-        name: value
-        for name, value in state.items()
-        if not (drops_head and _part(name) == "instance_head")
-    }
-    own = method.state_dict()
-    optional = {"co_attention"} if "cluster" in before else {"co_attention", "cluster_head"}
-    optional -= {_part(name) for name in taken}
-    if drops_head:
-        optional.add("instance_head")
-    faults = {
-        "missing": [n for n in own if n not in taken and _part(n) not in optional],
-        "left over": [n for n in taken if n not in own],
-        "of another shape": [n for n in taken if n in own and taken[n].shape != own[n].shape],
-    }
-    found = [f"{fault}: {', '.join(sorted(names))}" for fault, names in faults.items() if names]
-    if found:
-        raise ValueError(f"the initialisation does not fit the co-training; {'; '.join(found)}")
-    method.load_state_dict(taken, strict=False)
+    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.views)
+    return IICL(settings, phase, cast(Encoder, video), cast(Encoder, audio))
 
 
 def _part(name: str) -> str:

@@ -5,23 +5,27 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from iicl import config
-from iicl.methods.base import Method, make_audio_encoder, make_video_encoder
+from iicl import encoders
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
+from iicl.methods.base import Method
+from iicl.methods.random_init.settings import Settings
 
 
 class RandomInit(Method):
     """Both encoders, never trained.
 
     Args:
-        encoders: sizes of the encoders.
+        sizes: of the encoders.
+        facts: of the corpus whose statistics the encoders normalise by.
     """
 
     views = ("video", "audio")
 
-    def __init__(self, encoders: config.Encoders) -> None:
+    def __init__(self, sizes: Encoders, facts: CorpusFacts) -> None:
         super().__init__()
-        self.video_encoder = make_video_encoder(encoders)
-        self.audio_encoder = make_audio_encoder(encoders)
+        self.video_encoder = encoders.build(sizes.of("video"), facts)
+        self.audio_encoder = encoders.build(sizes.of("audio"), facts)
 
     def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``video`` and ``audio``, (B, D)."""
@@ -39,11 +43,6 @@ class RandomInit(Method):
         raise RuntimeError("random_init has no objective: it is a control and is never trained")
 
 
-def build(
-    settings: config.RandomInit,
-    phase: config.Phase,
-    encoders: config.Encoders,
-    num_classes: int | None,
-) -> RandomInit:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> RandomInit:
     """See :func:`iicl.methods.build`; labels are not read."""
-    return RandomInit(encoders)
+    return RandomInit(sizes, facts)

@@ -1,13 +1,15 @@
 """The upper control: the encoders trained on the corpus's own labels."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iicl import config
-from iicl.methods.base import Method, make_audio_encoder, make_video_encoder
+from iicl import encoders
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
+from iicl.methods.base import Method
+from iicl.methods.supervised.settings import Settings
 
 
 class Supervised(Method):
@@ -16,29 +18,30 @@ class Supervised(Method):
     The classifier is shared, so that both encoders are drawn into one space.
 
     Args:
-        encoders: sizes of the encoders.
-        num_classes: K, 2 or more.
-        modalities: "both", or "video" for the video encoder alone.
+        settings: which modalities are trained.
+        sizes: of the encoders.
+        facts: of the corpus, whose classes are learned.
 
     Raises:
-        ValueError: if the encoders' dimensions differ.
+        ValueError: if the encoders' dimensions differ, or there are fewer than 2 classes.
     """
 
-    def __init__(
-        self, encoders: config.Encoders, num_classes: int, modalities: Literal["both", "video"]
-    ) -> None:
+    def __init__(self, settings: Settings, sizes: Encoders, facts: CorpusFacts) -> None:
         super().__init__()
-        self.video_encoder = make_video_encoder(encoders)
-        dim = self.video_encoder.feature_dim
-        self.views: tuple[str, ...] = ("video", "label")
-        if modalities == "both":
-            self.views = ("video", "audio", "label")
-            self.audio_encoder = make_audio_encoder(encoders)
-            if self.audio_encoder.feature_dim != dim:
+        num_classes = len(facts.classes)
+        if num_classes < 2:
+            raise ValueError(f"the supervised method needs 2 classes or more, got {num_classes}")
+        self.views = tuple(sample.name for sample in settings.samples("training"))
+        self.video_encoder = encoders.build(sizes.of("video"), facts)
+        dim = sizes.of("video").feature_dim
+        if "audio" in self.views:
+            audio_dim = sizes.of("audio").feature_dim
+            if audio_dim != dim:
                 raise ValueError(
                     f"a shared classifier needs features of one dimension, "
-                    f"got {dim} (video) and {self.audio_encoder.feature_dim} (audio)"
+                    f"got {dim} (video) and {audio_dim} (audio)"
                 )
+            self.audio_encoder = encoders.build(sizes.of("audio"), facts)
         self.classifier = nn.Linear(dim, num_classes)
 
     def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -65,13 +68,6 @@ class Supervised(Method):
         return total, parts
 
 
-def build(
-    settings: config.Supervised,
-    phase: config.Phase,
-    encoders: config.Encoders,
-    num_classes: int | None,
-) -> Supervised:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> Supervised:
     """See :func:`iicl.methods.build`."""
-    if num_classes is None or num_classes < 2:
-        raise ValueError(f"the supervised method needs 2 classes or more, got {num_classes}")
-    return Supervised(encoders, num_classes, settings.modalities)
+    return Supervised(settings, sizes, facts)
