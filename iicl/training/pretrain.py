@@ -1,6 +1,6 @@
 """The stage ``pretrain``: one phase of a pretraining (paper III-E)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,23 @@ import torch
 from iicl import methods
 from iicl.config import Execution, Optimisation, Pretrain
 from iicl.data import sampling
+from iicl.data.draws import Contents, has_room, required_views
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.base import Method
 from iicl.methods.iicl import IICL, load_initialisation
 from iicl.models.audio import AudioEncoder
+from iicl.samples import AUDIO, LABEL, VIDEO
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report, Training, train
 from iicl.training.outcome import training_cost
 from iicl.training.weights import load_weights, save_weights
+
+_SAMPLES = {sample.name: sample for sample in (VIDEO, AUDIO, LABEL)}
 
 
 def run(
@@ -80,7 +85,14 @@ def _run(
     torch.manual_seed(derive_seed(seed, "init"))
     num_classes = len(corpus.manifest.classes)
     method = methods.build(config.method, config.phase, config.encoders, num_classes)
-    positions = _positions(config, method.views, corpus)
+    contents = Contents(
+        clip=config.clip,
+        samples=tuple(_SAMPLES[view] for view in method.views),
+        augmentation=config.augmentation,
+        pairing=config.pairing,
+        silent="zero" if config.silent_items == "zero" else "error",
+    )
+    positions = _positions(contents, corpus)
     _set_input_statistics(method, corpus)
     if "previous" in upstream:
         assert isinstance(method, IICL)
@@ -113,21 +125,19 @@ def _run(
                 make_loader(
                     corpus,
                     positions,
-                    config.clip,
-                    views=method.views,
-                    sampling="random",
-                    num_clips=config.clips_per_item,
-                    augmentation=config.augmentation,
-                    batch_size=batch_size,
-                    drop_last=True,
-                    pairing=config.pairing,
-                    silent="zero" if config.silent_items == "zero" else "error",
-                    seed=seed,
-                    epochs=range(config.epochs),
-                    start_step=first_step,
+                    contents,
+                    Batching(
+                        sampling="random",
+                        batch_size=batch_size,
+                        chunk_size=chunk_size,
+                        num_clips=config.clips_per_item,
+                        epochs=range(config.epochs),
+                        start_step=first_step,
+                        share=ranks.share,
+                        seed=seed,
+                        drop_last=True,
+                    ),
                     num_workers=execution.num_workers,
-                    share=ranks.share,
-                    chunk_size=chunk_size,
                 )
             ),
             views=partial(make_views, clip=config.clip, device=ranks.device, chunk_size=chunk_size),
@@ -158,10 +168,15 @@ def _run(
     }
 
 
-def _positions(config: Pretrain, views: Sequence[str], corpus: PreparedCorpus) -> list[int]:
+def _positions(contents: Contents, corpus: PreparedCorpus) -> list[int]:
     """Train items with the views the method sees; silent ones only if asked for [19]."""
-    needed = [v for v in views if not (v == "audio" and config.silent_items == "zero")]
-    return corpus.select(needed, split="train", fold=1)
+    needed = required_views(contents.samples, contents.silent)
+    items = corpus.manifest.items
+    return [
+        position
+        for position in corpus.select(needed, split="train", fold=1)
+        if has_room(items[position], contents.samples, contents.clip)
+    ]
 
 
 def _set_input_statistics(method: Method, corpus: PreparedCorpus) -> None:
