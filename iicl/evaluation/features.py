@@ -13,12 +13,15 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from iicl.config import Execution
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.methods.base import Method
 from iicl.protocols import Features, Space, View
+from iicl.samples import plain
 from iicl.training.distributed import Ranks, connect
 from iicl.training.loop import Report
 from iicl.training.outcome import cost
@@ -106,13 +109,14 @@ def _run(
     loader = make_loader(
         corpus,
         positions,
-        config.clip,
-        views=[config.view],
-        sampling="uniform",
-        num_clips=config.num_clips,
-        batch_size=BATCH_SIZE,
+        Contents(config.clip, (plain(config.view),)),
+        Batching(
+            sampling="uniform",
+            batch_size=BATCH_SIZE,
+            num_clips=config.num_clips,
+            share=ranks.share,
+        ),
         num_workers=execution.num_workers,
-        share=ranks.share,
     )
 
     def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:

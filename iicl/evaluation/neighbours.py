@@ -13,12 +13,16 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from iicl.config import Clip, Execution
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.pictures import MEAN, STD
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import MEAN, STD, make_views
+from iicl.data.transforms import make_views
 from iicl.evaluation.pairs import Pairs, cosines, embed_pairs, shared_labels
 from iicl.files import write_atomically
 from iicl.protocols import Neighbours
+from iicl.samples import AUDIO, VIDEO
 from iicl.seeding import derive_seed
 from iicl.training.loop import Report
 
@@ -184,10 +188,8 @@ def _views_of(
     loader = make_loader(
         corpus,
         positions,
-        clip,
-        views=["video", "audio"],
-        sampling="uniform",
-        batch_size=BATCH_SIZE,
+        Contents(clip, (VIDEO, AUDIO)),
+        Batching(sampling="uniform", batch_size=BATCH_SIZE),
         num_workers=execution.num_workers,
     )
     times = np.linspace(0, clip.num_frames - 1, NUM_FRAMES).round().astype(int)

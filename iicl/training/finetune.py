@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from iicl.config import Execution
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
-from iicl.data.sampling import num_steps
+from iicl.data.sampling import Batching, num_steps
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.supervised.method import Supervised
 from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.protocols import Finetune
+from iicl.samples import LABEL, VIDEO
 from iicl.seeding import derive_seed
 from iicl.training import schedule
 from iicl.training.distributed import Ranks, connect
@@ -112,16 +114,16 @@ def _run(
                 make_loader(
                     corpus,
                     train_items,
-                    config.clip,
-                    views=method.views,
-                    sampling="random",
-                    num_clips=config.clips_per_item,
-                    augmentation=config.augmentation,
-                    batch_size=config.batch_size,
-                    drop_last=True,
-                    seed=seed,
-                    epochs=range(config.epochs),
-                    start_step=first_step,
+                    Contents(config.clip, (VIDEO, LABEL), config.augmentation),
+                    Batching(
+                        sampling="random",
+                        batch_size=config.batch_size,
+                        num_clips=config.clips_per_item,
+                        epochs=range(config.epochs),
+                        start_step=first_step,
+                        seed=seed,
+                        drop_last=True,
+                    ),
                     num_workers=execution.num_workers,
                 )
             ),
@@ -184,12 +186,13 @@ def _test_scores(
     loader = make_loader(
         corpus,
         items,
-        config.clip,
-        views=["video"],
-        sampling="uniform",
-        num_clips=config.num_clips,
-        num_crops=config.num_crops,
-        batch_size=config.batch_size,
+        Contents(config.clip, (VIDEO,)),
+        Batching(
+            sampling="uniform",
+            batch_size=config.batch_size,
+            num_clips=config.num_clips,
+            num_crops=config.num_crops,
+        ),
         num_workers=execution.num_workers,
     )
 

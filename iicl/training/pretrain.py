@@ -10,7 +10,9 @@ import torch
 from iicl import methods
 from iicl.config import Execution, Optimisation
 from iicl.data import sampling
+from iicl.data.draws import Contents, has_room, required_views
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.pretraining import Pretrain
@@ -77,7 +79,14 @@ def _run(
     corpus = PreparedCorpus.open(corpora[config.corpus])
     seed = derive_seed(config.seed, "pretrain", config.phase)
     torch.manual_seed(derive_seed(seed, "init"))
-    positions = corpus.select(config.required_views, split="train", fold=1)
+    contents = Contents(
+        clip=config.clip,
+        samples=config.method.samples(config.phase),
+        augmentation=config.augmentation,
+        pairing=config.pairing,
+        silent="zero" if config.silent_items == "zero" else "error",
+    )
+    positions = _positions(contents, corpus)
     facts = corpus.facts(positions)
     method = methods.build(config.method, config.phase, config.encoders, facts)
     taken: list[str] = []
@@ -111,21 +120,19 @@ def _run(
                 make_loader(
                     corpus,
                     positions,
-                    config.clip,
-                    views=method.views,
-                    sampling="random",
-                    num_clips=config.clips_per_item,
-                    augmentation=config.augmentation,
-                    batch_size=batch_size,
-                    drop_last=True,
-                    pairing=config.pairing,
-                    silent="zero" if config.silent_items == "zero" else "error",
-                    seed=seed,
-                    epochs=range(config.epochs),
-                    start_step=first_step,
+                    contents,
+                    Batching(
+                        sampling="random",
+                        batch_size=batch_size,
+                        chunk_size=chunk_size,
+                        num_clips=config.clips_per_item,
+                        epochs=range(config.epochs),
+                        start_step=first_step,
+                        share=ranks.share,
+                        seed=seed,
+                        drop_last=True,
+                    ),
                     num_workers=execution.num_workers,
-                    share=ranks.share,
-                    chunk_size=chunk_size,
                 )
             ),
             views=partial(make_views, clip=config.clip, device=ranks.device, chunk_size=chunk_size),
@@ -154,6 +161,17 @@ def _run(
         "selection": "last",
         **training_cost(trained, ranks),
     }
+
+
+def _positions(contents: Contents, corpus: PreparedCorpus) -> list[int]:
+    """Train items with the views the method sees; silent ones only if asked for [19]."""
+    needed = required_views(contents.samples, contents.silent)
+    items = corpus.manifest.items
+    return [
+        position
+        for position in corpus.select(needed, split="train", fold=1)
+        if has_room(items[position], contents.samples, contents.clip)
+    ]
 
 
 def _rate(optimisation: Optimisation, num_steps: int, step: int) -> float:
