@@ -321,17 +321,14 @@ def run(
         report: receives the finished fraction, 0-1, and a line of text.
     """
     from iicl import config
+    from iicl.training.context import Context
 
     stage = _adapter().validate_python(dict(resolved))
     module, function = STAGES[resolved["stage"]].split(":")
-    result: dict[str, Any] = getattr(importlib.import_module(module), function)(
-        stage,
-        corpora=corpora,
-        upstream=upstream,
-        out=out,
-        execution=config.Execution.model_validate(dict(execution)),
-        report=report,
+    context = Context(
+        corpora, upstream, out, config.Execution.model_validate(dict(execution)), report
     )
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(stage, context)
     return result
 
 

@@ -1,7 +1,7 @@
 """The stage ``neighbours``: what lies near an item in both modalities (paper IV-D.3, Fig. 3)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ from iicl.files import write_atomically
 from iicl.protocols import Neighbours
 from iicl.samples import AUDIO, VIDEO
 from iicl.seeding import derive_seed
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 NEIGHBOURS = "neighbours.safetensors"
 WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery
@@ -58,15 +58,7 @@ class StoredNeighbours:
     spectrograms: NDArray[np.float16]
 
 
-def run(
-    config: Neighbours,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Neighbours, context: Context) -> dict[str, Any]:
     """Score the neighbourhoods of all test items with both views, and store those of the anchors.
 
     An item is never its own neighbour, in its other modality neither. Items are of one class if
@@ -81,8 +73,8 @@ def run(
         ValueError: if an anchor is no such item, the items are too few or of too few classes, or
             the pretraining lacks the space.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    pairs = embed_pairs(config, corpus, upstream)
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    pairs = embed_pairs(config, corpus, context.upstream)
     num_items = len(pairs.positions)
     if config.num_neighbours >= num_items:
         raise ValueError(
@@ -108,12 +100,14 @@ def run(
         "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
     }
     positions = [pairs.positions[row] for row in shown]
-    stored["frames"], stored["spectrograms"] = _views_of(corpus, positions, config.clip, execution)
+    stored["frames"], stored["spectrograms"] = _views_of(
+        corpus, positions, config.clip, context.execution
+    )
     items = [corpus.manifest.items[p] for p in positions]
     metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
     stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
-    write_atomically(out / NEIGHBOURS, save(stored, metadata))
-    report(1.0, f"{len(items)} items shown")
+    write_atomically(context.out / NEIGHBOURS, save(stored, metadata))
+    context.report(1.0, f"{len(items)} items shown")
     return {
         "metrics": metrics,
         "chance": {

@@ -46,7 +46,7 @@ class IICL(Method):
         ValueError: if the encoders' dimensions differ.
     """
 
-    views = ("video", "audio")
+    samples = ("video", "audio")
 
     def __init__(
         self,
@@ -85,12 +85,12 @@ class IICL(Method):
                 feed_forward=settings.co_attention_feed_forward,
             )
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """f_v and f_a as ``video`` and ``audio``, (B, D); for token co-attention (B, L, D)."""
         encoders = {"video": self.video_encoder, "audio": self.audio_encoder}
         if self.co_attention is not None and self.co_attention.form == "token":
-            return {view: encoder.tokens(views[view]) for view, encoder in encoders.items()}
-        return {view: encoder(views[view]) for view, encoder in encoders.items()}
+            return {view: encoder.tokens(batch[view]) for view, encoder in encoders.items()}
+        return {view: encoder(batch[view]) for view, encoder in encoders.items()}
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 7, or the one loss that the objective leaves of it (L_clu then without lambda)."""
@@ -171,7 +171,7 @@ def _project(head: nn.Module | None, view: str, hidden: Tensor) -> Tensor:
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> IICL:
     """See :func:`iicl.methods.build`; labels are not read."""
-    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.views)
+    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.samples)
     return IICL(settings, phase, cast(Encoder, video), cast(Encoder, audio))
 
 
