@@ -10,7 +10,7 @@ import torch
 from iicl import methods
 from iicl.config import Execution, Optimisation, Pretrain
 from iicl.data import sampling
-from iicl.data.draws import Contents, has_room, required_views
+from iicl.data.draws import Contents, has_room
 from iicl.data.loader import make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
@@ -18,7 +18,7 @@ from iicl.data.transforms import make_views
 from iicl.methods.base import Method
 from iicl.methods.iicl import IICL, load_initialisation
 from iicl.models.audio import AudioEncoder
-from iicl.samples import AUDIO, LABEL, VIDEO
+from iicl.samples import AUDIO, LABEL, VIDEO, required_views
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.distributed import Ranks, connect
