@@ -4,11 +4,14 @@ from torch.nn.functional import one_hot
 
 from iicl import config
 from iicl.config import PretrainLength, pretrain_phases
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.methods.supervised import Supervised
 from iicl.protocols import Finetune
+from iicl.samples import VIDEO
 from iicl.training import finetune, loop, pretrain
 from iicl.training.weights import load_method, load_weights
 
@@ -155,12 +158,8 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
         (batch,) = make_loader(
             corpus,
             [item],
-            recipe.clip,
-            views=["video"],
-            sampling="uniform",
-            batch_size=3,
-            num_clips=3,
-            num_crops=3,
+            Contents(recipe.clip, (VIDEO,)),
+            Batching("uniform", batch_size=3, num_clips=3, num_crops=3),
         )
         clips = make_views(batch, recipe.clip, torch.device("cpu"))["video"]
         assert len(clips) == 9
