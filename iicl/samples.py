@@ -97,6 +97,19 @@ def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     return tuple(changed)
 
 
+def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
+    """What an item must have to be read, as :meth:`PreparedCorpus.select` calls it; sorted.
+
+    Args:
+        samples: what is asked for.
+        silent: "zero" if a view that may be lacking (sound) is then read as zeros, else "error".
+    """
+    asked = [views.get(sample.view) for sample in samples]
+    return sorted(
+        {v.REQUIRES for v in asked if v.REQUIRES and not (v.MAY_LACK and silent == "zero")}
+    )
+
+
 def _check_settings(sample: Sample) -> None:
     """Each setting has a legal value and means something to the view."""
     takes = views.get(sample.view).TAKES

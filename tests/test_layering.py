@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(p for room in ("iicl", "slurm", "benchmarks") for p in (ROOT / room).rglob("*.py"))
-LAYERS = [{"models", "losses", "data"}, {"methods"}, {"training"}, {"evaluation"}]
+LAYERS = [{"models", "losses", "data", "views"}, {"methods"}, {"training"}, {"evaluation"}]
 TORCH = {"torch", "torchvision", "torchaudio", "av"}
 
 

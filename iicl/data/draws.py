@@ -168,19 +168,6 @@ def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
     return True
 
 
-def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
-    """What an item must have to be read, as :meth:`PreparedCorpus.select` calls it.
-
-    Args:
-        samples: what is asked for.
-        silent: as in :class:`Contents`.
-    """
-    asked = [views.get(sample.view) for sample in samples]
-    return sorted(
-        {v.REQUIRES for v in asked if v.REQUIRES and not (v.MAY_LACK and silent == "zero")}
-    )
-
-
 def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
     """Squares of the short side, evenly spaced along the longer side; one square: the centre.
 

@@ -9,10 +9,11 @@ import torch
 
 from iicl import methods
 from iicl.config import CorpusFacts, Optimisation
-from iicl.data.draws import Contents, has_room, required_views
+from iicl.data.draws import Contents, has_room
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.pretraining import Pretrain
+from iicl.samples import required_views
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, schedule
 from iicl.training.context import Context

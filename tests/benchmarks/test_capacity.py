@@ -16,11 +16,14 @@ from benchmarks.scale import Store
 from iicl import config, methods
 from iicl.config import Augmentation, Clip, Preparation
 from iicl.data import encode, loader
+from iicl.data.draws import Contents
 from iicl.data.prepare import prepare
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.synthetic import media
 from iicl.encoders.choice import Encoders
 from iicl.pretraining import Pretrain
+from iicl.samples import AUDIO, VIDEO
 from iicl.training import checkpoint
 from tests.iicl.facts import facts
 
@@ -223,12 +226,8 @@ def test_a_clip_reads_what_the_loader_reads(
     batches = loader.make_loader(
         corpus,
         corpus.select(["video", "audio"]),
-        Clip(size=32),
-        views=["video", "audio"],
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=2,
-        epochs=range(2 * loader.VERIFY_EPOCHS),
+        Contents(Clip(size=32), (VIDEO, AUDIO), Augmentation()),
+        Batching("random", batch_size=2, epochs=range(2 * loader.VERIFY_EPOCHS)),
     )
     clips = sum(len(batch) for batch in batches)
     assert len(read) / clips == sizes.reads_per_clip()

@@ -112,7 +112,7 @@ def step(method: str, batch: str, dtype: torch.dtype, ranks: Ranks) -> dict[str,
     own = ranks.share.of_batch(num_items, chunk_size)
     share = {n: v[own.start : own.stop] for n, v in views(method, num_items, dtype).items()}
     torch.manual_seed(5)
-    total, parts = backward(made, share, chunk_size, ranks=ranks)
+    total, parts, _ = backward(made, share, chunk_size, ranks=ranks)
     return {
         "total": total,
         **{f"part {name}": part for name, part in parts.items()},
