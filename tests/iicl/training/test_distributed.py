@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from iicl.training.distributed import VARIABLES, Ranks, connect
+from iicl.training.distributed import ALONE, VARIABLES, Ranks, connect
 from tests.iicl.training.ranks import Lost, on_ranks, started
 
 WHOLE = {

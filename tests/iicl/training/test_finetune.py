@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from iicl import config
 from iicl.config import PretrainLength
 from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
@@ -14,6 +13,7 @@ from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
 from iicl.samples import VIDEO
 from iicl.training import finetune, loop, pretrain
+from iicl.training.recipe import TrainItems
 from iicl.training.weights import load_method, load_weights
 from tests.iicl.context import context, silent
 
@@ -103,8 +103,8 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert (training.items.chunk_size, training.precision) == (10, "bf16")
     first, *others = training.items.batches(0)
     assert [len(batch) for batch in (first, *others)] == [10] * training.items.num_steps
-    assert first.flips.any()
-    assert (first.jitter != 1).any()
+    assert first.raw["video"]["flips"].any()
+    assert (first.raw["video"]["jitter"] != 1).any()
 
 
 def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder, tmp_path):
@@ -135,11 +135,11 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
     corpus = PreparedCorpus.open(corpora["ucf101"])
     items = corpus.select(["video"], split="test", fold=1)[:6]
     torch.manual_seed(0)
-    method = Supervised(settings["encoders"], len(corpus.manifest.classes), "video").train()
+    method = Supervised(finetune.SETTINGS, settings["encoders"], corpus.facts(items)).train()
     method.video_encoder = load_method(encoder).video_encoder
-    scores = finetune._test_scores(
-        recipe, method, corpus, items, torch.device("cpu"), config.Execution(), silent
-    )
+    contents = Contents(recipe.clip, (VIDEO,))
+    place = TrainItems(corpus, [], contents, Batching("random", 4), 0, torch.device("cpu"))
+    scores = finetune._test_scores(recipe, method, place, items, silent)
     method.eval()
     for item, score in zip(items, scores, strict=True):
         (batch,) = make_loader(
@@ -159,7 +159,8 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
 def test_an_item_is_right_if_its_own_class_scores_highest(
     recipe, corpora, encoder, tmp_path, monkeypatch, shift, expected
 ):
-    def know(config, method, corpus, items, *_):
+    def know(config, method, train_items, items, report):
+        corpus = train_items.corpus
         classes = corpus.manifest.classes
         labels = [classes.index(corpus.manifest.items[i].labels[0]) for i in items]
         assert {corpus.manifest.items[i].splits["1"] for i in items} == {"test"}
