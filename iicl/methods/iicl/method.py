@@ -69,14 +69,17 @@ class IICL(Method):
         self.instance_head = self.cluster_head = self.co_attention = None
         if self.instance and settings.instance_space == "z":
             self.instance_head = Heads(
-                lambda: instance_head(dim, settings.instance_dim), settings.heads
+                lambda: instance_head(dim, settings.instance_dim), settings.heads, self.samples
             )
         if "cluster" in losses:
-            self.cluster_head = Heads(lambda: cluster_head(dim, settings.clusters), settings.heads)
+            self.cluster_head = Heads(
+                lambda: cluster_head(dim, settings.clusters), settings.heads, self.samples
+            )
         if settings.attends(phase):
             assert settings.co_attention != "none"
             self.co_attention = CoAttention(
                 dim,
+                self.samples,
                 form=settings.co_attention,
                 depth=settings.co_attention_depth,
                 projections=settings.co_attention_projections,
@@ -104,6 +107,7 @@ class IICL(Method):
             instance_terms = instance_loss(
                 _project(self.instance_head, "video", video),
                 _project(self.instance_head, "audio", audio),
+                names=self.samples,
                 temperature=settings.instance_temperature,
                 similarity=settings.similarity,
                 margin=settings.instance_margin,
@@ -113,6 +117,7 @@ class IICL(Method):
             cluster_terms = cluster_loss(
                 self.cluster_head("video", video),
                 self.cluster_head("audio", audio),
+                names=self.samples,
                 temperature=settings.cluster_temperature,
                 similarity=settings.similarity,
                 assignment_norm=settings.assignment_norm,

@@ -31,8 +31,8 @@ def batch(n: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str) -> None:
     method = make(name)
-    views = {view: batch(4)[view] for view in method.views}
-    encoded = {"video", "audio"} & set(method.views)
+    views = {view: batch(4)[view] for view in method.samples}
+    encoded = {"video", "audio"} & set(method.samples)
     assert {v for v in ("video", "audio") if hasattr(method, f"{v}_encoder")} == encoded
     for view in encoded:
         encoder = getattr(method, f"{view}_encoder")
@@ -83,9 +83,9 @@ def test_supervised_is_cross_entropy_with_soft_labels() -> None:
 
 def test_supervised_on_video_alone_has_no_audio() -> None:
     method = methods.build(SupervisedSettings(modalities="video"), "training", SMALL, facts(3))
-    assert method.views == ("video", "label")
+    assert method.samples == ("video", "label")
     assert not hasattr(method, "audio_encoder")
-    total, parts = method.loss(method.encode({v: batch(4)[v] for v in method.views}))
+    total, parts = method.loss(method.encode({v: batch(4)[v] for v in method.samples}))
     assert parts == {"cross_entropy_video": total}
 
 
