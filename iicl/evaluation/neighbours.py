@@ -1,7 +1,7 @@
 """The stage ``neighbours``: what lies near an item in both modalities (paper IV-D.3, Fig. 3)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -89,25 +89,8 @@ def run(config: Neighbours, context: Context) -> dict[str, Any]:
     metrics = {f"{way}_precision": float(same_class[rows, near[way][0]].mean()) for way in WAYS}
     metrics["confusion"] = float(1 - same_class[rows, near["a2a"][0][:, :1]].mean())
     by_chance = float((same_class.sum(axis=1) - 1).mean() / (num_items - 1))
-    shown, inverse = np.unique(
-        np.concatenate([anchors, *(near[way][0][anchors].ravel() for way in WAYS)]),
-        return_inverse=True,
-    )
-    shape = (len(WAYS), len(anchors), config.num_neighbours)
-    stored: dict[str, NDArray[Any]] = {
-        "anchors": inverse[: len(anchors)],
-        "neighbours": inverse[len(anchors) :].reshape(shape).swapaxes(0, 1),
-        "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
-    }
-    positions = [pairs.positions[row] for row in shown]
-    stored["frames"], stored["spectrograms"] = _views_of(
-        corpus, positions, config.clip, context.execution
-    )
-    items = [corpus.manifest.items[p] for p in positions]
-    metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
-    stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
-    write_atomically(context.out / NEIGHBOURS, save(stored, metadata))
-    context.report(1.0, f"{len(items)} items shown")
+    num_shown = _write(config, context, corpus, pairs, anchors, near)
+    context.report(1.0, f"{num_shown} items shown")
     return {
         "metrics": metrics,
         "chance": {
@@ -119,6 +102,48 @@ def run(config: Neighbours, context: Context) -> dict[str, Any]:
         "num_expected": pairs.num_expected,
         "selection": "last",
     }
+
+
+def _write(
+    config: Neighbours,
+    context: Context,
+    corpus: PreparedCorpus,
+    pairs: Pairs,
+    anchors: NDArray[np.int64],
+    near: Mapping[str, tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> int:
+    """Store the neighbourhoods of the anchors.
+
+    Args:
+        config: number of neighbours, and the clip that is shown.
+        context: where to write.
+        corpus: of the items.
+        pairs: the items.
+        anchors: (A,) rows of ``pairs``.
+        near: what :func:`nearest` gave, for each way.
+
+    Returns:
+        How many items are shown.
+    """
+    rows, inverse = np.unique(
+        np.concatenate([anchors, *(near[way][0][anchors].ravel() for way in WAYS)]),
+        return_inverse=True,
+    )
+    shape = (len(WAYS), len(anchors), config.num_neighbours)
+    stored: dict[str, NDArray[Any]] = {
+        "anchors": inverse[: len(anchors)],
+        "neighbours": inverse[len(anchors) :].reshape(shape).swapaxes(0, 1),
+        "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
+    }
+    positions = [pairs.positions[row] for row in rows]
+    stored["frames"], stored["spectrograms"] = _views_of(
+        corpus, positions, config.clip, context.execution
+    )
+    items = [corpus.manifest.items[p] for p in positions]
+    metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
+    stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
+    write_atomically(context.out / NEIGHBOURS, save(stored, metadata))
+    return len(items)
 
 
 def load_neighbours(folder: Path) -> StoredNeighbours:
