@@ -50,14 +50,15 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
-    from iicl import config
+    from iicl.config import PretrainLength
+    from iicl.pretraining import pretrain_phases
 
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
     if stage == "pretrain":
-        length = config.PretrainLength.model_validate(settings.get("length", {}))
+        length = PretrainLength.model_validate(settings.get("length", {}))
         rest = {key: value for key, value in settings.items() if key != "length"}
-        runs = config.pretrain_phases(length, **rest)
+        runs = pretrain_phases(length, **rest)
         return [run.model_dump(mode="json") for run in runs]
     return [_adapter().validate_python({**settings, "stage": stage}).model_dump(mode="json")]
 
@@ -94,9 +95,12 @@ def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     """
     if resolved["stage"] == "prepare":
         return ["iicl.data.synthetic.write"]
+    stage = _adapter().validate_python(dict(resolved))
     modules = [STAGES[resolved["stage"]].split(":")[0]]
-    if "method" in resolved:
-        modules.append(f"iicl.methods.{resolved['method']['name']}")
+    modules += [f"iicl.views.{view}" for view in stage.views()]
+    if resolved["stage"] == "pretrain":
+        modules.append(f"iicl.methods.{stage.method.name}.method")
+        modules += [f"iicl.encoders.{name}.network" for name in stage.encoder_names()]
     return modules
 
 
@@ -317,17 +321,14 @@ def run(
         report: receives the finished fraction, 0-1, and a line of text.
     """
     from iicl import config
+    from iicl.training.context import Context
 
     stage = _adapter().validate_python(dict(resolved))
     module, function = STAGES[resolved["stage"]].split(":")
-    result: dict[str, Any] = getattr(importlib.import_module(module), function)(
-        stage,
-        corpora=corpora,
-        upstream=upstream,
-        out=out,
-        execution=config.Execution.model_validate(dict(execution)),
-        report=report,
+    context = Context(
+        corpora, upstream, out, config.Execution.model_validate(dict(execution)), report
     )
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(stage, context)
     return result
 
 

@@ -14,12 +14,18 @@ from benchmarks.plan.graph import Plan
 from benchmarks.plan.schedule import enough, simulate
 from benchmarks.spec.scale import PreparedSize
 from iicl import config, methods
-from iicl.config import Augmentation, Clip, Encoders, Preparation
+from iicl.config import Augmentation, Clip, Preparation
 from iicl.data import encode, loader
+from iicl.data.draws import Contents
 from iicl.data.prepare import prepare
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.synthetic import media
+from iicl.encoders.choice import Encoders
+from iicl.pretraining import Pretrain
+from iicl.samples import AUDIO, VIDEO
 from iicl.training import checkpoint
+from tests.iicl.facts import facts
 
 FULL = Encoders().model_dump()
 STORE = PreparedSize(
@@ -70,8 +76,8 @@ def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None
         "pretrain", {"corpus": "x", "method": settings, "seed": 0, "encoders": encoders}
     )
     for phase in phases:
-        made = config.Pretrain.model_validate(phase)
-        method = methods.build(made.method, made.phase, made.encoders, 5)
+        made = Pretrain.model_validate(phase)
+        method = methods.build(made.method, made.phase, made.encoders, facts(5))
         count = sum(
             value.numel()
             for name, value in method.named_parameters()
@@ -155,12 +161,8 @@ def test_a_clip_reads_what_the_loader_reads(
     batches = loader.make_loader(
         corpus,
         corpus.select(["video", "audio"]),
-        Clip(size=32),
-        views=["video", "audio"],
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=2,
-        epochs=range(2 * loader.VERIFY_EPOCHS),
+        Contents(Clip(size=32), (VIDEO, AUDIO), Augmentation()),
+        Batching("random", batch_size=2, epochs=range(2 * loader.VERIFY_EPOCHS)),
     )
     clips = sum(len(batch) for batch in batches)
     assert len(read) / clips == sizes.reads_per_clip()

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from benchmarks.plan import cost
-from iicl.config import Clip, Encoders
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import VideoEncoder
+from iicl.config import Clip
+from iicl.encoders.choice import Encoders
+from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.resnet.network import ResNet
 
 FULL = Encoders().model_dump()
 
@@ -35,7 +36,7 @@ def test_operations_are_those_that_the_encoders_carry_out(width: int, depth: int
         "video": (1, 3, clip.num_frames, clip.size, clip.size),
         "audio": (1, 1, clip.mel_bins, clip.spectrogram_frames),
     }
-    encoders = {"video": VideoEncoder(width, depth), "audio": AudioEncoder(width, depth)}
+    encoders = {"video": R2Plus1D(width, depth), "audio": ResNet(width, depth)}
     for view, encoder in encoders.items():
         for module in encoder.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d):
