@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
+from iicl.constants import VERIFY_EPOCHS
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import (
     WHOLE,
@@ -34,8 +35,6 @@ from iicl.data.sampling import (
 )
 from iicl.data.store import PreparedCorpus
 from iicl.data.workers import POLL_SECONDS, Pulse, WorkerError, read_watched, share, start_worker
-
-VERIFY_EPOCHS = 64
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from iicl.config import Execution
+from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.data.loader import make_loader
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
@@ -26,7 +27,6 @@ from iicl.training.precision import encode
 from iicl.training.weights import load_method
 
 FEATURES = "features.safetensors"
-BATCH_SIZE = 32
 Split = Literal["train", "test"]
 
 
@@ -110,7 +110,7 @@ def _run(
         views=[config.view],
         sampling="uniform",
         num_clips=config.num_clips,
-        batch_size=BATCH_SIZE,
+        batch_size=FEATURE_BATCH_SIZE,
         num_workers=execution.num_workers,
         share=ranks.share,
     )

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
-from iicl.data.loader import VERIFY_EPOCHS, RawBatch, make_loader
+from iicl.constants import VERIFY_EPOCHS
+from iicl.data.loader import RawBatch, make_loader
 from iicl.data.sampling import Share, frame_numbers, sounds_of_others, uniform_boxes
 from iicl.data.store import PreparedCorpus
 
