@@ -3,7 +3,7 @@
     python benchmarks/capacity.py [--scale paper]
 
 The six tables of the paper are planned as ``run.py --dry-run`` does it, with nothing finished or
-prepared, and priced by :mod:`benchmarks.cost`. ``slurm/README.md`` holds the output.
+prepared, and priced by :mod:`benchmarks.plan.cost`. ``slurm/README.md`` holds the output.
 """
 # ruff: noqa: E402 (the project must be on the path first)
 
@@ -25,12 +25,14 @@ if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ o
 
 from tabulate import tabulate
 
-from benchmarks import corpora, cost, crash, planner, sizes, stages, streams
-from benchmarks.makespan import Task, enough, play
-from benchmarks.plan import Plan, Run
-from benchmarks.scale import Scale, Store, load_scale
-from benchmarks.store import Home
-from benchmarks.tables import find_tables
+from benchmarks import stages
+from benchmarks.plan import builder, corpora, cost, sizes
+from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.schedule import ScheduledRun, enough, simulate
+from benchmarks.spec.read_tables import find_tables
+from benchmarks.spec.scale import PreparedSize, Scale, load_scale
+from benchmarks.store.home import Home
+from slurm import command_line
 
 CLUSTERS = (8, 64, 512)  # GPUs
 NODE = 8  # GPUs of a node
@@ -51,7 +53,7 @@ def read(scale: str) -> Plan:
         raise ValueError(f"--scale {scale!r}; legal: {', '.join(legal)}")
     with tempfile.TemporaryDirectory() as empty:
         home = Home(Path(empty))
-        return planner.make(
+        return builder.make(
             find_tables(ROOT / "tables", ["all"]),
             scales[scale],
             seeds=None,
@@ -76,11 +78,11 @@ def most_devices(run: Run) -> int:
     return int(-(-optimisation["batch_size"] // optimisation["chunk_size"]))
 
 
-def tasks(runs: Sequence[Run], scale: Scale) -> list[Task]:
+def tasks(runs: Sequence[Run], scale: Scale) -> list[ScheduledRun]:
     """Runs as a schedule sees them, in the planner's order."""
     rates = cost.Rates([])
     return [
-        Task(
+        ScheduledRun(
             run.id,
             rates.seconds(run.resolved, run.work, scale.device.sustained_gflops)[0],
             most_devices(run),
@@ -125,7 +127,7 @@ def _time(plan: Plan) -> list[str]:
         graph = tasks(runs, plan.scale)
         useful = enough(graph, NODE)
         hours = sum(task.seconds for task in graph) / 3600
-        times = [_duration(play(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
+        times = [_duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
         lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
     graph = tasks(list(plan.runs.values()), plan.scale)
     most = max(task.width for task in graph)
@@ -153,7 +155,7 @@ def _time(plan: Plan) -> list[str]:
     ]
 
 
-def _disk(plan: Plan, store: Store) -> list[str]:
+def _disk(plan: Plan, store: PreparedSize) -> list[str]:
     size, lines = {}, []
     for corpus in plan.used_corpora():
         seconds = plan.scale.corpora[corpus.name].seconds_per_item
@@ -231,7 +233,7 @@ def _network(run: Run, flops_per_second: float) -> list[str]:
     ]
 
 
-def _files(run: Run, scale: Scale, store: Store) -> list[str]:
+def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
     clip, seconds = run.resolved["clip"], scale.corpora[run.corpus.name].seconds_per_item
     clips = scale.device.sustained_gflops * 1e9 * run.work.clips / run.work.flops
     size, reads = sizes.clip_bytes(clip, seconds, store), sizes.reads_per_clip()
@@ -307,10 +309,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except Exception as problem:
-        return crash.report(problem)
+        return command_line.report_crash(problem)
     return 0
 
 
 if __name__ == "__main__":
-    streams.survive_closed_pipes()
+    command_line.survive_closed_pipes()
     sys.exit(main())

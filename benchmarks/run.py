@@ -123,10 +123,11 @@ def main(
         the exit code, as ``--help`` lists them.
     """
     arguments = parser().parse_args(argv)
-    from benchmarks import crash, flow
+    from benchmarks import command
+    from slurm import command_line
 
     try:
-        return flow.carry_out(arguments, stages or flow.real_stages(), folder)
+        return command.execute(arguments, stages or command.real_stages(), folder)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
@@ -134,11 +135,11 @@ def main(
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except Exception as problem:  # Python's own exit code, 1, means a complete table
-        return crash.report(problem)
+        return command_line.report_crash(problem)
 
 
 if __name__ == "__main__":
-    from benchmarks.streams import survive_closed_pipes
+    from slurm.command_line import survive_closed_pipes
 
     survive_closed_pipes()
     sys.exit(main())

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from benchmarks import files, records
-from benchmarks.files import DamagedFileError
-from benchmarks.records import CorpusHeader
+from benchmarks.store import files, records
+from benchmarks.store.files import DamagedFileError
+from benchmarks.store.records import CorpusHeader
 
 STAGES = {
     "pretrain": "iicl.training.pretrain:run",

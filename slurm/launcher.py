@@ -45,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Event:
+class JobEvent:
     """Something that happened to a job; ``message`` says why it failed or what it waits for."""
 
     job: Job
@@ -53,7 +53,7 @@ class Event:
     message: str = ""
 
 
-OnEvent = Callable[[Event], None]
+OnEvent = Callable[[JobEvent], None]
 
 
 def launch(
@@ -82,13 +82,13 @@ def launch(
         ValueError: if an id repeats, or a job waits for one that does not precede it.
         KeyboardInterrupt: after all running jobs have been stopped.
     """
-    queue = _Queue(jobs, on_event)
+    queue = _JobQueue(jobs, on_event)
     with environment(site.environment):
         BACKENDS[site.backend](queue, site, preload, tick)
     return queue.outcome
 
 
-class _Queue:
+class _JobQueue:
     """The jobs that wait, and what became of the others."""
 
     def __init__(self, jobs: Sequence[Job], on_event: OnEvent) -> None:
@@ -106,20 +106,20 @@ class _Queue:
         for job in self.waiting:
             if all(self.outcome.get(other) == "finished" for other in job.after):
                 self.waiting.remove(job)
-                self._on_event(Event(job, "started"))
+                self._on_event(JobEvent(job, "started"))
                 return job
         return None
 
     def settle(self, job: Job, error: str | None) -> None:
         """Record a job's end and block the jobs that can no longer start."""
         self.outcome[job.id] = "failed" if error else "finished"
-        self._on_event(Event(job, "failed" if error else "finished", error or ""))
+        self._on_event(JobEvent(job, "failed" if error else "finished", error or ""))
         for other in list(self.waiting):
             lost = [i for i in other.after if self.outcome.get(i) in ("failed", "blocked")]
             if lost:
                 self.waiting.remove(other)
                 self.outcome[other.id] = "blocked"
-                self._on_event(Event(other, "blocked", f"after {lost[0]}"))
+                self._on_event(JobEvent(other, "blocked", f"after {lost[0]}"))
 
 
 def _call(target: str, kwargs: Mapping[str, Any]) -> None:
@@ -135,7 +135,7 @@ def last_lines(log: Path) -> str:
 
 
 def _run_inline(
-    queue: _Queue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
+    queue: _JobQueue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
 ) -> None:
     while job := queue.next():
         error = None
@@ -153,7 +153,7 @@ def _run_inline(
 
 
 def _run_local(
-    queue: _Queue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
+    queue: _JobQueue, site: ProcessSite, preload: Sequence[str], tick: Callable[[], None]
 ) -> None:
     context = _context(preload)
     running: list[tuple[BaseProcess, Job]] = []
@@ -239,7 +239,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-BACKENDS: dict[str, Callable[[_Queue, ProcessSite, Sequence[str], Callable[[], None]], None]] = {
+BACKENDS: dict[str, Callable[[_JobQueue, ProcessSite, Sequence[str], Callable[[], None]], None]] = {
     "inline": _run_inline,
     "local": _run_local,
 }

@@ -199,18 +199,18 @@ def read_site(path: Path) -> Site:
     Raises:
         ValueError: with file and line, at the first mistake in it.
     """
-    document = load(path)
-    backend, legal = document.data.get("backend"), ", ".join(_KINDS)
-    if "backend" not in document.data:
-        raise document.error((), f"backend is missing; known: {legal}")
+    file = load(path)
+    backend, legal = file.data.get("backend"), ", ".join(_KINDS)
+    if "backend" not in file.data:
+        raise file.error((), f"backend is missing; known: {legal}")
     if not isinstance(backend, str) or backend not in _KINDS:
-        raise document.error(("backend",), f"backend is {backend!r}; known: {legal}")
+        raise file.error(("backend",), f"backend is {backend!r}; known: {legal}")
     if backend != "slurm":
-        return document.validate(ProcessSite, name=path.stem)
-    site = document.validate(SlurmSite, name=path.stem)
+        return file.validate(ProcessSite, name=path.stem)
+    site = file.validate(SlurmSite, name=path.stem)
     for option, value in site.sbatch.items():
         if problem := _misplaced(option, value):
-            raise document.error(("sbatch", option), f"sbatch.{option} is {value!r}: {problem}")
+            raise file.error(("sbatch", option), f"sbatch.{option} is {value!r}: {problem}")
     return site
 
 

@@ -41,7 +41,7 @@ for _tag, _pattern, _first in (
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlFile:
     """A file's values and the line each of them stands on."""
 
     path: Path
@@ -77,9 +77,9 @@ class Document:
             raise self.error(*explain(problem, model)) from None
 
 
-def unknown(document: Document, where: KeyPath, value: str, known: Iterable[str]) -> SpecError:
+def unknown(file: YamlFile, where: KeyPath, value: str, known: Iterable[str]) -> SpecError:
     """An error about a name that is none of those known."""
-    return document.error(where, f"unknown {value!r}; known: {', '.join(known)}")
+    return file.error(where, f"unknown {value!r}; known: {', '.join(known)}")
 
 
 # Pydantic's own words name types of Python.
@@ -132,7 +132,7 @@ def _legal_keys(model: type[BaseModel], where: KeyPath) -> list[str]:
     return list(model.model_fields)
 
 
-def load(path: Path) -> Document:
+def load(path: Path) -> YamlFile:
     """Read a YAML file that holds one mapping.
 
     Raises:
@@ -151,7 +151,7 @@ def load(path: Path) -> Document:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         words = " ".join(", ".join(filter(None, (problem.context, problem.problem))).split())
         raise SpecError(f"{path}:{line}: {words}") from None
-    return Document(path, data, lines)
+    return YamlFile(path, data, lines)
 
 
 def _text(path: Path) -> str:

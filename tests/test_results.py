@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import render
-from benchmarks.document import Document, from_json
-from benchmarks.tables import load_table
+from benchmarks.render import markdown
+from benchmarks.render.document import Document, from_json
+from benchmarks.spec.read_tables import load_table
 
 ROOT = Path(__file__).parents[1]
 TABLES = sorted(path.stem for path in (ROOT / "tables").glob("*.yaml"))
@@ -45,7 +45,7 @@ def test_every_value_rests_on_runs_of_committed_code(path):
 def test_the_documents_hold_the_means_of_their_records(path):
     frame = pd.read_csv(path.with_suffix(".csv"))
     shown = load(path)
-    assert path.with_suffix(".md").read_text() == render.markdown(shown)
+    assert path.with_suffix(".md").read_text() == markdown.markdown(shown)
     means = 100 * frame.groupby(["row", "column", "seed"])["value"].mean()
     means = means.groupby(["row", "column"]).mean()
     for row in shown.rows:

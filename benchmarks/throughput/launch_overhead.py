@@ -23,7 +23,9 @@ if __name__ == "__main__":
 
     host.require_posix()
 
-from benchmarks import call, cost, on_cluster, on_this_machine, request, run, stages  # noqa: E402
+from benchmarks import run, stages  # noqa: E402
+from benchmarks.launch import cluster, local, request  # noqa: E402
+from benchmarks.plan import cost  # noqa: E402
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
 
@@ -42,7 +44,7 @@ def count_calls(folder: Path) -> Path:
     return notes
 
 
-def read(home: Path, seeds: int) -> request.Launch:
+def read(home: Path, seeds: int) -> request.Request:
     """A launch of Tables I to V with so many seeds on the development cluster."""
     words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--cluster", "devcluster"]
     words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
@@ -53,7 +55,7 @@ def submitting(home: Path, num_runs: int, notes: Path) -> None:
     """Print how long it takes to submit, and what Slurm is asked."""
     seeds = 1
     launch = read(home, seeds)
-    on_this_machine.prepare(launch, launch.plan())
+    local.prepare(launch, launch.plan())
     while len(read(home, seeds).plan().runs) < num_runs:
         seeds += 1
     launch = read(home, seeds)
@@ -63,7 +65,7 @@ def submitting(home: Path, num_runs: int, notes: Path) -> None:
     )
     notes.write_text("")
     started = time.monotonic()
-    num_jobs, submitted = on_cluster.submit(launch, plan, cost.Rates([]))
+    num_jobs, submitted = cluster.submit(launch, plan, cost.Rates([]))
     seconds = time.monotonic() - started
     calls = Counter(notes.read_text().split())
     print(
@@ -82,7 +84,7 @@ def status(home: Path, num_runs: int) -> None:
     plan = launch.plan()
     for number, (run_id, planned) in enumerate(plan.runs.items()):
         (launch.home.runs / run_id).mkdir(parents=True)
-        assert launch.home.claim(run_id, call.record(planned))
+        assert launch.home.claim(run_id, planned.record())
         if number % 4:
             launch.home.begin_attempt(run_id, {"job": "1"})
             launch.home.report(run_id, 0.5, "step 5/10")
@@ -120,7 +122,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks.streams import survive_closed_pipes
+    from slurm.command_line import survive_closed_pipes
 
     survive_closed_pipes()
     main()

@@ -130,7 +130,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks.streams import survive_closed_pipes
+    from slurm.command_line import survive_closed_pipes
 
     survive_closed_pipes()
     main()

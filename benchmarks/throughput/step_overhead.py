@@ -111,7 +111,7 @@ def _seconds(run: Callable[[], None], device: torch.device) -> float:
 
 
 if __name__ == "__main__":
-    from benchmarks.streams import survive_closed_pipes
+    from slurm.command_line import survive_closed_pipes
 
     survive_closed_pipes()
     main()

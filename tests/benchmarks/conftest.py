@@ -13,7 +13,7 @@ from fake_checkout import Checkout
 from fake_slurm import fake_slurm
 from sample_records import MACHINE
 
-from benchmarks import provenance
+from benchmarks.store import provenance
 
 __all__ = ["fake_slurm"]
 

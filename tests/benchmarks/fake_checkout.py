@@ -7,7 +7,7 @@ from pathlib import Path
 import fake_stages
 
 from benchmarks import run
-from benchmarks.store import Home
+from benchmarks.store.home import Home
 
 ROOT = Path(__file__).parents[2]
 

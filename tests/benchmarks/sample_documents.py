@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from benchmarks.document import (
+from benchmarks.render.document import (
     Cell,
     Claim,
     Column,

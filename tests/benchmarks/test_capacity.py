@@ -1,6 +1,5 @@
-"""Schedules against a slow clock and hand-made graphs, bytes against the store and the networks."""
+"""Bytes against the store and the networks, and what a scale asks of a cluster."""
 
-import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,11 @@ import fake_stages
 import numpy as np
 import pytest
 
-from benchmarks import capacity, cost, sizes
-from benchmarks.makespan import Schedule, Task, enough, play
-from benchmarks.plan import Plan
-from benchmarks.scale import Store
+from benchmarks import capacity
+from benchmarks.plan import cost, sizes
+from benchmarks.plan.graph import Plan
+from benchmarks.plan.schedule import enough, simulate
+from benchmarks.spec.scale import PreparedSize
 from iicl import config, methods
 from iicl.config import Augmentation, Clip, Preparation
 from iicl.data import encode, loader
@@ -25,7 +25,7 @@ from iicl.training import checkpoint
 from tests.iicl.facts import facts
 
 FULL = Encoders().model_dump()
-STORE = Store(
+STORE = PreparedSize(
     video_bytes_per_second=41_000,
     prepare_seconds_per_second=0.1,
     decode_seconds_per_clip=0.006,
@@ -36,71 +36,6 @@ STORE = Store(
 @pytest.fixture(scope="module")
 def paper() -> Plan:
     return capacity.read("paper")
-
-
-CHAIN = [Task("a", 80, 8), Task("b", 10, 1, ("a",)), Task("c", 0, 0, ("b",))]
-FAN = [Task("root", 80, 8), *(Task(f"leaf{n}", 80, 8, ("root",)) for n in range(3))]
-
-
-@pytest.mark.parametrize(
-    ("tasks", "devices", "seconds", "most"),
-    [
-        (CHAIN, 8, 20, 8),
-        (CHAIN, 100, 20, 8),  # the chain is all it takes
-        (CHAIN, 4, 30, 4),  # fewer than it can use: it takes what there is
-        (CHAIN, 1, 90, 1),
-        (FAN, 24, 20, 24),
-        (FAN, 23, 30, 16),  # two leaves fit at a time
-        (FAN, 8, 40, 8),
-        ([Task("wide", 80, 8), Task("narrow", 30, 1)], 8, 40, 8),
-        # the wide one waits for the narrow one that holds a device; another narrow one passes it
-        ([Task("n", 9, 1), Task("wide", 80, 8), Task("m", 5, 1)], 8, 19, 8),
-        ([Task("nothing", 0, 0)], 8, 0, 0),
-    ],
-)
-def test_a_schedule_is_the_one_made_by_hand(
-    tasks: list[Task], devices: int, seconds: float, most: int
-) -> None:
-    assert play(tasks, devices) == Schedule(seconds, most)
-
-
-def by_the_clock(tasks: list[Task], devices: int) -> int:
-    """The end of the last task, looking at every task in every second."""
-    ends: dict[str, int] = {}
-    second = 0
-    while len(ends) < len(tasks) or max(ends.values()) > second:
-        for task in tasks:
-            taken = min(task.width, devices)
-            busy = sum(min(t.width, devices) for t in tasks if t.id in ends and ends[t.id] > second)
-            done = all(i in ends and ends[i] <= second for i in task.after)
-            if task.id not in ends and done and busy + taken <= devices:
-                ends[task.id] = second + round(task.seconds / taken)
-        second += 1
-    return max(ends.values())
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_a_schedule_is_that_of_a_slow_clock(seed: int) -> None:
-    draw = random.Random(seed)
-    tasks: list[Task] = []
-    for number in range(draw.randint(1, 9)):
-        after = draw.sample([t.id for t in tasks], draw.randint(0, min(2, len(tasks))))
-        whole = 12 * draw.randint(1, 6)  # seconds for any number of devices up to 4
-        tasks.append(Task(str(number), whole, draw.randint(1, 4), tuple(after)))
-    devices = draw.randint(1, 6)
-    found = play(tasks, devices).seconds
-    assert found == by_the_clock(tasks, devices)
-    assert found >= sum(task.seconds for task in tasks) / devices
-
-
-def test_devices_beyond_enough_gain_nothing() -> None:
-    assert enough(FAN, 8) == 24
-    # two short ones find room, one after the other, beside the long one
-    beside = [Task("long", 80, 8), Task("short", 40, 8), Task("shorter", 40, 8)]
-    assert enough(beside, 8) == 16
-    assert enough(CHAIN, 8) == 8
-    assert enough(CHAIN, 3) == 9
-    assert enough([Task("nothing", 0, 0)], 8) == 0
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 8])
@@ -258,11 +193,11 @@ def test_the_longest_chain_of_table_1_is_a_pretraining_and_a_fine_tuning(paper: 
     clips = 600 * (1_784_108 // 256) * 256  # 600 epochs of AudioSet
     pretraining = clips * 3 * (forward + 2 * 0.185e9) / 8 / 1e14
     finetuning = (9537 * 10 * 12 * 3 + 3783 * 10 * 3) * forward / 1e14
-    many = play(graph, 10_000)
+    many = simulate(graph, 10_000)
     assert many.seconds == pytest.approx(pretraining + finetuning, rel=0.001)
     useful = enough(graph, capacity.NODE)
-    assert play(graph, useful).seconds == many.seconds
-    assert play(graph, useful - capacity.NODE).seconds > many.seconds
+    assert simulate(graph, useful).seconds == many.seconds
+    assert simulate(graph, useful - capacity.NODE).seconds > many.seconds
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import fake_stages
 import pytest
 from fake_checkout import ROOT, Checkout
 
-from benchmarks import identity, run, stages
+from benchmarks import run, stages
+from benchmarks.plan import identity
 from benchmarks.run import parser
 
 

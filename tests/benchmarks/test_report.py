@@ -11,8 +11,9 @@ import pytest
 from damage import ODD, TEXTS, put
 from sample_documents import over_an_axis, sample
 
-from benchmarks import document, plot, report
-from benchmarks.document import Document
+from benchmarks import report
+from benchmarks.render import document, plot
+from benchmarks.render.document import Document
 
 VOID = {"meta", "link", "img", "br"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

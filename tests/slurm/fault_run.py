@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests" / "slurm" / "integration"))
 
 from jobs import task_pid  # noqa: E402
 
-from benchmarks.store import Home  # noqa: E402
+from benchmarks.store.home import Home  # noqa: E402
 from slurm.devcluster.cluster import DevCluster  # noqa: E402
 
 COMPLETE = (0, 1)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slurm import launcher
-from slurm.launcher import Event, Job
+from slurm.launcher import Job, JobEvent
 from slurm.site import ProcessSite
 
 SITES = [
@@ -38,7 +38,7 @@ def test_a_job_starts_after_its_predecessors_and_prints_to_its_log(
 def test_a_failed_job_blocks_what_follows_and_nothing_else(
     site: ProcessSite, tmp_path: Path
 ) -> None:
-    events: list[Event] = []
+    events: list[JobEvent] = []
     jobs = [
         job(tmp_path, "bad", "fail"),
         job(tmp_path, "child", "write", "bad", path=tmp_path / "out", text="child"),
@@ -63,7 +63,7 @@ def test_a_failed_job_blocks_what_follows_and_nothing_else(
 
 
 def test_a_killed_job_fails_alone(tmp_path: Path) -> None:
-    events: list[Event] = []
+    events: list[JobEvent] = []
     jobs = [
         job(tmp_path, "killed", "die"),
         job(tmp_path, "other", "write", path=tmp_path / "out", text="other"),

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import snapshot
-from benchmarks.job import Work
-from benchmarks.store import Home
+from benchmarks.launch import snapshot
+from benchmarks.launch.job import JobPayload
+from benchmarks.store.home import Home
 from slurm import scheduler
 from slurm.devcluster.cluster import DevCluster
 from slurm.scheduler import Array
@@ -56,11 +56,11 @@ def submit(
         assert home.claim(run_id, SPEC)
     cluster = home.queue.cluster()
 
-    def work(*run_ids: str) -> dict[str, Work]:
+    def work(*run_ids: str) -> dict[str, JobPayload]:
         common = {"stages": stages, "home": home.root, "execution": {}, "upstream": {}}
         calls = [{**common, "run_id": run_id, **runs[run_id]} for run_id in run_ids]
-        assigned = Work(
-            "benchmarks.worker:run",
+        assigned = JobPayload(
+            "benchmarks.launch.attempt:run",
             calls,
             stages,
             home.root,
@@ -72,7 +72,7 @@ def submit(
         return {"work": assigned}
 
     works = [work(*runs)] if together else [work(run_id) for run_id in runs]
-    array = Array("iicl-test", "benchmarks.job:carry_out", works, num_tasks, tuple(after))
+    array = Array("iicl-test", "benchmarks.launch.job:carry_out", works, num_tasks, tuple(after))
     ids = scheduler.submit(array, site, home.jobs, snapshot.take(ROOT, home.root))
     held = dict.fromkeys(runs, ids[0]) if together else dict(zip(runs, ids, strict=True))
     home.hand_over(held)

@@ -7,7 +7,7 @@ import jobs
 import pytest
 from jobs import SITE, ended, submit, wait_until
 
-from benchmarks.store import Home
+from benchmarks.store.home import Home
 from slurm.devcluster.cluster import DevCluster
 
 STAGES = """\

@@ -10,8 +10,9 @@ import jobs
 import pytest
 from jobs import SITE, ended, submit, task_pid, wait_until
 
-from benchmarks import stages, worker
-from benchmarks.store import Home
+from benchmarks import stages
+from benchmarks.launch import attempt
+from benchmarks.store.home import Home
 from iicl.config import Preparation
 from iicl.data.prepare import prepare
 from iicl.data.synthetic.write import generate
@@ -61,7 +62,7 @@ def undisturbed(training: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
     """The weights that one process ends in."""
     home = Home(tmp_path_factory.mktemp("undisturbed"))
     place = {"site": "inline", "num_ranks": 1, "num_nodes": 1}
-    worker.run(
+    attempt.run(
         run_id=RUN,
         stages="benchmarks.stages",
         home=home.root,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from jobs import ROOT
 
-from benchmarks import preparation, request, run, stages
-from benchmarks.store import Home
+from benchmarks import run, stages
+from benchmarks.launch import corpus_jobs, request
+from benchmarks.store.home import Home
 from iicl.data.manifest import MANIFEST_NAME
 from iicl.data.synthetic.write import generate
 from slurm.devcluster.cluster import DevCluster
@@ -48,14 +49,14 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
 ) -> None:
     generate("ucf101", tmp_path / "copy", num_items=96, seed=0, num_workers=2)
 
-    def launch(site: str) -> request.Launch:
+    def launch(site: str) -> request.Request:
         words = ["--table", "IV", "--scale", "smoke", "--cluster", site]
         words += ["--home", str(tmp_path / site), "--data", f"ucf101={tmp_path / 'copy'}"]
         return request.read(run.parser().parse_args(words), stages, ROOT)
 
     ours = launch("devcluster")
     with ours.home.launch():
-        plan = preparation.prepare(ours, ours.plan(), wait=True)
+        plan = corpus_jobs.prepare(ours, ours.plan(), wait=True)
     assert plan is not None
     made = {i: ours.home.preparations().attempts(i) for i in ours.home.preparations().run_ids()}
     assert len(made) == 3  # two shards, and the manifest
@@ -67,5 +68,5 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     )
     assert (corpus.path / MANIFEST_NAME).read_bytes() == (expected / MANIFEST_NAME).read_bytes()
     again = launch("devcluster")
-    assert preparation.prepare(again, again.plan(), wait=True) is not None
+    assert corpus_jobs.prepare(again, again.plan(), wait=True) is not None
     assert len(ours.home.preparations().run_ids()) == 3

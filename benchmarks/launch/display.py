@@ -1,0 +1,250 @@
+"""What a person sees: the plan before, bars while it runs. Results go to stdout, this to stderr."""
+
+import contextlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+from tabulate import tabulate
+
+from benchmarks.launch.grouping import Preview
+from benchmarks.plan.cost import Rates
+from benchmarks.plan.graph import Plan
+from benchmarks.plan.run_status import RunStatus
+from benchmarks.store.home import Home
+from slurm.site import ProcessSite, Site
+
+STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged")
+SHOWN_FIRST = ("damaged", "failed", "running", "blocked", "resume")
+WIDTH_WITHOUT_TERMINAL = 132
+MAX_STALE_LINES = 20
+COLUMNS = ("run", "state", "job", "progress", "last words")
+
+
+def console(to_stdout: bool = False) -> Console:
+    """A console that honours NO_COLOR and does not wrap a table in a log file."""
+    file = sys.stdout if to_stdout else sys.stderr
+    width = None if file.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> None:
+    """Stages, states, hours to go and where that estimate comes from, stale runs, data, site."""
+    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
+    shown = [s for s in STATES if any(r.state == s for r in plan.runs.values())]
+    grid = Table(title=f"plan, scale {plan.scale.scale}", title_justify="left")
+    grid.add_column("stage")
+    for column in ("runs", *shown, f"{unit} hours to go"):
+        grid.add_column(column, justify="right")
+    grid.add_column("estimate")
+    total = 0.0
+    for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
+        runs = [r for r in plan.runs.values() if r.stage == stage]
+        to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
+        found = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
+        seconds = sum(s for s, _ in found)
+        total += seconds
+        counts = [str(sum(r.state == s for r in runs)) for s in shown]
+        origin = _origin([measured for _, measured in found], any(r.work.flops for r in to_go))
+        grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
+    totals = [str(sum(r.state == s for r in plan.runs.values())) for s in shown]
+    grid.add_row("all", str(len(plan.runs)), *totals, _hours(total), "")
+    out = console(to_stdout)
+    out.print(grid)
+    if len(plan.tables) > 1:
+        out.print(_by_table(plan, rates))
+    out.print(
+        f"{len(plan.runs)} runs; without sharing equal ones there would be"
+        f" {plan.num_unshared(*plan.tables)}"
+    )
+    if total:
+        out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
+    where = f"site: {site.name}"
+    if isinstance(site, ProcessSite):
+        where += (
+            f", {site.num_processes()} at a time:"
+            f" at least {_duration(total / site.num_processes())} to go"
+        )
+    out.print(f"precision: {plan.precision}; {where}")
+    for corpus in plan.used_corpora():
+        out.print(f"data: {corpus.summary}")
+    for run in plan.runs.values():
+        if run.damage is not None:
+            out.print(f"damaged: {run.id}: {run.damage}", markup=False, soft_wrap=True)
+    stale = [other for run in plan.runs.values() for other in run.stale]
+    for other in stale[:MAX_STALE_LINES]:
+        out.print(f"stale, made by other code: {other}")
+    if len(stale) > MAX_STALE_LINES:
+        out.print(f"stale as well: {len(stale) - MAX_STALE_LINES} more")
+
+
+def _by_table(plan: Plan, rates: Rates) -> Table:
+    """What each table takes by itself, and what it adds to those above it."""
+    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
+    grid = Table(title="by table", title_justify="left")
+    grid.add_column("table")
+    for column in ("seeds", "runs", "without sharing", f"{unit} hours in all", "added hours"):
+        grid.add_column(column, justify="right")
+    seen: set[str] = set()
+    for table in plan.tables:
+        seconds = {r.id: rates.seconds(r.resolved, r.work, sustained)[0] for r in plan.of(table)}
+        added = sum(s for run_id, s in seconds.items() if run_id not in seen)
+        seen.update(seconds)
+        seeds = str(len(plan.seeds[table.name]))
+        counts = (str(len(seconds)), str(plan.num_unshared(table)))
+        grid.add_row(table.heading, seeds, *counts, _hours(sum(seconds.values())), _hours(added))
+    return grid
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:,.0f} days"
+
+
+def _origin(measured: Sequence[bool], computes: bool) -> str:
+    if not measured:
+        return ""
+    if all(measured):
+        return "measured here"
+    if any(measured):
+        return f"measured here for {sum(measured)} of {len(measured)}, else assumed"
+    return "assumed rate" if computes else "not estimated"
+
+
+@contextlib.contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for one task; call what it gives with items done and items in all."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console()) as bars:
+        task = bars.add_task(text, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+class ProgressDisplay:
+    """One bar for all runs of a launch and one for each that is running now."""
+
+    def __init__(self, home: Home, num_runs: int) -> None:
+        self._home = home
+        self._console = console()
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[text]}", markup=False),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._all = self._bars.add_task("all runs", total=num_runs, text="")
+        self._running: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def started(self, run_id: str) -> None:
+        """Show a bar for a run, if there is none yet."""
+        if run_id not in self._running:
+            self._running[run_id] = self._bars.add_task(run_id, total=1.0, text="")
+
+    def ended(self, run_id: str, how: str, why: str) -> None:
+        """Take a run's bar away, and say how it ended unless it is finished."""
+        if run_id in self._running:
+            self._bars.remove_task(self._running.pop(run_id))
+        self._bars.advance(self._all)
+        if how != "finished" or not self._console.is_terminal:
+            message = f": {why}" if why else ""
+            self._console.print(f"{how}: {run_id}{message}")
+
+    def tick(self) -> None:
+        """Read how far the running stages are."""
+        for run_id, task in self._running.items():
+            fraction, text = self._home.progress(run_id)
+            self._bars.update(task, completed=fraction, text=text)
+
+
+def show_scripts(previews: Sequence[Preview], unit: str) -> None:
+    """What each array of jobs would be submitted with, and what it takes."""
+    out = console(to_stdout=True)
+    for number, preview in enumerate(previews, start=1):
+        jobs = f"{preview.num_jobs} job{'' if preview.num_jobs == 1 else 's'}"
+        out.print(
+            f"\nARRAY{number}: {jobs}, {preview.num_runs} runs,"
+            f" {_hours(preview.seconds)} {unit} hours"
+        )
+        out.print(preview.script, soft_wrap=True)
+
+
+def show_status(read: Callable[[], Sequence[RunStatus]], *, refresh_seconds: float) -> None:
+    """Every run's state; on a terminal again and again until nothing is running or queued."""
+    out = console(to_stdout=True)
+    found = read()
+    if not out.is_terminal:
+        # Ten times as fast as a grid of rich, and nothing is cut off.
+        out.file.write(tabulate(map(_cells, found), COLUMNS, "plain", disable_numparse=True) + "\n")
+        out.print(_counts(found))
+        return
+    with Live(_screen(found, out.height), console=out, auto_refresh=False) as live:
+        while any(line.state in ("running", "queued") for line in found):
+            time.sleep(refresh_seconds)
+            found = read()
+            live.update(_screen(found, out.height), refresh=True)
+
+
+def _screen(found: Sequence[RunStatus], height: int) -> Group:
+    """What fits: counts, and the runs that are not done, running ones first."""
+    order = {state: i for i, state in enumerate(SHOWN_FIRST)}
+    open_ones = sorted(
+        (line for line in found if line.state != "done"),
+        key=lambda line: order.get(line.state, len(order)),
+    )
+    shown = open_ones[: max(1, height - 6)]
+    hidden = len(open_ones) - len(shown)
+    return Group(_status(shown), _counts(found) + (f"; {hidden} more not shown" if hidden else ""))
+
+
+def _status(found: Sequence[RunStatus]) -> Table:
+    grid = Table(box=None, pad_edge=False)
+    for column in COLUMNS:
+        grid.add_column(column, no_wrap=True, overflow="ellipsis")
+    for line in found:
+        grid.add_row(*map(Text, _cells(line)))
+    return grid
+
+
+def _cells(line: RunStatus) -> tuple[str, ...]:
+    progress = "" if line.progress is None else f"{100 * line.progress:.0f} %"
+    return line.run, line.state, line.job, progress, line.words
+
+
+def _counts(found: Sequence[RunStatus]) -> str:
+    states = Counter(line.state for line in found)
+    return f"{len(found)} runs: " + ", ".join(f"{n} {state}" for state, n in states.most_common())

@@ -1,0 +1,324 @@
+"""Table x scale x seeds -> the graph of runs that gives every cell, and the state of each run.
+
+Equal runs are one run, whoever needs them: rows share what does not differ between them.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmarks.plan import cost, identity
+from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.plan.graph import Plan, PlannedCell, Run, RunState
+from benchmarks.spec.scale import Scale
+from benchmarks.spec.setting_errors import blame, blame_pretrain
+from benchmarks.spec.table import PRETRAIN_KEYS, Settings, Table, overlay
+from benchmarks.store import files
+from benchmarks.store.home import Home
+from slurm.strict_yaml import SpecError
+
+CODE = Path(__file__).parents[2]
+ENCODER_STAGES = ("pretrain", "features", "finetune")
+
+
+def make(
+    tables: Sequence[Table],
+    scale: Scale,
+    *,
+    seeds: Sequence[int] | None,
+    precision: str,
+    corpora: Mapping[str, UsedCorpus],
+    home: Home,
+    stages: ModuleType,
+    code: Path = CODE,
+) -> Plan:
+    """Plan tables at a scale.
+
+    Args:
+        tables: from :mod:`benchmarks.spec.table`.
+        scale: the overlay.
+        seeds: in place of those of each table.
+        precision: ``bf16`` or ``float32``; part of every encoder run's identity.
+        corpora: from :func:`benchmarks.plan.corpora.resolve`.
+        home: where results are.
+        stages: resolves settings and names code.
+        code: the folder that holds the package ``iicl``.
+
+    Raises:
+        SpecError: with file and line, if a setting of a table or scale does not exist.
+    """
+    plan = Plan(
+        tables, scale, corpora, precision, {t.name: list(seeds or t.defaults.seeds) for t in tables}
+    )
+    builder = _Builder(plan, home, stages, code)
+    if strange := sorted(set(scale.stages) - set(stages.STAGES)):
+        known = ", ".join(stages.STAGES)
+        message = f"unknown stage {strange[0]!r}; known: {known}"
+        raise scale.error(("stages", strange[0]), message)
+    for table in tables:
+        _check_names(table, corpora, stages)
+        for row, spec in table.all_rows.items():
+            if not spec.runs:
+                continue
+            for seed in plan.seeds[table.name]:
+                for name, column in table.columns.items():
+                    for fold in table.protocol(name).folds:
+                        run = builder.cell(table, row, column.protocol, seed, fold)
+                        if column.metric not in builder.metrics(run):
+                            raise table.error(
+                                ("columns", name, "metric"),
+                                f"{builder.runs[run].stage} has no metric {column.metric!r};"
+                                f" it has: {', '.join(builder.metrics(run))}",
+                            )
+                        plan.cells.append(PlannedCell(table, row, name, seed, fold, run))
+    plan.runs = {run.id: run for run in _by_longest_chain(builder.runs)}
+    return plan
+
+
+def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: ModuleType) -> None:
+    """Stages and corpora that a table names exist.
+
+    Raises:
+        SpecError: with file and line.
+    """
+    known = f"no corpus %r at this scale; known: {', '.join(corpora)}"
+    for name, protocol in table.protocols.items():
+        if protocol.stage not in stages.STAGES:
+            message = f"unknown stage {protocol.stage!r}; known: {', '.join(stages.STAGES)}"
+            raise table.error(("protocols", name, "stage"), message)
+        if protocol.corpus not in corpora:
+            raise table.error(("protocols", name, "corpus"), known % protocol.corpus)
+    for name, row in table.all_rows.items():
+        if row.corpus is not None and row.corpus not in corpora:
+            raise table.error((table.section(name), name, "corpus"), known % row.corpus)
+        if (asked := table.pretrain(name)["corpus"]) not in corpora:
+            raise table.setting_error(name, "corpus", known % asked)
+
+
+class _Builder:
+    def __init__(self, plan: Plan, home: Home, stages: ModuleType, code: Path) -> None:
+        self.runs: dict[str, Run] = {}
+        self._plan, self._home, self._stages, self._code = plan, home, stages, code
+        self._pretrained: dict[tuple[str, str, str, int], str] = {}
+        self._measured: dict[tuple[str, str, str, int, int], str] = {}
+        self._named: set[str] = set()
+        self._metrics: dict[str, tuple[str, ...]] = {}
+        self._finished: dict[str, list[str]] = {}
+        for run_id in home.run_ids():
+            if home.is_done(run_id):
+                self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
+
+    def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
+        """Add the runs that one measurement needs; the id of the one that holds its metrics."""
+        key = (table.name, row, name, seed, fold)
+        if key not in self._measured:
+            self._measured[key] = self._measure(table, row, name, seed, fold)
+        return self._measured[key]
+
+    def metrics(self, run: str) -> tuple[str, ...]:
+        """Names of the metrics that a run's result will have."""
+        if run not in self._metrics:
+            self._metrics[run] = self._stages.metrics(self.runs[run].resolved)
+        return self._metrics[run]
+
+    def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
+        protocol, ours = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
+        section = table.section(row)
+        ours = self._replaced(
+            ours,
+            lambda key, message: table.error((section, row, "evaluate", name, key), message),
+        )
+        common = {"corpus": table.corpus(row, name), "seed": seed}
+        settings = {**overlay(protocol.settings, ours), **common, "fold": fold}
+        clip = table.all_rows[row].clip
+        try:
+            resolved = self._resolve(protocol.stage, clip, settings)
+        except ValueError as problem:
+            raise blame(
+                problem,
+                table,
+                self._plan.scale,
+                protocol.stage,
+                [
+                    ((section, row, "evaluate", name), ours),
+                    (("protocols", name, "settings"), protocol.settings),
+                    ((section, row, "clip"), clip),
+                ],
+            ) from None
+        corpus = self._corpus(resolved)
+        self._need(corpus, *(f"{fold}/{split}" for split in self._stages.splits(resolved)))
+        encoder = self._pretrain(table, row, name, seed)
+        method = self.runs[encoder].resolved["method"]["name"]
+        upstream: dict[str, str] = {}
+        for role, wanted in self._stages.needs(resolved).items():
+            if wanted is None:
+                upstream[role] = encoder
+                continue
+            try:
+                asked = {**overlay(protocol.features, dict(wanted)), **common}
+                features = self._resolve("features", clip, asked)
+            except ValueError as problem:
+                raise blame(
+                    problem,
+                    table,
+                    self._plan.scale,
+                    "features",
+                    [
+                        (("protocols", name, "features"), protocol.features),
+                        ((section, row, "clip"), clip),
+                    ],
+                ) from None
+            upstream[role] = self._add(features, {"encoder": encoder}, method)
+        return self._add(resolved, upstream, method)
+
+    def _pretrain(self, table: Table, row: str, protocol: str, seed: int) -> str:
+        key = (table.name, row, protocol, seed)
+        if key not in self._pretrained:
+            flat = table.pretrain(row, protocol)
+            settings = {**self._pretrain_settings(table, row, flat), "seed": seed}
+            upstream: dict[str, str] = {}
+            try:
+                phases = self._stages.resolve("pretrain", settings)
+            except ValueError as problem:
+                raise blame_pretrain(problem, table, row, flat, self._plan.scale) from None
+            for phase in phases:
+                needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
+                self._need(self._corpus(phase), cost.items_trained_on(phase), at_least=needed)
+                run = self._add(phase, upstream, phase["method"]["name"])
+                upstream = {"previous": run}
+            self._pretrained[key] = run
+        return self._pretrained[key]
+
+    def _pretrain_settings(self, table: Table, row: str, flat: Settings) -> Settings:
+        """The nested settings of the stage: the table's flat ones over those of the scale."""
+        scale = self._plan.scale
+        flat = self._replaced(flat, lambda name, message: table.setting_error(row, name, message))
+        method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
+        others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
+        of_corpus = scale.pretrain_on.get(flat["corpus"], {})
+        of_scale = overlay(self._shared("pretrain", table.all_rows[row].clip), of_corpus)
+        return {
+            **overlay(of_scale, others),
+            "corpus": self._plan.corpora[flat["corpus"]].name,
+            "method": {"name": flat["method"], **method},
+        }
+
+    def _replaced(self, settings: Settings, error: Callable[[str, str], SpecError]) -> Settings:
+        """Settings with the scale's values in place of the paper's."""
+        found, scale = dict(settings), self._plan.scale
+        for name, values in scale.replace.items():
+            if (value := found.get(name)) is None:
+                continue
+            if not isinstance(value, int) or value not in values:
+                known = ", ".join(map(str, values))
+                message = f"{name}: {value!r} has no value at scale {scale.scale} ({known})"
+                raise error(name, message)
+            found[name] = values[value]
+        return found
+
+    def _shared(self, stage: str, clip: Settings) -> Settings:
+        """What the scale, the precision and a row's clip say of a stage."""
+        scale = self._plan.scale
+        shared: Settings = {}
+        if stage in ENCODER_STAGES:
+            shared = {"precision": self._plan.precision}
+        if stage in ENCODER_STAGES or stage == "neighbours":
+            shared["clip"] = overlay(scale.clip, clip)
+        return overlay(shared, scale.stages.get(stage, {}))
+
+    def _resolve(self, stage: str, clip: Settings, settings: Settings) -> dict[str, Any]:
+        corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
+        merged = {**overlay(self._shared(stage, clip), settings), **corpus}
+        (resolved,) = self._stages.resolve(stage, merged)
+        found: dict[str, Any] = resolved
+        return found
+
+    def _corpus(self, resolved: Mapping[str, Any]) -> UsedCorpus:
+        return next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
+
+    def _need(self, corpus: UsedCorpus, *splits: str, at_least: int = 1) -> None:
+        """Refuse a corpus without the items that a run reads, before hours go by.
+
+        Raises:
+            ValueError: if a prepared corpus has fewer of them, or the scale expects none.
+        """
+        for split in splits:
+            count = corpus.counts.get(split, 0)
+            if count >= at_least or (count and corpus.header is None):
+                continue
+            if corpus.header is None:
+                where = ("corpora", corpus.name, "counts")
+                raise self._plan.scale.error(where, f"a table needs {split}, not counted here")
+            hint = ""
+            if corpus.header["reader"] == "folder" and "/test" in split:
+                hint = "; class folders below train/ and test/ are fold 1"
+            fold, part, *with_sound = split.split("/")
+            views = " that have both video and sound" if with_sound else ""
+            least = f", fewer than one batch of {at_least}" if count else ""
+            what = f"{count or 'none'} usable for {part} of fold {fold}{views}"
+            raise ValueError(f"{corpus.name}: {corpus.origin}, {what}{least}{hint}")
+
+    def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
+        corpus = self._corpus(resolved)
+        before = {role: self.runs[i] for role, i in upstream.items()}
+        spec = files.digest(
+            [
+                resolved,
+                {corpus.name: corpus.hash},
+                {role: run.spec for role, run in before.items()},
+            ]
+        )
+        modules = self._stages.code_modules(resolved)
+        code = identity.code_hash(self._code, modules, [run.code for run in before.values()])
+        run_id = identity.run_id(method, resolved, spec, code)
+        if run_id in self.runs:
+            return run_id
+        finished = self._finished.get(run_id.rpartition(".")[0], [])
+        others = [] if run_id in finished else self._sound(finished, spec)
+        for other in others:
+            if code in self._home.accepted(other):
+                accepted = self._home.spec(other)
+                assert accepted is not None
+                run_id, code = other, accepted["identity"]["code"]
+                break
+        damage = self._home.damage(run_id, spec, code)
+        state: RunState = "damaged" if damage is not None else self._home.state(run_id)
+        stale = tuple(other for other in others if other != run_id) if state != "done" else ()
+        if state == "new" and stale:
+            state = "stale"
+        if state not in ("done", "damaged") and (
+            (corpus.header is None and corpus.missing)
+            or any(run.state in ("blocked", "damaged") for run in before.values())
+        ):
+            state = "blocked"
+        encoder = before.get("encoder")
+        work = cost.work(resolved, corpus.counts, encoder.resolved if encoder else None)
+        self.runs[run_id] = Run(
+            run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale, damage
+        )
+        return run_id
+
+    def _sound(self, run_ids: Sequence[str], spec: str) -> list[str]:
+        """Those of some finished runs that may stand in; the damaged ones are named."""
+        sound = []
+        for run_id in run_ids:
+            damage = self._home.damage(run_id, spec, run_id.rpartition(".")[2])
+            if damage is None:
+                sound.append(run_id)
+            elif run_id not in self._named:
+                self._named.add(run_id)
+                print(f"of other code, does not stand in: {run_id}: {damage}", file=sys.stderr)
+        return sound
+
+
+def _by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:
+    """Runs in an executable order; of those that could start, the longest way to go comes first."""
+    to_go: dict[str, float] = {}
+    for run in reversed(list(runs.values())):  # runs were added after what they depend on
+        to_go[run.id] = to_go.get(run.id, 0.0) + run.work.flops + 1.0
+        for other in run.upstream.values():
+            to_go[other] = max(to_go.get(other, 0.0), to_go[run.id])
+    order = sorted(runs, key=lambda i: -to_go[i])
+    return (runs[i] for i in order)

@@ -1,0 +1,133 @@
+"""What a plan is: runs with their states, and the cells that they fill."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.plan import cost
+from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.spec.scale import Scale
+from benchmarks.spec.table import Table
+
+RunState = Literal[
+    "done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged"
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage with everything resolved.
+
+    Attributes:
+        id: its name and its folder's.
+        resolved: as ``stages.resolve`` gave it, with the seed.
+        corpus: the data it reads.
+        upstream: ids of the runs whose files it reads, by role.
+        spec: full hash of what it is.
+        code: full hash of the code that makes it.
+        work: what it computes.
+        state: from the files, or ``blocked`` when it cannot start: its data is not given, or what
+            it is made from is damaged.
+        stale: ids of finished runs with the same specification and other code.
+        damage: why its records cannot be believed, if they cannot.
+    """
+
+    id: str
+    resolved: Mapping[str, Any]
+    corpus: UsedCorpus
+    upstream: Mapping[str, str]
+    spec: str
+    code: str
+    work: cost.Work
+    state: RunState
+    stale: tuple[str, ...] = ()
+    damage: str | None = None
+
+    @property
+    def stage(self) -> str:
+        """The stage's name."""
+        return str(self.resolved["stage"])
+
+    def record(self) -> dict[str, Any]:
+        """The content of ``spec.json``."""
+        return {
+            "identity": {"spec": self.spec, "code": self.code},
+            "resolved": dict(self.resolved),
+            "upstream": dict(self.upstream),
+            "corpus": {
+                "name": self.corpus.name,
+                "hash": self.corpus.hash,
+                "is": self.corpus.summary,
+            },
+            "clips": self.work.clips,
+            "flops": self.work.flops,
+        }
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """Where one run's metric goes."""
+
+    table: Table
+    row: str
+    column: str
+    seed: int
+    fold: int
+    run: str
+
+
+@dataclass
+class Plan:
+    """All runs in an order that can be executed, and the cells they fill."""
+
+    tables: Sequence[Table]
+    scale: Scale
+    corpora: Mapping[str, UsedCorpus]
+    precision: str
+    seeds: Mapping[str, Sequence[int]]
+    runs: dict[str, Run] = field(default_factory=dict)
+    cells: list[PlannedCell] = field(default_factory=list)
+
+    def to_do(self) -> list[Run]:
+        """Runs that are neither finished nor under way nor impossible nor damaged."""
+        return [r for r in self.runs.values() if r.state in ("new", "resume", "failed", "stale")]
+
+    @property
+    def compares(self) -> bool:
+        """Whether absolute numbers may be compared with the paper's."""
+        return self.scale.compares and not any(c.stands_in for c in self.used_corpora())
+
+    def used_corpora(self) -> list[UsedCorpus]:
+        """The corpora that runs read, each once."""
+        return list({r.corpus.path: r.corpus for r in self.runs.values()}.values())
+
+    def of(self, table: Table) -> list[Run]:
+        """The runs that a table rests on, in an executable order."""
+        wanted = {cell.run for cell in self.cells if cell.table is table}
+        for run in reversed(list(self.runs.values())):
+            if run.id in wanted:
+                wanted.update(run.upstream.values())
+        return [run for run in self.runs.values() if run.id in wanted]
+
+    def num_unshared(self, *tables: Table) -> int:
+        """Runs that tables would take if each measurement made all that it rests on anew.
+
+        A measurement gives all columns of its protocol for one row, seed and fold.
+        """
+        rests_on: dict[str, set[str]] = {}
+        for run in self.runs.values():
+            rests_on[run.id] = {run.id}.union(*(rests_on[i] for i in run.upstream.values()))
+        measured = {
+            (c.table.name, c.row, c.table.columns[c.column].protocol, c.seed, c.fold): c.run
+            for c in self.cells
+            if c.table in tables
+        }
+        return sum(len(rests_on[run]) for run in measured.values())
+
+    def descendants(self, run_id: str) -> list[str]:
+        """A run and all runs that depend on it, in order."""
+        found = {run_id}
+        for run in self.runs.values():
+            if found.intersection(run.upstream.values()):
+                found.add(run.id)
+        return [i for i in self.runs if i in found]

@@ -1,0 +1,1 @@
+"""What does a reader see? Document -> Markdown, CSV, plots, HTML."""

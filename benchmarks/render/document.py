@@ -1,0 +1,318 @@
+"""What a reader is shown of one judged table: numbers, verdicts and sentences, and nothing else.
+
+Markdown, plots and the report page are made from a document alone. It knows no clock, no path and
+no home folder, so that equal results give equal bytes. All values are percentages.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+Kind = Literal["paper", "control", "chance"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured quantity.
+
+    Attributes:
+        name: its key in the table's file.
+        label: what a reader calls it.
+        reads: label of the column whose reported values this one reads in another way.
+        tolerance: points around the reported value that count as a match.
+        reported: whether the paper gives values for it.
+    """
+
+    name: str
+    label: str
+    reads: str | None
+    tolerance: float | None
+    reported: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row in one column.
+
+    Attributes:
+        verdict: of :mod:`benchmarks.results.verdict`, or ``cited``, ``cannot run``, ``chance``.
+        paper: the reported value; of the column that is read another way, where one is.
+        bold: the paper prints it in bold.
+        values: one per seed; of chance, its lowest and highest over the rows.
+        mean: of the seeds.
+        half_width: of the 95 % interval; None for one seed.
+        delta: ``mean`` - ``paper``, where absolute numbers are compared.
+        seeds_needed: that would settle an open verdict.
+    """
+
+    verdict: str
+    paper: float | None = None
+    bold: bool = False
+    values: tuple[float, ...] = ()
+    mean: float | None = None
+    half_width: float | None = None
+    delta: float | None = None
+    seeds_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system, a control, or chance.
+
+    Attributes:
+        name: its key in the table's file.
+        label: what a reader calls it.
+        kind: whose it is.
+        block: the part of the table it belongs to; None if there is one part, or for all parts.
+        about: values of the document's describing columns.
+        at: the axis setting in the paper and here, for a table with an axis.
+        note: why it cannot run.
+        cells: one per column.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    block: str | None
+    about: tuple[str, ...]
+    at: tuple[int, int] | None
+    note: str | None
+    cells: tuple[Cell, ...]
+
+    @property
+    def full_label(self) -> str:
+        """The label with what else describes the row."""
+        return ", ".join([self.label, *filter(None, self.about)])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper and what the reproduced numbers say to it."""
+
+    says: str
+    where: str
+    column: str | None
+    verdict: str
+    why: str
+    seeds_needed: int | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Lowest and highest value of one step of an order; None where there is none."""
+
+    label: str
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whether each step lies above the one before; None while a value is missing."""
+
+    column: str
+    block: str | None
+    steps: tuple[Step, ...]
+    holds: bool | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How some columns are measured."""
+
+    columns: tuple[str, ...]
+    says: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """What stood in for a corpus, and the file name of the picture of what is in it."""
+
+    says: str
+    sheet: str | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the finished runs of one stage cost.
+
+    Attributes:
+        stage: its name.
+        num_done: finished runs.
+        num_runs: runs that the table rests on.
+        num_attempts: executions, interrupted ones included.
+        hours: device hours of the finished runs, all ranks counted.
+        clips_per_second: their median; None if the stage encodes nothing.
+        peak_gib: the largest; None if it was not measured.
+        where: sites, with ranks and nodes if there were several.
+    """
+
+    stage: str
+    num_done: int
+    num_runs: int
+    num_attempts: int
+    hours: float
+    clips_per_second: float | None
+    peak_gib: float | None
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of one pretraining phase, thinned out.
+
+    Attributes:
+        rows: labels of the rows that rest on it.
+        phase: of the pretraining.
+        seed: whose curve it is.
+        steps: of the optimiser.
+        terms: the loss and its parts, one value per step, rounded to four digits.
+    """
+
+    rows: tuple[str, ...]
+    phase: str
+    seed: int
+    steps: tuple[int, ...]
+    terms: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class OtherCode:
+    """A shown result that the present code did not make."""
+
+    run: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A run whose records cannot be believed, and why; its number is not shown."""
+
+    run: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """One judged table.
+
+    Attributes:
+        name: stem of its files.
+        heading: what a reader calls it.
+        title: what it is about.
+        section: of the paper.
+        scale: its name.
+        compares: whether absolute numbers are compared with the paper's.
+        compared: that, and why, in words.
+        changes: what the scale changes.
+        seeds: of every row.
+        about: headers of the describing columns.
+        axis: label of the setting that the rows vary.
+        columns: the measured quantities.
+        rows: per block the paper's, chance and the controls; then what holds for all blocks.
+        claims: of the paper.
+        order: checks of the controls.
+        measured: the protocols.
+        paper_check: what the paper's numbers say about themselves.
+        data: the corpora.
+        costs: by stage.
+        cost_unit: what an hour is an hour of.
+        num_runs: that the table rests on.
+        num_unshared: that it would take if equal runs were not shared.
+        provenance: what made the numbers.
+        other_code: results that stand in, or were accepted.
+        curves: of the pretrainings with the first seed.
+        plot: file name of the plot of the table; None if it could not be drawn.
+        figure: file name of the picture of neighbours.
+        damaged: runs whose records cannot be believed.
+    """
+
+    name: str
+    heading: str
+    title: str
+    section: str
+    scale: str
+    compares: bool
+    compared: str
+    changes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    about: tuple[str, ...]
+    axis: str | None
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    order: tuple[Order, ...]
+    measured: tuple[Measured, ...]
+    paper_check: tuple[str, ...]
+    data: tuple[Data, ...]
+    costs: tuple[Cost, ...]
+    cost_unit: str
+    num_runs: int
+    num_unshared: int
+    provenance: tuple[str, ...]
+    other_code: tuple[OtherCode, ...]
+    curves: tuple[Curve, ...]
+    plot: str | None
+    figure: str | None
+    damaged: tuple[Damaged, ...] = ()
+
+    @property
+    def blocks(self) -> list[str | None]:
+        """Blocks in the order of their rows."""
+        return list(dict.fromkeys(row.block for row in self.rows))
+
+    @property
+    def block_headings(self) -> bool:
+        """Whether blocks need a heading: there are several, and no column tells them apart."""
+        return len(self.blocks) > 1 and not self.about
+
+
+def without(shown: Document, pictures: Collection[str]) -> Document:
+    """The document without the pictures of these file names."""
+    return dataclasses.replace(
+        shown,
+        plot=None if shown.plot in pictures else shown.plot,
+        figure=None if shown.figure in pictures else shown.figure,
+        data=tuple(Data(d.says, None if d.sheet in pictures else d.sheet) for d in shown.data),
+    )
+
+
+_ADAPTER = TypeAdapter(Document)
+
+
+def to_json(document: Document) -> str:
+    """The document as JSON, one line per entry; :func:`from_json` gives back an equal one.
+
+    Raises:
+        ValueError: if a number is not finite.
+    """
+    lines = []
+    for key, value in _ADAPTER.dump_python(document, mode="json").items():
+        if key == "damaged" and not value:
+            continue  # as in the documents that were written before there was the key
+        if isinstance(value, list) and value:
+            entries = ",\n  ".join(_line(entry) for entry in value)
+            lines.append(f" {_line(key)}: [\n  {entries}\n ]")
+        else:
+            lines.append(f" {_line(key)}: {_line(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _line(value: object) -> str:
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    # A file's name may hold bytes that are no text: half a character, which UTF-8 cannot write.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half.group()):x}", text)
+
+
+def from_json(text: str) -> Document:
+    """The document that :func:`to_json` wrote.
+
+    Raises:
+        ValueError: if the text is no document.
+    """
+    return _ADAPTER.validate_json(text, strict=True)

@@ -1,0 +1,266 @@
+"""What stands behind a table's numbers: protocols, data, cost, provenance, training curves."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field
+
+from benchmarks.plan.graph import Plan, Run
+from benchmarks.render import document
+from benchmarks.results.paper_check import wilson
+from benchmarks.spec.table import ColumnSpec, Table
+from benchmarks.store import files
+from benchmarks.store.files import DamagedFileError
+from benchmarks.store.home import Home
+from benchmarks.store.records import check
+
+MAX_CURVE_POINTS = 200
+CURVE_DIGITS = 4
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
+"""Settings of a protocol that a reader needs to know what was measured."""
+
+
+def measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document.Measured]:
+    """How the columns are measured, by protocol, and which rows differ in that."""
+    for name, protocol in table.protocols.items():
+        columns = {key: c for key, c in table.columns.items() if c.protocol == name}
+        cells = [c for c in plan.cells if c.table is table and c.column in columns]
+        if not cells:
+            continue
+        runs = list({cell.run: plan.runs[cell.run] for cell in cells}.values())
+        choices: dict[str, dict[str, None]] = {}  # in words -> labels of the rows
+        for cell in cells:
+            words = _choices(plan.runs[cell.run].resolved)
+            choices.setdefault(words, {})[table.all_rows[cell.row].label] = None
+        metrics = ", ".join(dict.fromkeys(column.metric for column in columns.values()))
+        corpora = " and ".join(dict.fromkeys(str(run.resolved["corpus"]) for run in runs))
+        folds = ", ".join(str(fold) for fold in protocol.folds)
+        clips = " or ".join(dict.fromkeys(_clips(plan, run) for run in runs))
+        part = frame[frame["column"].isin(columns)]
+        chosen = "".join(
+            f"; {words}" if len(choices) == 1 else f"; {words} ({', '.join(rows)})"
+            for words, rows in choices.items()
+            if words
+        )
+        says = (
+            f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{chosen};"
+            f" {clips}; {_evaluated(part)}; {_selection(part)}{_counting(columns, part)}"
+        )
+        yield document.Measured(tuple(c.label for c in columns.values()), says)
+
+
+def _counting(columns: Mapping[str, ColumnSpec], part: pd.DataFrame) -> str:
+    """How far counting over so many items leaves an accuracy open; seeds share the items."""
+    words = []
+    for name, column in columns.items():
+        rows = part[(part["column"] == name) & (part["group"] == "paper")].dropna(subset=["value"])
+        if column.num_test is not None and len(rows):
+            mean, num_items = 100 * rows["value"].mean(), int(rows["num_evaluated"].min())
+            low, high = wilson(mean, num_items)
+            words.append(
+                f"{column.label} {mean:.1f} over {num_items:,} items {low:.1f} to {high:.1f}"
+            )
+    return f"; binomial interval (95 %, Wilson) of {', '.join(words)}" if words else ""
+
+
+def _choices(resolved: Mapping[str, Any]) -> str:
+    words = []
+    for key in CHOICES:
+        value = resolved.get(key)
+        if value is not None:
+            text = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+            words.append(f"{key.replace('num_', 'number of ')} {text}")
+    return ", ".join(words)
+
+
+def _clips(plan: Plan, run: Run) -> str:
+    """The clips that an item's value rests on: the run's own, or those of its features."""
+    sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
+    return " and ".join(_views(source.resolved) for source in sources or [run])
+
+
+def _views(resolved: Mapping[str, Any]) -> str:
+    clip, view = resolved["clip"], resolved.get("view", "video")
+    text = f"mean over {resolved['num_clips']} evenly spaced clips"
+    if view == "audio":
+        return (
+            f"{text} of {clip['audio_seconds']:g} s of sound, {clip['mel_bins']} x"
+            f" {clip['spectrogram_frames']} log-mel"
+        )
+    crops = resolved.get("num_crops", 1)
+    return (
+        f"{text} x {crops} {'crop' if crops == 1 else 'crops'} of {clip['num_frames']} frames,"
+        f" {clip['size']} x {clip['size']}, {clip['fps']:g} fps"
+    )
+
+
+def _evaluated(part: pd.DataFrame) -> str:
+    known = part.dropna(subset=["num_evaluated"])
+    pairs = sorted(set(zip(known["num_evaluated"], known["num_expected"], strict=True)))
+    text = " or ".join(f"{int(a):,} of {int(b):,}" for a, b in pairs)
+    return f"{text} items evaluated" if text else "not evaluated yet"
+
+
+def _selection(part: pd.DataFrame) -> str:
+    rules = sorted(set(part["selection"].dropna()))
+    if rules == ["last"]:
+        return "the last state is the one reported"
+    return f"selection: {', '.join(rules)}" if rules else "no selection yet"
+
+
+def data(runs: Iterable[Run], home: Home) -> Iterable[document.Data]:
+    """The corpora that runs read, each once; a damaged picture of one is left out."""
+    for corpus in {run.corpus.path: run.corpus for run in runs}.values():
+        short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
+        sheet = f"{corpus.name}.png" if _is_readable(corpus.sheet, home) else None
+        yield document.Data(f"{corpus.summary}{short}", sheet)
+
+
+def _is_readable(picture: Path, home: Home) -> bool:
+    try:
+        file = files.open_to_read(picture)
+    except DamagedFileError as problem:
+        home.name_damage(problem, "the picture is left out")
+        return False
+    if file is not None:
+        file.close()
+    return file is not None
+
+
+def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
+    """What finished runs cost, by stage."""
+    for stage in dict.fromkeys(run.stage for run in runs):
+        ours = [run for run in runs if run.stage == stage]
+        done = [run for run in ours if run.damage is None]
+        results = [result for run in done if (result := home.result(run.id)) is not None]
+        rates = [rate for result in results if (rate := result.get("clips_per_second"))]
+        peak = max((r.get("peak_memory_bytes", 0) for r in results), default=0)
+        yield document.Cost(
+            stage,
+            len(results),
+            len(ours),
+            sum(len(home.attempts(run.id)) for run in done),
+            sum(result["seconds"] * result.get("num_ranks", 1) for result in results) / 3600,
+            statistics.median_high(rates) if rates else None,
+            peak / 2**30 if peak else None,
+            tuple(sorted({_where(a[-1]) for run in done if (a := home.attempts(run.id))})),
+        )
+
+
+def _where(attempt: Mapping[str, Any]) -> str:
+    """The site of an attempt, and its ranks if it had several."""
+    site, num_ranks = str(attempt["site"]), attempt["num_ranks"]
+    return f"{site}, {num_ranks} ranks on {attempt['num_nodes']} nodes" if num_ranks > 1 else site
+
+
+def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
+    """What made the shown numbers; several values mean that runs differ."""
+    shown = [run.id for run in runs if run.state == "done"]
+    shown += sorted(set(frame[frame["status"] == "stale"]["run"]))
+    last = [attempts[-1] for i in shown if (attempts := home.attempts(i))]
+    if not last:
+        yield "no run has finished"
+        return
+
+    def every(key: str) -> str:
+        return ", ".join(sorted({str(dict(attempt)[key]) for attempt in last}))
+
+    commit = every("commit")
+    packages = sorted({f"{k} {v}" for a in last for k, v in a["packages"].items()})
+    yield f"commit {commit}" + (" (+: with uncommitted changes)" if "+" in commit else "")
+    yield (
+        f"processor {every('processor')}, {every('cores')} cores, {every('threads')} thread(s) per"
+        f" run; GPU {every('gpu')}"
+    )
+    yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
+    seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
+    yield f"seeds {seeds}; every line of the CSV names its run"
+    unsealed = sum("digest" not in (home.result(run_id) or {}) for run_id in shown)
+    if unsealed:
+        yield (
+            f"{unsealed} of {len(shown)} results carry no digest: they were made before results had"
+            " one, and nobody would notice a changed digit in them"
+        )
+
+
+def other_code(frame: pd.DataFrame) -> Iterable[document.OtherCode]:
+    """Shown results that the present code did not make."""
+    for status, text in (
+        (
+            "stale",
+            "was made by other code than this checkout's and stands in until it is run again",
+        ),
+        ("accepted", "was made by other code than this checkout's; a person accepted it by name"),
+    ):
+        for run in sorted(set(frame[frame["status"] == status]["run"])):
+            yield document.OtherCode(run, text)
+
+
+def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
+    """The losses of the pretrainings with the first seed; rows that share one share its curve."""
+    seed = plan.seeds[table.name][0]
+    rows: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        if cell.table is table and cell.seed == seed:
+            row = table.all_rows[cell.row]
+            label = ", ".join([row.label, *row.about.values()])
+            todo = [cell.run]
+            while todo:
+                run = plan.runs[todo.pop()]
+                todo += run.upstream.values()
+                if run.stage == "pretrain" and label not in rows.setdefault(run.id, []):
+                    rows[run.id].append(label)
+    for run in plan.of(table):
+        if run.id in rows and run.state == "done":
+            path = home.files(run.id) / "metrics.jsonl"
+            try:
+                steps = _steps(path)
+            except DamagedFileError as problem:
+                home.name_damage(problem, "its curve is left out")
+                continue
+            if steps:
+                yield curve(rows[run.id], str(run.resolved["phase"]), seed, steps)
+
+
+def _steps(path: Path) -> list[dict[str, float]]:
+    """What a training recorded, step by step.
+
+    Raises:
+        DamagedFileError: if a line holds no numbers, or other ones than the first.
+    """
+    steps: list[dict[str, float]] = []
+    for number, line in enumerate((files.read_bytes(path) or b"").splitlines(), start=1):
+        try:
+            step = check(files.parse_json(line, path), dict[str, Number], path)
+        except DamagedFileError as problem:
+            raise DamagedFileError(path, f"line {number}: {problem.why}") from None
+        if "step" not in step or (steps and step.keys() != steps[0].keys()):
+            raise DamagedFileError(path, f"line {number}: it does not hold what others hold")
+        steps.append(step)
+    return steps
+
+
+def curve(
+    rows: Sequence[str], phase: str, seed: int, records: Sequence[Mapping[str, Any]]
+) -> document.Curve:
+    """A training curve thinned to ``MAX_CURVE_POINTS``, the first and last record among them.
+
+    Args:
+        rows: labels of the rows that rest on the run.
+        phase: of the pretraining.
+        seed: of the run.
+        records: one per recorded step; learning rates are left out.
+    """
+    last, points = len(records) - 1, MAX_CURVE_POINTS - 1
+    chosen = sorted({round(i * last / points) for i in range(points + 1)})
+    names = [key for key in records[0] if key != "step" and not key.startswith("rate_")]
+    terms = {
+        name: tuple(float(f"{records[i][name]:.{CURVE_DIGITS}g}") for i in chosen) for name in names
+    }
+    return document.Curve(
+        tuple(rows), phase, seed, tuple(int(records[i]["step"]) for i in chosen), terms
+    )

@@ -1,0 +1,105 @@
+"""Every table of a results folder in one self-contained HTML page.
+
+It is made from the folder's documents and pictures alone: neither torch nor a home is needed, and
+the page needs neither a network nor a script.
+"""
+
+import base64
+import errno
+import io
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from benchmarks.render import escape, plot, words
+from benchmarks.render.document import Curve, Document
+from benchmarks.store.files import DamagedFileError, read_bytes
+
+TEMPLATE = "report.html.jinja"
+VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "damaged", "stale")
+"""Of claims, in the order of the status table."""
+
+SHEET_QUALITY = 80  # of WebP, which takes a tenth of the PNG; the exact pixels are in the folder
+
+
+def page(documents: Sequence[Document], results: Path) -> str:
+    """The page as HTML.
+
+    Args:
+        documents: of one folder.
+        results: holds the pictures that they name.
+
+    Raises:
+        OSError: if a picture is missing.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=words.percent,
+        interval=words.interval,
+        in_order=words.in_order,
+        block_name=words.block_name,
+        picture=lambda name: _uri("png", content(results / name)),
+        sheet=lambda name: _uri("webp", _webp(results / name)),
+        training=_training,
+    )
+    counts = {shown.name: Counter(claim.verdict for claim in shown.claims) for shown in documents}
+    total: Counter[str] = sum(counts.values(), Counter())
+    sheets = {data.sheet: data.says for shown in documents for data in shown.data if data.sheet}
+    return environment.get_template(TEMPLATE).render(
+        documents=documents,
+        counts=counts,
+        total=total,
+        verdicts=[verdict for verdict in VERDICTS if total[verdict]],
+        sheets=sheets,
+        legend=words.legend,
+        remark=words.remark,
+        sharing=words.sharing,
+    )
+
+
+def _training(curve: Curve) -> str:
+    """A training curve as the address of its picture; empty if it cannot be drawn."""
+    try:
+        return _uri("svg+xml", plot.training(curve))
+    except Exception as problem:
+        reason = escape.one_line(f"{type(problem).__name__}: {problem}")
+        print(f"no picture of a training curve: {reason[:200]}", file=sys.stderr)
+        return ""
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _webp(path: Path) -> bytes:
+    source, picture = io.BytesIO(content(path)), io.BytesIO()
+    try:
+        with Image.open(source) as image:
+            image.convert("RGB").save(picture, "webp", quality=SHEET_QUALITY)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as problem:  # Pillow has no others
+        raise DamagedFileError(path, f"it is no picture: {problem}") from None
+    return picture.getvalue()
+
+
+def content(path: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        DamagedFileError: as :func:`benchmarks.store.files.open_to_read`.
+        OSError: if it is missing, or the file system fails.
+    """
+    data = read_bytes(path)
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return data

@@ -1,0 +1,167 @@
+"""A document as Markdown. Equal documents give equal bytes."""
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from benchmarks.render import escape, words
+from benchmarks.render.document import Cell, Column, Document, Row
+
+ARROW = " → "
+CELL = "the paper's value, an arrow, and the one reproduced here"
+
+
+def _grid(rows: Sequence[Sequence[str]], headers: Sequence[str], left: int = 1) -> str:
+    align = ["left"] * left + ["right"] * (len(headers) - left)
+    cells = [[escape.cell(text) for text in row] for row in [headers, *rows]]
+    return tabulate(
+        cells[1:], headers=cells[0], tablefmt="pipe", colalign=align, disable_numparse=True
+    )
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def main_table(shown: Document) -> str:
+    """Rows by block; in each cell the paper's value, an arrow, and the one reproduced here."""
+    headers = [shown.axis or "row", *shown.about]
+    headers += [column.label for column in shown.columns]
+    headers = [escape.inline(header) for header in headers]
+    lines = []
+    for block in shown.blocks:
+        if shown.block_headings:
+            lines.append(
+                [f"**{escape.inline(words.block_name(block))}**", *[""] * (len(headers) - 1)]
+            )
+        for row in shown.rows:
+            if row.block == block:
+                lines.append(_line(shown, row))
+    return _grid(lines, headers, left=1 + len(shown.about))
+
+
+def _line(shown: Document, row: Row) -> list[str]:
+    here = f" (here {row.at[1]})" if row.at is not None and row.at[0] != row.at[1] else ""
+    label = escape.inline(row.label)
+    label = label + here if row.kind == "paper" else f"*{label}*"
+    cells = [
+        _cell(cell, column, shown.compares)
+        for cell, column in zip(row.cells, shown.columns, strict=True)
+    ]
+    return [label, *map(escape.inline, row.about), *cells]
+
+
+def _cell(cell: Cell, column: Column, compares: bool) -> str:
+    paper = words.percent(cell.paper)
+    paper = f"**{paper}**" if cell.bold else f"({paper})" if column.reads is not None else paper
+    if cell.verdict in ("cited", "cannot run"):
+        return f"{paper} {cell.verdict}" if cell.paper is not None else words.NONE
+    if cell.verdict == "not applicable":
+        return cell.verdict if cell.paper is None else f"{paper}{ARROW}{cell.verdict}"
+    note = words.remark(cell, compares)
+    here = f"{words.interval(cell)} ({note})" if note else words.interval(cell)
+    return here if cell.paper is None else f"{paper}{ARROW}{here}"
+
+
+def claims(shown: Document) -> str:
+    """The paper's statements and what the reproduced numbers say to them."""
+    lines = [
+        [
+            escape.inline(claim.says),
+            escape.inline(claim.where),
+            escape.inline(claim.column or words.NONE),
+            claim.verdict,
+            escape.inline(claim.why),
+            str(claim.seeds_needed or words.NONE),
+        ]
+        for claim in shown.claims
+    ]
+    headers = ["the paper says", "where", "column", "verdict", "because", "seeds to settle"]
+    return _grid(lines, headers, left=5)
+
+
+def order(shown: Document) -> list[str]:
+    """Whether the yardstick is in order: each step above the one before."""
+    lines = []
+    for check in shown.order:
+        steps = [f"{escape.inline(s.label)} {_range(s.low, s.high)}" for s in check.steps]
+        name = escape.line(check.column)
+        if check.block is not None:
+            name += f" ({escape.inline(words.block_name(check.block))})"
+        lines.append(f"{name}: {' < '.join(steps)}: {words.in_order(check.holds)}.")
+    return lines
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return " to ".join(dict.fromkeys([words.percent(low), words.percent(high)]))
+
+
+def costs(shown: Document) -> str:
+    """What the finished runs cost, by stage."""
+    lines = [
+        [
+            escape.inline(cost.stage),
+            f"{cost.num_done} of {cost.num_runs}",
+            str(cost.num_attempts),
+            f"{cost.hours:.2f}",
+            words.NONE if cost.clips_per_second is None else f"{cost.clips_per_second:,.0f}",
+            words.percent(cost.peak_gib),
+            escape.inline("; ".join(cost.where) or words.NONE),
+        ]
+        for cost in shown.costs
+    ]
+    done, hours = sum(c.num_done for c in shown.costs), sum(c.hours for c in shown.costs)
+    lines.append(["all", f"{done} of {shown.num_runs}", "", f"{hours:.2f}", "", "", ""])
+    unit = f"{escape.inline(shown.cost_unit)} hours"
+    headers = ["stage", "runs", "attempts", unit, "clips per second", "peak GiB", "where"]
+    return _grid(lines, headers)
+
+
+def markdown(shown: Document) -> str:
+    """The whole document."""
+    measured = [
+        f"**{escape.inline('; '.join(m.columns))}**: {escape.inline(m.says)}."
+        for m in shown.measured
+    ]
+    data = [
+        escape.line(d.says) + (f"; [two of every class]({d.sheet})." if d.sheet else ".")
+        for d in shown.data
+    ]
+    damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in shown.damaged]
+    other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in shown.other_code]
+    sections: list[tuple[str, str]] = [
+        ("What this scale changes", _list(map(escape.line, shown.changes))),
+        ("How each column is measured", _list(measured)),
+        ("Claims", claims(shown) if shown.claims else ""),
+        ("Controls", _list(order(shown))),
+        ("The paper against itself", _list(map(escape.line, shown.paper_check))),
+        ("Data", _list(data)),
+        ("Cost", f"{words.sharing(shown)} [What they took]({shown.name}.cost.md)."),
+        ("Provenance", _list(map(escape.line, shown.provenance))),
+        ("Damaged runs", _list(damaged)),
+        ("Results of other code", _list(other_code)),
+    ]
+    unavailable = [
+        escape.line(f"{row.full_label}: {row.note}") for row in shown.rows if row.note is not None
+    ]
+    heading, title = escape.inline(shown.heading), escape.inline(shown.title)
+    plot = f"![Every column of {heading}]({shown.plot})"
+    figure = f"![Neighbours of some items in both modalities]({shown.figure})"
+    parts = [
+        f"# {heading}: {title} (scale: {escape.inline(shown.scale)})",
+        f"Section {escape.inline(shown.section)} of the paper."
+        f" {' '.join(words.legend(shown, CELL))}"
+        f" **{escape.inline(shown.compared)}**",
+        main_table(shown),
+        *([_list(unavailable)] if unavailable else []),
+        *([plot] if shown.plot is not None else []),
+        *([figure] if shown.figure is not None else []),
+        *(f"## {title}\n\n{text}" for title, text in sections if text),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def cost_markdown(shown: Document) -> str:
+    """What differs from launch to launch though the results are equal: time, memory, place."""
+    scale = escape.inline(shown.scale)
+    return f"# {escape.inline(shown.heading)}: cost (scale: {scale})\n\n{costs(shown)}\n"

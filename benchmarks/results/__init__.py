@@ -1,0 +1,1 @@
+"""What came out? Records, verdicts, claims, and the paper against itself."""

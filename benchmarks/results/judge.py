@@ -1,0 +1,179 @@
+"""From records to judgements: of cells, of the paper's claims, and of the controls' order."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks.results import verdict
+from benchmarks.results.records import part, per_seed
+from benchmarks.results.verdict import ClaimJudgement, Judgement
+from benchmarks.spec.table import ClaimSpec, Table
+
+
+@dataclass(frozen=True)
+class OrderCheck:
+    """The values of each step of a table's ``order`` in one column and block, if in order."""
+
+    column: str
+    block: str | None
+    steps: dict[str, list[float]]
+    holds: bool | None  # None while a step has no value
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything that follows from a table's records, in percent; cells by (row, column)."""
+
+    cells: dict[tuple[str, str], Judgement]
+    claims: list[ClaimJudgement]
+    order: list[OrderCheck]
+    chance: dict[tuple[str, str], float]
+
+    def faults(self, table: Table) -> bool:
+        """Whether a verdict on a cell or a claim is bad news, or controls are out of order.
+
+        Another reading of a column is there to compare and decides nothing.
+        """
+        own = [name for name, column in table.columns.items() if column.reading_of is None]
+        verdicts = [cell.verdict for (_, column), cell in self.cells.items() if column in own]
+        verdicts += [claim.verdict for claim in self.claims]
+        bad = {"below", "above", "reversed"}.intersection(verdicts)
+        return bool(bad) or any(c.holds is False for c in self.order if c.column in own)
+
+
+def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
+    """Judge cells, claims and controls.
+
+    Args:
+        frame: from :func:`records`.
+        table: what the records belong to.
+        compares: whether absolute numbers may be compared with the paper's.
+    """
+    cells = {
+        (row, column): _cell(frame, table, row, column, compares)
+        for row in frame["row"].unique()
+        for column in table.columns
+    }
+    chance = {
+        (row, column): 100 * statistics.fmean(known)
+        for row, column in cells
+        if len(known := part(frame, row, column)["chance"].dropna())
+    }
+    claims = [_claim(frame, table, claim, compares) for claim in table.claims]
+    order = [
+        _order(frame, table, column, block, chance)
+        for column in table.columns
+        for block in table.blocks
+        if table.order and not _empty(frame, table, column, block)
+    ]
+    return Judged(cells, claims, order, chance)
+
+
+def _missing(statuses: Iterable[str]) -> str | None:
+    """The verdict that missing or stale runs leave no choice about."""
+    found = set(statuses)
+    if not found:
+        return "incomplete"
+    for verdict_without_choice in ("damaged", "failed"):
+        if verdict_without_choice in found:
+            return verdict_without_choice
+    if found - {"done", "accepted", "stale"}:
+        return "incomplete"
+    return "stale" if "stale" in found else None
+
+
+def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
+    group = part(frame, row, column)
+    values = per_seed(frame, row, column)
+    summary = verdict.summarise(list(values.values())) if values else None
+    spec = table.columns[column]
+    reported = table.all_rows[row].reported.get(spec.reading_of or column)
+    missing = _missing(group["status"])
+    if missing:
+        return Judgement(missing, summary)
+    if summary is None:
+        return Judgement("not applicable")
+    coverage = table.protocol(column).coverage
+    partial = (group["num_evaluated"] < coverage * group["num_expected"]).any()
+    if reported is None or not compares or partial or (group["selection"] == "oracle").any():
+        return Judgement("not compared", summary)
+    assert spec.tolerance is not None
+    return verdict.judge(values, reported, spec.tolerance)
+
+
+def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) -> ClaimJudgement:
+    if claim.untested is not None or claim.column is None:
+        return ClaimJudgement(claim, "untested", claim.untested or "")
+    if claim.at_chance is not None:
+        return _at_chance(frame, table, claim, claim.at_chance)
+    names = verdict.rows_of(claim, table)
+    ours = [name for name in names if table.rows[name].runs]
+    cited = [name for name in names if not table.rows[name].runs]
+    for name in claim.names:
+        if table.rows[name].unavailable is not None:
+            return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
+    if len(ours) < 2 and not (ours and cited):
+        return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
+    if cited and not compares:
+        why = "rivals that nobody here runs count at the paper's scale only"
+        return ClaimJudgement(claim, "untested", why)
+    group = frame[(frame["column"] == claim.column) & frame["row"].isin(ours)]
+    missing = _missing(group["status"])
+    if missing:
+        return ClaimJudgement(claim, missing, "not all runs are there")
+    rows = {name: per_seed(frame, name, claim.column) for name in ours}
+    if not all(rows.values()):
+        return ClaimJudgement(claim, "untested", "this scale has no value in the column")
+    for name in cited:
+        reported = table.rows[name].reported[claim.column]
+        rows[name] = dict.fromkeys(next(iter(rows.values())), reported)
+    return verdict.judge_claim(claim, table, rows)
+
+
+def _at_chance(frame: pd.DataFrame, table: Table, claim: ClaimSpec, row: str) -> ClaimJudgement:
+    assert claim.column is not None
+    group = part(frame, row, claim.column)
+    missing = _missing(group["status"])
+    if missing:
+        return ClaimJudgement(claim, missing, "not all runs are there")
+    chance = 100 * statistics.fmean(group["chance"])
+    values = per_seed(frame, row, claim.column)
+    label = table.all_rows[row].label
+    return verdict.judge_near(claim, values, dict.fromkeys(values, chance), label, "chance")
+
+
+def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> pd.DataFrame:
+    """The records of a column that the order within a block is about."""
+    steps = [step for step in table.order if step != "chance"]
+    rows = [row for step in steps for row in table.step(step, block)]
+    return frame[(frame["column"] == column) & frame["row"].isin(rows)]
+
+
+def _empty(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> bool:
+    """Whether everything in the block is there and the metric is not applicable to any of it."""
+    records = _in_block(frame, table, column, block)
+    done = records["status"].isin(["done", "accepted"])
+    return bool(done.all()) and not records["value"].notna().any()
+
+
+def _order(
+    frame: pd.DataFrame,
+    table: Table,
+    column: str,
+    block: str | None,
+    chance: dict[tuple[str, str], float],
+) -> OrderCheck:
+    steps: dict[str, list[float]] = {}
+    for name in table.order:
+        if name == "chance":
+            rows = table.step("rows", block)
+            steps[name] = [chance[row, column] for row in rows if (row, column) in chance]
+            continue
+        seeds = [per_seed(frame, row, column) for row in table.step(name, block)]
+        steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
+    statuses = _in_block(frame, table, column, block)["status"]
+    complete = all(steps.values()) and bool(statuses.isin(["done", "accepted"]).all())
+    held = verdict.in_order(list(steps.values())) if complete else None
+    return OrderCheck(column, block, steps, held)

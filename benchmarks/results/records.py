@@ -1,0 +1,101 @@
+"""From a plan's finished runs to long-form records: one line per row, column, seed and fold."""
+
+import statistics
+
+import pandas as pd
+
+from benchmarks.plan.graph import Plan, Run
+from benchmarks.results.verdict import Values
+from benchmarks.spec.table import Table
+from benchmarks.store.home import Home
+
+COLUMNS = [
+    "table",
+    "row",
+    "group",
+    "block",
+    "column",
+    "metric",
+    "seed",
+    "fold",
+    "status",
+    "value",
+    "chance",
+    "num_evaluated",
+    "num_expected",
+    "selection",
+    "scale",
+    "precision",
+    "run",
+    "commit",
+]
+
+
+def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
+    """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
+
+    ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
+    (other code made it), ``damaged``, or the state of the run that is still missing.
+    """
+    lines = []
+    for cell in plan.cells:
+        if cell.table is not table:
+            continue
+        run = plan.runs[cell.run]
+        column = table.columns[cell.column]
+        status, shown = _shown(run, home)
+        result = home.result(shown) if shown else None
+        attempts = home.attempts(shown) if shown else []
+        metrics = result["metrics"] if result else {}
+        if result and column.metric not in metrics:
+            known = ", ".join(metrics)
+            raise ValueError(f"{shown} has no metric {column.metric!r}; it has: {known}")
+        lines.append(
+            {
+                "table": table.name,
+                "row": cell.row,
+                "group": "paper" if cell.row in table.rows else "control",
+                "block": table.all_rows[cell.row].block,
+                "column": cell.column,
+                "metric": column.metric,
+                "seed": cell.seed,
+                "fold": cell.fold,
+                "status": status,
+                "value": metrics.get(column.metric),
+                "chance": result.get("chance", {}).get(column.metric) if result else None,
+                "num_evaluated": result.get("num_evaluated") if result else None,
+                "num_expected": result.get("num_expected") if result else None,
+                "selection": result.get("selection") if result else None,
+                "scale": plan.scale.scale,
+                "precision": plan.precision,
+                "run": shown or run.id,
+                "commit": attempts[-1]["commit"] if attempts else None,
+            }
+        )
+    frame = pd.DataFrame(lines, columns=COLUMNS)
+    return frame.astype({"num_evaluated": "Int64", "num_expected": "Int64"})
+
+
+def _shown(run: Run, home: Home) -> tuple[str, str | None]:
+    """A run's status in a record, and the finished run whose result is shown, if any."""
+    if run.state == "done":
+        return ("accepted" if home.accepted(run.id) else "done"), run.id
+    if run.stale:
+        latest = max(run.stale, key=lambda i: (home.finished_at(i), i))
+        return "stale", latest
+    return run.state, None
+
+
+def part(frame: pd.DataFrame, row: str, column: str) -> pd.DataFrame:
+    """The records of a cell."""
+    return frame[(frame["row"] == row) & (frame["column"] == column)]
+
+
+def per_seed(frame: pd.DataFrame, row: str, column: str) -> Values:
+    """Percentages of a cell by seed, folds averaged; only seeds with all folds."""
+    cell = part(frame, row, column)
+    return {
+        seed: 100 * statistics.fmean(cell[cell["seed"] == seed]["value"])
+        for seed in sorted(set(cell["seed"].tolist()))
+        if cell[cell["seed"] == seed]["value"].notna().all()
+    }

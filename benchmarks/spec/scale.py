@@ -1,0 +1,130 @@
+"""Scale files as validated objects; every error names file and line."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from benchmarks.spec.table import Name, Settings, Spec
+from slurm.strict_yaml import KeyPath, SpecError, YamlFile, load, unknown
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Device(Spec):
+    """What a scale is meant to run on, and how fast it is assumed to be before it is measured."""
+
+    unit: Literal["CPU core", "GPU"]
+    sustained_gflops: Positive
+    origin: str
+
+
+class PreparedSize(Spec):
+    """What prepared clips take, as measured, for the cost before a corpus is prepared.
+
+    Attributes:
+        video_bytes_per_second: of a prepared corpus.
+        prepare_seconds_per_second: of one core, to prepare a second of video.
+        decode_seconds_per_clip: of one core, to read a clip and its sound for training.
+        origin: what was measured, and where.
+    """
+
+    video_bytes_per_second: Positive
+    prepare_seconds_per_second: Positive
+    decode_seconds_per_clip: Positive
+    origin: str
+
+
+class Corpus(Spec):
+    """Where a corpus comes from when the command line does not say.
+
+    Attributes:
+        generate: settings of the generator.
+        same_as: another corpus of this scale serves as this one.
+        counts: usable items, for the cost before the corpus is prepared.
+        seconds_per_item: of each view, the mean over all items.
+    """
+
+    generate: Settings | None = None
+    same_as: Name | None = None
+    counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    seconds_per_item: dict[Literal["video", "audio"], Positive] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Corpus":
+        if self.generate is not None and self.same_as is not None:
+            raise ValueError("a corpus is generated or the same as another, not both")
+        return self
+
+
+class Scale(Spec):
+    """An overlay over the paper's settings that says what it changes and why.
+
+    Attributes:
+        scale: its name.
+        says: the changes in words.
+        device: what it is meant to run on.
+        execution: how runs are carried out; never part of a run's identity.
+        preparation: of every corpus.
+        store: what prepared clips take; a scale without it is not asked what it takes of a cluster.
+        corpora: those that tables may ask for.
+        clip: of every stage that runs an encoder.
+        stages: settings of stages, by name.
+        pretrain_on: further settings of a pretraining, by its corpus. A table's settings go over
+            these, these over those of ``stages``, mappings merged key by key.
+        replace: setting -> the paper's value -> this scale's.
+    """
+
+    scale: str
+    says: Annotated[list[str], Field(min_length=1)]
+    device: Device
+    execution: Settings = Field(default_factory=dict)
+    preparation: Settings = Field(default_factory=dict)
+    store: PreparedSize | None = None
+    corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
+    clip: Settings = Field(default_factory=dict)
+    stages: dict[Name, Settings] = Field(default_factory=dict)
+    pretrain_on: dict[Name, Settings] = Field(default_factory=dict)
+    replace: dict[str, dict[int, int]] = Field(default_factory=dict)
+    _file: YamlFile = PrivateAttr()
+
+    @property
+    def compares(self) -> bool:
+        """Whether absolute numbers may be compared with the paper's."""
+        return self.scale == "paper"
+
+    def error(self, where: KeyPath, message: str) -> SpecError:
+        """An error at a key of the scale's file."""
+        return self._file.error(where, message)
+
+
+def load_scale(path: Path) -> Scale:
+    """Read and check a scale file.
+
+    Raises:
+        SpecError: with file and line, at the first mistake.
+    """
+    file = load(path)
+    scale = file.validate(Scale)
+    scale._file = file
+    if path.stem != scale.scale:
+        raise file.error(("scale",), f"scale is {scale.scale!r}, but the file is {path.name}")
+    for section, mapping in (("stages", scale.stages), ("pretrain_on", scale.pretrain_on)):
+        for name, settings in mapping.items():
+            if "clip" in settings:
+                message = "clip holds for all stages alike: it is a key of the scale itself"
+                raise file.error((section, name, "clip"), message)
+    for name, corpus in scale.corpora.items():
+        if corpus.same_as is not None and corpus.same_as not in scale.corpora:
+            where = ("corpora", name, "same_as")
+            raise unknown(file, where, corpus.same_as, dict(scale.corpora))
+        if scale.store is not None and corpus.same_as is None and not corpus.seconds_per_item:
+            raise file.error(("corpora", name), "seconds_per_item is missing, for the store")
+    for name in scale.corpora:
+        seen, at = {name}, name
+        while (other := scale.corpora[at].same_as) is not None:
+            if other in seen:
+                raise file.error(("corpora", at, "same_as"), f"{other!r} leads back to itself")
+            seen.add(other)
+            at = other
+    return scale

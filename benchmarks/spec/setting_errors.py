@@ -1,0 +1,81 @@
+"""From a setting that a stage refuses to the line of the file that holds it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.spec.scale import Scale
+from benchmarks.spec.table import Settings, Table
+from slurm.strict_yaml import KeyPath
+
+
+def _words(problem: ValueError) -> str:
+    """A validation error as one line."""
+    errors = getattr(problem, "errors", None)
+    if errors is None:
+        return str(problem)
+    first = errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])} is {first['input']!r}: {first['msg']}"
+
+
+def _parts(problem: ValueError) -> list[str]:
+    """The keys that lead to the value that a validation error is about."""
+    errors = getattr(problem, "errors", None)
+    return [str(part) for part in errors()[0]["loc"]] if errors else []
+
+
+def _holds(settings: Any, path: Sequence[str]) -> bool:
+    """Whether nested settings say something of the value at ``path``."""
+    for key in path:
+        if not isinstance(settings, dict):
+            return isinstance(settings, list)  # the path goes on inside it
+        if key not in settings:
+            return False
+        settings = settings[key]
+    return True
+
+
+def blame(
+    problem: ValueError,
+    table: Table,
+    scale: Scale,
+    stage: str,
+    sources: Sequence[tuple[KeyPath, Settings]],
+) -> ValueError:
+    """The error at the line that holds the offending setting of a measuring stage."""
+    for part in reversed(_parts(problem)):
+        for where, held in sources:
+            if part in held:
+                return table.error((*where, part), _words(problem))
+        if part in scale.stages.get(stage, {}):
+            return scale.error(("stages", stage, part), _words(problem))
+        if part in scale.clip:
+            return scale.error(("clip", part), _words(problem))
+    return table.error(sources[-1][0], _words(problem))
+
+
+def blame_pretrain(
+    problem: ValueError, table: Table, row: str, flat: Settings, scale: Scale
+) -> ValueError:
+    """The error at the line that holds the offending setting of a pretraining."""
+    parts = _parts(problem)
+    if _holds({"clip": table.all_rows[row].clip}, parts):
+        return table.error((table.section(row), row, *parts), _words(problem))
+    # The settings of a method stand flat in a table, below "method" and its name in the error.
+    for first in range(len(parts)):
+        if _holds(flat, parts[first:]):
+            return table.setting_error(row, parts[first], _words(problem))
+    if parts and parts[0] == "method":
+        return table.setting_error(row, "method", _words(problem))
+    for section in (
+        ("stages", "pretrain"),
+        ("stages", "pretrain", "length"),
+        ("pretrain_on", flat["corpus"]),
+        ("pretrain_on", flat["corpus"], "length"),
+        (),
+    ):
+        held: Any = scale.model_dump()
+        for key in section:
+            held = held.get(key, {})
+        if parts and parts[0] in held:
+            return scale.error((*section, *parts), _words(problem))
+    return table.setting_error(row, "method", _words(problem))

@@ -1,0 +1,276 @@
+"""Table files as validated objects."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from slurm.strict_yaml import KeyPath, SpecError, YamlFile
+
+Percent = Annotated[float, Field(ge=0, le=100, strict=True)]
+Settings = dict[str, Any]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Fold = Annotated[int, Field(ge=1)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+ROMAN = ("I", "II", "III", "IV", "V", "VI")
+
+
+def overlay(base: Settings, over: Settings) -> Settings:
+    """The settings of ``base`` with those of ``over`` in their place, mappings merged key by key.
+
+    A list is one value: it is replaced as a whole.
+    """
+    merged = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], dict) and isinstance(over[key], dict):
+            merged[key] = overlay(base[key], over[key])
+    return merged
+
+
+class Spec(BaseModel):
+    """Base of all parts of a file: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Measurement(Spec):
+    """How something is measured: a stage on a corpus, and what differs from its defaults."""
+
+    stage: str
+    corpus: Name
+    fold: Fold | Annotated[list[Fold], Field(min_length=1)]  # several are averaged per seed
+    settings: Settings = {}  # of the stage
+    features: Settings = {}  # of the feature runs that it reads
+    pretrain: Settings = {}  # in place of the row's
+    # Part of the official test list that must be evaluated to compare with the paper's number.
+    coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds that a seed's value is the mean of."""
+        return [self.fold] if isinstance(self.fold, int) else self.fold
+
+
+class ColumnSpec(Spec):
+    """One measured quantity."""
+
+    label: str
+    protocol: Name
+    metric: str
+    tolerance: Annotated[float, Field(gt=0)] | None = None  # points around the reported value
+    num_test: Annotated[int, Field(ge=1)] | None = None  # items that an accuracy is counted over
+    reading_of: Name | None = None  # another reading of that column's reported values
+
+
+class RowSpec(Spec):
+    """One system; a row holds only what differs from the table's defaults."""
+
+    label: str
+    about: dict[str, str] = {}  # further columns of the paper that describe it
+    block: Name | None = None  # bold marks and comparisons hold within a block of the paper's rows
+    corpus: Name | None = None  # measured on it, in place of the protocols' corpora
+    clip: Settings = {}  # of its pretraining and of every stage that reads its encoder's clips
+    pretrain: Settings = {}
+    evaluate: dict[Name, Settings] = {}  # protocol -> settings of its stage
+    reported: dict[Name, Percent] = {}
+    bold: list[Name] = []
+    cited: bool = False  # reported by others; nobody here runs it
+    unavailable: str | None = None  # why it cannot run
+
+    @property
+    def runs(self) -> bool:
+        """Whether the suite runs it."""
+        return not self.cited and self.unavailable is None
+
+
+class ClaimSpec(Spec):
+    """Something the paper says that the table's numbers can decide, or why they cannot."""
+
+    says: str
+    where: str
+    column: Name | None = None
+    best: Name | None = None  # this row is above every other row of the paper in its block
+    above: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    near: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    within: Annotated[float, Field(gt=0)] | None = None  # points that count as near
+    differ: bool = False  # at least two rows of the paper differ
+    at_chance: Name | None = None  # this row, or control, is within so many points of chance
+    untested: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "ClaimSpec":
+        kinds = [self.best, self.above, self.near, self.differ or None, self.at_chance]
+        if sum(kind is not None for kind in [*kinds, self.untested]) != 1:
+            known = "best, above, near, differ, at_chance, untested"
+            raise ValueError(f"a claim needs exactly one of {known}")
+        if (self.column is None) != (self.untested is not None):
+            raise ValueError("a claim needs a column, unless it is untested")
+        if (self.within is None) != (self.near is None and self.at_chance is None):
+            raise ValueError("near and at_chance need within, the points that count as near")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The rows that it names."""
+        one = [name for name in (self.best, self.at_chance) if name is not None]
+        return [*one, *(self.above or []), *(self.near or [])]
+
+
+class Repeat(Spec):
+    """A number that the paper prints in two places."""
+
+    row: Name
+    column: Name
+    table: Annotated[int, Field(ge=1, le=len(ROMAN))]
+    with_row: Name
+    with_column: Name
+    says: str  # what the two have in common, and what may differ
+
+
+class Paper(Spec):
+    """Where the table stands in the paper."""
+
+    section: str
+    repeats: list[Repeat] = []
+    notes: list[str] = []  # what else in the paper bears on these numbers
+
+
+class Defaults(Spec):
+    """What holds for every row."""
+
+    seeds: Seeds
+    pretrain: Settings
+
+
+class Axis(Spec):
+    """The setting that the rows vary, for the plot."""
+
+    setting: str
+    label: str
+
+
+class Figure(Spec):
+    """A picture drawn from what one row's runs of a protocol wrote."""
+
+    row: Name
+    protocol: Name
+
+
+class Table(Spec):
+    """One table of the paper, or one of this suite's own."""
+
+    table: Annotated[int, Field(ge=1, le=len(ROMAN))] | Name
+    label: str | None = None  # what a reader calls a table without a number
+    title: str
+    paper: Paper
+    defaults: Defaults
+    protocols: Annotated[dict[Name, Measurement], Field(min_length=1)]
+    columns: Annotated[dict[Name, ColumnSpec], Field(min_length=1)]
+    rows: Annotated[dict[Name, RowSpec], Field(min_length=1)]
+    controls: dict[Name, RowSpec] = {}
+    order: list[Name] = []  # ascending: chance, rows or controls by name, or all the paper's "rows"
+    claims: list[ClaimSpec] = []
+    axis: Axis | None = None
+    figure: Figure | None = None
+    _file: YamlFile = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _called(self) -> "Table":
+        if isinstance(self.table, int) != (self.label is None):
+            raise ValueError("a table without a number needs a label, and no other has one")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The stem of its file."""
+        return f"table{self.table}" if isinstance(self.table, int) else self.table
+
+    @property
+    def heading(self) -> str:
+        """What a reader calls it."""
+        if isinstance(self.table, int):
+            return f"Table {ROMAN[self.table - 1]}"
+        assert self.label is not None
+        return self.label
+
+    @property
+    def all_rows(self) -> dict[str, RowSpec]:
+        """The paper's rows, then the controls."""
+        return {**self.rows, **self.controls}
+
+    def section(self, row: str) -> str:
+        """The part of the file that holds a row."""
+        return "rows" if row in self.rows else "controls"
+
+    @property
+    def blocks(self) -> list[str | None]:
+        """Blocks of the paper's rows, in order."""
+        return list(dict.fromkeys(row.block for row in self.rows.values()))
+
+    def rivals(self, row: str) -> list[str]:
+        """The paper's other rows of a row's block."""
+        block = self.rows[row].block
+        return [name for name, other in self.rows.items() if name != row and other.block == block]
+
+    def step(self, name: str, block: str | None) -> list[str]:
+        """The rows that a step of ``order`` means in a block.
+
+        A row holds for every block, unless one is named after the step and the block.
+        """
+        if name == "rows":
+            return [r for r, row in self.rows.items() if row.block == block and row.runs]
+        return [known for known in (f"{name}_{block}", name) if known in self.all_rows][:1]
+
+    def protocol(self, column: str) -> Measurement:
+        """How a column is measured."""
+        return self.protocols[self.columns[column].protocol]
+
+    def pretrain(self, row: str, protocol: str | None = None) -> Settings:
+        """The flat pretraining settings of a row: defaults, the row's, and the protocol's.
+
+        A row with another method starts from that method's own defaults.
+        """
+        ours, default = self.all_rows[row].pretrain, self.defaults.pretrain
+        last = self.protocols[protocol].pretrain if protocol is not None else {}
+        if ours.get("method", default["method"]) != default["method"]:
+            default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
+            last = {k: v for k, v in last.items() if k in PRETRAIN_KEYS}
+        return overlay(overlay(default, ours), last)
+
+    def corpus(self, row: str, protocol: str) -> str:
+        """The corpus that a row is measured on."""
+        return self.all_rows[row].corpus or self.protocols[protocol].corpus
+
+    def error(self, where: KeyPath, message: str) -> SpecError:
+        """An error at a key of the table's file."""
+        return self._file.error(where, message)
+
+    def setting_error(self, row: str, key: str, message: str) -> SpecError:
+        """An error about a pretraining setting of a row, at the line that sets it."""
+        section = self.section(row)
+        own = key in self.all_rows[row].pretrain
+        if own or key in self.defaults.pretrain:
+            path = (section, row, "pretrain", key) if own else ("defaults", "pretrain", key)
+            return self.error(path, message)
+        for name, protocol in self.protocols.items():
+            if key in protocol.pretrain:
+                return self.error(("protocols", name, "pretrain", key), message)
+        return self.error((section, row), message)
+
+
+PRETRAIN_KEYS = frozenset(
+    [
+        "method",
+        "corpus",
+        "length",
+        "clips_per_item",
+        "silent_items",
+        "pairing",
+        "keep_instance_head",
+        "keep_optimiser",
+        "augmentation",
+        "encoders",
+        "optimisation",
+    ]
+)
+"""Pretraining settings that belong to no method; every other key of a row is the method's."""

@@ -1,0 +1,1 @@
+"""What is there? The home folder: folders of runs, leases, provenance."""

@@ -1,0 +1,114 @@
+"""What made a number: commit, packages, processor, threads, precision. No machine paths."""
+
+import functools
+import glob
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.store import files
+from benchmarks.store.files import DamagedFileError
+
+COMMIT_FILE = "COMMIT"
+"""In a copy of the code, which has no history: what :func:`commit` said of the original."""
+
+COMMIT = re.compile(rb"([0-9a-f]{7,40}\+?|unknown)\n")
+PACKAGES = ("torch", "torchvision", "torchaudio", "av", "numpy", "scipy", "scikit-learn")
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """The software and hardware of this process.
+
+    Args:
+        threads: processor threads that one run may use.
+    """
+    from joblib import cpu_count  # knows a process's affinity and its container's limit
+
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "processor": processor(),
+        "cores": cpu_count(),
+        "gpu": gpu(),
+        "threads": threads,
+    }
+
+
+@functools.cache
+def commit(root: Path = Path(__file__).parents[2]) -> str:
+    """Short hash of the checkout's commit, with ``+`` when tracked files differ from it.
+
+    Args:
+        root: the checkout, or a copy of one.
+
+    Raises:
+        DamagedFileError: if a copy does not say of what commit it is.
+    """
+    recorded = files.read_bytes(root / COMMIT_FILE, max_bytes=100)
+    if recorded is not None:
+        if not COMMIT.fullmatch(recorded):
+            raise DamagedFileError(root / COMMIT_FILE, f"{recorded!r} is no commit")
+        return recorded.decode().strip()
+
+    def git(*arguments: str) -> str:
+        call = ["git", "-C", str(root), *arguments]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "iicl", "benchmarks")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def processor() -> str:
+    """The processor's model name."""
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def gpu() -> str:
+    """The model name of the first NVIDIA GPU, without asking torch."""
+    for information in sorted(glob.glob("/proc/driver/nvidia/gpus/*/information")):
+        for line in Path(information).read_text().splitlines():
+            if line.startswith("Model"):
+                return line.partition(":")[2].strip()
+    return "none"
+
+
+def precision(wanted: str, *, on_gpu: bool) -> Literal["bf16", "float32"]:
+    """``auto`` is bf16 on GPUs, and on processors like this host's if they have bf16 units.
+
+    Args:
+        wanted: ``auto``, ``bf16`` or ``float32``.
+        on_gpu: whether runs compute on GPUs; a login node has none itself.
+
+    Raises:
+        ValueError: if ``wanted`` is none of ``auto``, ``bf16``, ``float32``.
+    """
+    if wanted == "bf16" or wanted == "float32":
+        return "bf16" if wanted == "bf16" else "float32"
+    if wanted != "auto":
+        raise ValueError(f"unknown precision {wanted!r}; known: auto, bf16, float32")
+    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
+    if on_gpu or {"avx512_bf16", "amx_bf16"} & set(flags):
+        return "bf16"
+    return "float32"
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

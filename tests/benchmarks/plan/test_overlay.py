@@ -1,0 +1,146 @@
+"""What a run has when a scale, a table's defaults, a row and a protocol speak of one setting."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fake_stages
+import pytest
+from fake_checkout import ROOT, SMALL_TABLE, Checkout
+
+from benchmarks.plan import builder, corpora
+from benchmarks.plan.graph import Plan
+from benchmarks.spec.read_tables import load_table
+from benchmarks.spec.scale import load_scale
+from benchmarks.spec.table import overlay
+from benchmarks.store.home import Home
+
+DESK_CLIP = {"num_frames": 8, "fps": 8.0, "size": 32}
+
+
+def plan(folder: Path, text: str) -> Plan:
+    """A table at desk scale."""
+    path = folder / "table2.yaml"
+    path.write_text(text)
+    scale, home = load_scale(ROOT / "benchmarks" / "scales" / "desk.yaml"), Home(folder)
+    return builder.make(
+        [load_table(path)],
+        scale,
+        seeds=[0],
+        precision="float32",
+        corpora=corpora.resolve(scale, {}, home, fake_stages, ROOT),
+        home=home,
+        stages=fake_stages,
+    )
+
+
+def of_row(plan: Plan, row: str) -> dict[str, Mapping[str, Any]]:
+    """The settings of a row's stages; of a pretraining, of its last phase."""
+    (cell,) = [cell for cell in plan.cells if cell.row == row]
+    stages: dict[str, Mapping[str, Any]] = {}
+    todo = [cell.run]
+    while todo:
+        run = plan.runs[todo.pop()]
+        stages.setdefault(run.stage, run.resolved)
+        todo += run.upstream.values()
+    return stages
+
+
+def with_row(settings: str) -> str:
+    return SMALL_TABLE.replace("pretrain: {clusters: 100}", settings)
+
+
+def test_mappings_merge_key_by_key_and_lists_do_not() -> None:
+    base = {"a": {"x": 1, "y": {"u": 1, "v": 2}}, "b": [1, 2], "c": 1}
+    over = {"a": {"y": {"v": 3}}, "b": [3], "d": {"z": 1}}
+    assert overlay(base, over) == {
+        "a": {"x": 1, "y": {"u": 1, "v": 3}},
+        "b": [3],
+        "c": 1,
+        "d": {"z": 1},
+    }
+    assert base["a"] == {"x": 1, "y": {"u": 1, "v": 2}}
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "wanted"),
+    [
+        ("optimisation: {chunk_size: 8}", "optimisation", {"chunk_size": 8, "batch_size": 32}),
+        ("encoders: {video_depth: 2}", "encoders", {"video_depth": 2, "video_width": 16}),
+        (
+            "augmentation: {volume: 0.5}",
+            "augmentation",
+            {"volume": 0.5, "crop_fraction": [1.0, 1.0], "flip_probability": 0.0},
+        ),
+    ],
+)
+def test_a_row_changes_what_it_names_and_the_scale_keeps_the_rest(
+    tmp_path: Path, row: str, field: str, wanted: Mapping[str, object]
+) -> None:
+    stages = of_row(plan(tmp_path, with_row(f"pretrain: {{{row}}}")), "b")
+    assert stages["pretrain"][field].items() >= wanted.items()
+
+
+def test_the_length_of_one_phase_leaves_the_other_to_the_scale(tmp_path: Path) -> None:
+    made = plan(tmp_path, with_row("pretrain: {length: {initialisation: 9}}"))
+    own = [r for r in made.runs.values() if r.stage == "pretrain" and r.resolved["epochs"] == 9]
+    assert [run.resolved["phase"] for run in own] == ["initialisation"]
+    assert of_row(made, "b")["pretrain"]["epochs"] == 1
+
+
+def test_a_rows_settings_go_over_those_of_the_tables_defaults(tmp_path: Path) -> None:
+    text = with_row("pretrain: {optimisation: {chunk_size: 8}}").replace(
+        "corpus: audioset, cl", "corpus: audioset, optimisation: {learning_rate: 0.5}, cl"
+    )
+    optimisation = of_row(plan(tmp_path, text), "b")["pretrain"]["optimisation"]
+    wanted = {"batch_size": 32, "chunk_size": 8, "learning_rate": 0.5}
+    assert optimisation.items() >= wanted.items()
+
+
+def test_a_rows_clip_is_that_of_all_its_stages_and_of_no_other_row(tmp_path: Path) -> None:
+    made = plan(tmp_path, with_row("clip: {num_frames: 16}"))
+    for row, num_frames in (("a", 8), ("b", 16)):
+        stages = of_row(made, row)
+        for stage in ("pretrain", "features"):
+            wanted = {**DESK_CLIP, "num_frames": num_frames}
+            assert stages[stage]["clip"].items() >= wanted.items()
+
+
+def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
+    text = SMALL_TABLE.replace("fold: 1}", "fold: 1, features: {clip: {num_frames: 32}}}")
+    stages = of_row(plan(tmp_path, text), "a")
+    assert stages["features"]["clip"].items() >= {**DESK_CLIP, "num_frames": 32}.items()
+    assert stages["pretrain"]["clip"].items() >= DESK_CLIP.items()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("{clusters: 100}", "{clip: {size: 64}}", 13, "clip is a key of the row"),
+        ("corpus: audioset", "corpus: audioset, clip: {size: 64}", 6, "clip is a key of the row"),
+        ("pretrain: {clusters: 100}", "clip: {frames: 9}", 13, "clip.frames is 9: Extra inputs"),
+        (
+            "{clusters: 100}",
+            "{optimisation: {batch_size: 1}}",
+            13,
+            "optimisation.batch_size is 1: Input should be greater",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_where_it_stands(
+    tmp_path: Path, old: str, new: str, line: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"table2.yaml:{line}: .*{message}"):
+        plan(tmp_path, SMALL_TABLE.replace(old, new))
+
+
+def test_a_scales_wrong_setting_is_not_blamed_on_the_row(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = checkout.folder / "tables" / "table2.yaml"
+    table.write_text(with_row("pretrain: {length: {co_training: 3}}"))
+    scale = checkout.folder / "benchmarks" / "scales" / "smoke.yaml"
+    scale.write_text(scale.read_text().replace("initialisation: 5", "initialization: 5"))
+    assert checkout.run("--dry-run") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {scale}:10: initialization is 5: Extra inputs")
