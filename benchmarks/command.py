@@ -10,8 +10,9 @@ from types import ModuleType
 
 from benchmarks.launch import cluster, corpus_jobs, display, local
 from benchmarks.launch.request import Request, read
-from benchmarks.plan import cost, run_status
+from benchmarks.plan import run_status
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.rates import Rates
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
@@ -68,7 +69,7 @@ def execute(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> 
     return _conclude(request, current)
 
 
-def _launch(request: Request, current: Plan, rates: cost.Rates) -> bool:
+def _launch(request: Request, current: Plan, rates: Rates) -> bool:
     """Prepare and run what is missing; whether there is nothing more to wait for."""
     if not isinstance(request.site, SlurmSite):
         current = local.prepare(request, current)
@@ -81,7 +82,7 @@ def _launch(request: Request, current: Plan, rates: cost.Rates) -> bool:
     return cluster.run(request, prepared, rates, wait=wait)
 
 
-def _rates(home: Home) -> cost.Rates:
+def _rates(home: Home) -> Rates:
     """What the sound results of a home say of speed."""
     finished = []
     for run_id in home.run_ids():
@@ -89,7 +90,7 @@ def _rates(home: Home) -> cost.Rates:
             spec, result = home.spec(run_id), home.result(run_id)
             if spec is not None and result is not None:
                 finished.append((spec, result))
-    return cost.Rates(finished)
+    return Rates(finished)
 
 
 def _allowed(arguments: argparse.Namespace) -> bool:

@@ -22,7 +22,7 @@ MOMENTS = {"adam": 2, "sgd": 1}  # numbers that an optimiser keeps for each para
 
 
 @dataclass(frozen=True)
-class Footprint:
+class StageFootprint:
     """What a run trains, leaves and exchanges.
 
     A classifier's parameters are counted for each class, as the number of classes is known only
@@ -52,7 +52,7 @@ class Footprint:
     exchanged_bytes: int = 0
 
 
-def footprint(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> Footprint:
+def footprint(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> StageFootprint:
     """The footprint of a run on a corpus; nothing for a stage that leaves only metrics.
 
     Args:
@@ -76,11 +76,11 @@ def footprint(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> F
     if isinstance(stage, Features):
         assert pretrained is not None
         dim = encoder_of(pretrained, stage.view).feature_dim
-        return Footprint(disk_bytes=WEIGHT * dim * work(stage, counts, pretrained).clips)
-    return Footprint()
+        return StageFootprint(disk_bytes=WEIGHT * dim * work(stage, counts, pretrained).clips)
+    return StageFootprint()
 
 
-def _of_pretraining(stage: Pretrain, counts: Counts) -> Footprint:
+def _of_pretraining(stage: Pretrain, counts: Counts) -> StageFootprint:
     encoded = encoded_samples(stage)
     extra = stage.method.extra(stage.phase, encoded)
     by_view = {e.sample.view: e.encoder for e in encoded}  # samples of a view share its encoder
@@ -89,7 +89,7 @@ def _of_pretraining(stage: Pretrain, counts: Counts) -> Footprint:
     if extra.buffer_bytes_per_item:
         buffers += extra.buffer_bytes_per_item * counts[items_trained_on(stage)]
     if not stage.epochs:  # a control that is never trained: one checkpoint, without moments
-        return Footprint(
+        return StageFootprint(
             parameters=parameters,
             parameters_per_class=extra.parameters_per_class,
             weight_bytes=WEIGHT * parameters,
@@ -113,9 +113,9 @@ def _of_training(
     buffer_bytes: int = 0,
     gradient_bytes: int = 0,
     exchanged_bytes: int = 0,
-) -> Footprint:
+) -> StageFootprint:
     checkpoint = WEIGHT * parameters * (1 + moments) + buffer_bytes
-    return Footprint(
+    return StageFootprint(
         parameters=parameters,
         parameters_per_class=parameters_per_class,
         weight_bytes=WEIGHT * parameters,

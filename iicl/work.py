@@ -21,7 +21,7 @@ BACKWARD = 2  # a backward pass costs about two forward passes
 
 
 @dataclass(frozen=True)
-class Work:
+class StageWork:
     """How much a run computes.
 
     Attributes:
@@ -36,10 +36,10 @@ class Work:
     num_ranks: int
 
 
-NO_WORK = Work(clips=0, flops=0.0, num_ranks=1)
+NO_WORK = StageWork(clips=0, flops=0.0, num_ranks=1)
 
 
-def work(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> Work:
+def work(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> StageWork:
     """The work of a run on a corpus.
 
     Only the encoders count, so that a stage that reads stored features has none.
@@ -63,7 +63,7 @@ def work(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> Work:
     return NO_WORK
 
 
-def _pretrain_work(stage: Pretrain, counts: Counts) -> Work:
+def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     """Steps of whole batches, and the passes over all items before each epoch."""
     if not stage.epochs:
         return NO_WORK
@@ -79,26 +79,26 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> Work:
     trained_macs = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
     passed = items * stage.epochs
     passed_macs = sum(times * macs[name] for name, times in extra.passes.items())
-    return Work(
+    return StageWork(
         clips=trained + passed * max(extra.passes.values(), default=0),
         flops=trained * 2.0 * trained_macs * (1 + BACKWARD) + passed * 2.0 * passed_macs,
         num_ranks=math.ceil(batch / chunk),
     )
 
 
-def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) -> Work:
+def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) -> StageWork:
     clips = counts["all" if stage.items == "all" else "1/test"] * stage.num_clips
     flops = clips * 2.0 * encoder.macs(stage.clip)
     num_ranks = math.ceil(clips / FEATURE_BATCH_SIZE) if flops else 1
-    return Work(clips, flops, num_ranks)
+    return StageWork(clips, flops, num_ranks)
 
 
-def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) -> Work:
+def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) -> StageWork:
     """A batch is one chunk, so that it is work for one rank."""
     train = counts[f"{stage.fold}/train"] * stage.clips_per_item * stage.epochs
     test = counts[f"{stage.fold}/test"] * stage.num_clips * stage.num_crops
     flops = 2.0 * encoder.macs(stage.clip) * (train * (1 + BACKWARD) + test)
-    return Work(train + test, flops, 1)
+    return StageWork(train + test, flops, 1)
 
 
 def items_trained_on(stage: Pretrain) -> str:

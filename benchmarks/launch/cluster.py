@@ -10,8 +10,9 @@ from benchmarks.launch import display, grouping, snapshot
 from benchmarks.launch.grouping import JobGroup, Preview
 from benchmarks.launch.job import JobPayload
 from benchmarks.launch.request import Request
-from benchmarks.plan import cost, identity
+from benchmarks.plan import identity
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.rates import Rates
 from benchmarks.store.home import Home
 from slurm import scheduler
 from slurm.scheduler import Array
@@ -20,7 +21,7 @@ from slurm.site import SlurmSite
 WATCH_SECONDS = 2.0
 
 
-def preview(request: Request, current: Plan, rates: cost.Rates) -> list[Preview]:
+def preview(request: Request, current: Plan, rates: Rates) -> list[Preview]:
     """What a launch would submit, with words in place of ids and hashes; needs no Slurm."""
     site = the_site(request)
     seconds = _seconds(request, rates)
@@ -42,7 +43,7 @@ def preview(request: Request, current: Plan, rates: cost.Rates) -> list[Preview]
     return found
 
 
-def run(request: Request, current: Plan, rates: cost.Rates, *, wait: bool) -> bool:
+def run(request: Request, current: Plan, rates: Rates, *, wait: bool) -> bool:
     """Submit what is missing, and wait for it; whether nothing is queued or running any more."""
     num_jobs, num_runs = submit(request, current, rates)
     print(f"submitted {num_runs} runs in {num_jobs} jobs to {request.site.name}", file=sys.stderr)
@@ -66,7 +67,7 @@ def _under_way(home: Home, current: Plan) -> list[str]:
         return [i for i in current.runs if not home.is_done(i) and home.claimed(i) is not None]
 
 
-def submit(request: Request, current: Plan, rates: cost.Rates) -> tuple[int, int]:
+def submit(request: Request, current: Plan, rates: Rates) -> tuple[int, int]:
     """Claim what is missing and submit it; the number of jobs and that of runs in them.
 
     A run that somebody alive has already is left to them; what needs it waits for their job.
@@ -150,7 +151,7 @@ def the_site(request: Request) -> SlurmSite:
     return request.site
 
 
-def _seconds(request: Request, rates: cost.Rates) -> Callable[[Run], float]:
+def _seconds(request: Request, rates: Rates) -> Callable[[Run], float]:
     sustained = request.scale.device.sustained_gflops
     return lambda run: rates.seconds(run.resolved, run.work, sustained)[0]
 

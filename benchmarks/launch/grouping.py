@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.plan import cost
 from benchmarks.plan.graph import Run
 
 SHARED_SECONDS = 1800.0
@@ -82,7 +81,7 @@ def units(
         if shares:
             open_jobs.setdefault(encoders[run.id], []).append(run)
         else:
-            found.append(JobGroup((run,), cost.num_ranks(run.resolved, run.work)))
+            found.append(JobGroup((run,), run.work.num_ranks))
     for pretraining in list(open_jobs):
         close(pretraining)
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.plan import cost, identity
+from benchmarks.plan import identity
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run, RunState
 from benchmarks.spec.scale import Scale
@@ -185,7 +185,8 @@ class _Builder:
                 raise blame_pretrain(problem, table, row, flat, self._plan.scale) from None
             for phase in phases:
                 needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
-                self._need(self._corpus(phase), cost.items_trained_on(phase), at_least=needed)
+                items = self._stages.items_trained_on(phase)
+                self._need(self._corpus(phase), items, at_least=needed)
                 run = self._add(phase, upstream, phase["method"]["name"])
                 upstream = {"previous": run}
             self._pretrained[key] = run
@@ -294,7 +295,8 @@ class _Builder:
         ):
             state = "blocked"
         encoder = before.get("encoder")
-        work = cost.work(resolved, corpus.counts, encoder.resolved if encoder else None)
+        pretrained = encoder.resolved if encoder else None
+        work = self._stages.work(resolved, corpus.counts, pretrained)
         self.runs[run_id] = Run(
             run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale, damage
         )

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.plan import cost
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.table import Table
+from benchmarks.stages import Work
 
 RunState = Literal[
     "done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged"
@@ -38,7 +38,7 @@ class Run:
     upstream: Mapping[str, str]
     spec: str
     code: str
-    work: cost.Work
+    work: Work
     state: RunState
     stale: tuple[str, ...] = ()
     damage: str | None = None

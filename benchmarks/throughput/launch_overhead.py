@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from benchmarks import run, stages  # noqa: E402
 from benchmarks.launch import cluster, local, request  # noqa: E402
-from benchmarks.plan import cost  # noqa: E402
+from benchmarks.plan.rates import Rates  # noqa: E402
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
 
@@ -65,7 +65,7 @@ def submitting(home: Path, num_runs: int, notes: Path) -> None:
     )
     notes.write_text("")
     started = time.monotonic()
-    num_jobs, submitted = cluster.submit(launch, plan, cost.Rates([]))
+    num_jobs, submitted = cluster.submit(launch, plan, Rates([]))
     seconds = time.monotonic() - started
     calls = Counter(notes.read_text().split())
     print(

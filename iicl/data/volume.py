@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from iicl import views
 from iicl.config import Clip, Preparation
 from iicl.constants import GOP, VERIFY_EPOCHS
 from iicl.samples import Sample
 
-Seconds = Mapping[str, float]
+Seconds = Mapping[Literal["video", "audio"], float]
 """What the manifest knows of an item, ``video`` or ``audio`` -> its mean duration in seconds."""
 
 SOUND_SAMPLE, PACKET_SIZE = 2, 4  # bytes, of a sample of sound and of the stored size of a packet
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClipReading:
     """What a training reads of the store for one clip, on average.
 
     Attributes:
@@ -43,7 +44,7 @@ def item_bytes(seconds: Seconds, video_bytes_per_second: float) -> float:
 
 def clip_reading(
     samples: Sequence[Sample], clip: Clip, seconds: Seconds, video_bytes_per_second: float
-) -> Reading:
+) -> ClipReading:
     """What a training reads for the samples of one clip.
 
     A sample of the video begins (GOP - 1) / 2 frames after a key frame on average. It takes two
@@ -68,4 +69,4 @@ def clip_reading(
         elif read_from == "audio":
             num_bytes += SOUND_SAMPLE * Preparation().sample_rate * clip.audio_seconds
             num_reads += 1
-    return Reading(num_bytes, num_reads, VERIFY_EPOCHS)
+    return ClipReading(num_bytes, num_reads, VERIFY_EPOCHS)
