@@ -152,6 +152,10 @@ class _Builder:
         encoder = self._pretrain(table, row, name, seed)
         method = self.runs[encoder].resolved["method"]["name"]
         upstream: dict[str, str] = {}
+
+        def refused(message: str) -> SpecError:
+            return table.error((section, row), f"{name}: {message}")
+
         for role, wanted in self._stages.needs(resolved).items():
             if wanted is None:
                 upstream[role] = encoder
@@ -170,8 +174,8 @@ class _Builder:
                         ((section, row, "clip"), clip),
                     ],
                 ) from None
-            upstream[role] = self._add(features, {"encoder": encoder}, method)
-        return self._add(resolved, upstream, method)
+            upstream[role] = self._add(features, {"encoder": encoder}, method, refused)
+        return self._add(resolved, upstream, method, refused)
 
     def _pretrain(self, table: Table, row: str, protocol: str, seed: int) -> str:
         key = (table.name, row, protocol, seed)
@@ -187,7 +191,7 @@ class _Builder:
                 needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
                 items = self._stages.items_trained_on(phase)
                 self._need(self._corpus(phase), items, at_least=needed)
-                run = self._add(phase, upstream, phase["method"]["name"])
+                run = self._add(phase, upstream, phase["method"]["name"], ValueError)
                 upstream = {"previous": run}
             self._pretrained[key] = run
         return self._pretrained[key]
@@ -261,7 +265,18 @@ class _Builder:
             what = f"{count or 'none'} usable for {part} of fold {fold}{views}"
             raise ValueError(f"{corpus.name}: {corpus.origin}, {what}{least}{hint}")
 
-    def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
+    def _add(
+        self,
+        resolved: dict[str, Any],
+        upstream: Mapping[str, str],
+        method: str,
+        refused: Callable[[str], ValueError],
+    ) -> str:
+        """Add a run unless it is there; its id.
+
+        Raises:
+            ValueError: as ``refused`` makes it, if the pretraining lacks the encoder that it needs.
+        """
         corpus = self._corpus(resolved)
         before = {role: self.runs[i] for role, i in upstream.items()}
         spec = files.digest(
@@ -296,7 +311,10 @@ class _Builder:
             state = "blocked"
         encoder = before.get("encoder")
         pretrained = encoder.resolved if encoder else None
-        work = self._stages.work(resolved, corpus.counts, pretrained)
+        try:
+            work = self._stages.work(resolved, corpus.counts, pretrained)
+        except ValueError as problem:
+            raise refused(str(problem)) from None
         self.runs[run_id] = Run(
             run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale, damage
         )
