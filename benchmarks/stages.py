@@ -8,8 +8,9 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from benchmarks.store import files, records
 from benchmarks.store.files import DamagedFileError
@@ -26,8 +27,43 @@ STAGES = {
     "neighbours": "iicl.evaluation.neighbours:run",
 }
 
+Seconds = Mapping[Literal["video", "audio"], float]
+"""What an item has -> its mean duration in seconds."""
+
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
 """Modules worth importing once before many runs start."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a run computes; see :class:`iicl.work.StageWork`."""
+
+    clips: int
+    flops: float
+    num_ranks: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a run trains, leaves and exchanges; see :class:`iicl.footprint.StageFootprint`."""
+
+    parameters: int
+    parameters_per_class: int
+    weight_bytes: int
+    checkpoint_bytes: int
+    checkpoint_seconds: float
+    disk_bytes: int
+    gradient_bytes: int
+    exchanged_bytes: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a training reads for one clip; see :class:`iicl.data.volume.ClipReading`."""
+
+    num_bytes: float
+    num_reads: float
+    verify_epochs: int
 
 
 @functools.cache
@@ -37,6 +73,11 @@ def _adapter() -> Any:
     from iicl import protocols
 
     return TypeAdapter(protocols.Stage)
+
+
+def _settings(resolved: Mapping[str, Any]) -> Any:
+    """The settings of a resolved run."""
+    return _adapter().validate_python(dict(resolved))
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -65,7 +106,7 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def metrics(resolved: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the metrics that the result of a resolved measuring run will have."""
-    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).metrics()
+    names: tuple[str, ...] = _settings(resolved).metrics()
     return names
 
 
@@ -75,15 +116,13 @@ def needs(resolved: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any] | None]
     Returns:
         role -> settings of the feature run that it reads, or None for the pretraining itself.
     """
-    found: Mapping[str, Mapping[str, Any] | None] = (
-        _adapter().validate_python(dict(resolved)).needs()
-    )
+    found: Mapping[str, Mapping[str, Any] | None] = _settings(resolved).needs()
     return found
 
 
 def splits(resolved: Mapping[str, Any]) -> tuple[str, ...]:
     """Splits of its fold that a resolved measuring run reads."""
-    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).splits()
+    names: tuple[str, ...] = _settings(resolved).splits()
     return names
 
 
@@ -95,13 +134,85 @@ def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     """
     if resolved["stage"] == "prepare":
         return ["iicl.data.synthetic.write"]
-    stage = _adapter().validate_python(dict(resolved))
+    stage = _settings(resolved)
     modules = [STAGES[resolved["stage"]].split(":")[0]]
     modules += [f"iicl.views.{view}" for view in stage.views()]
     if resolved["stage"] == "pretrain":
         modules.append(f"iicl.methods.{stage.method.name}.method")
         modules += [f"iicl.encoders.{name}.network" for name in stage.encoder_names()]
     return modules
+
+
+def items_trained_on(resolved: Mapping[str, Any]) -> str:
+    """Key in the counts of the items that a resolved pretraining reads."""
+    from iicl import work as arithmetic
+
+    return arithmetic.items_trained_on(_settings(resolved))
+
+
+def work(
+    resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
+) -> Work:
+    """How much a resolved run computes on a corpus.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        counts: numbers of usable items: ``all``, ``<fold>/train``, ``<fold>/train/with_sound``,
+            ``<fold>/test``.
+        pretrained: the resolved pretraining whose encoder the run uses; None if it uses none.
+
+    Raises:
+        ValueError: if the run needs an encoder that ``pretrained`` doesn't have.
+    """
+    from iicl import work as arithmetic
+
+    encoder = None if pretrained is None else _settings(pretrained)
+    return Work(**asdict(arithmetic.work(_settings(resolved), counts, encoder)))
+
+
+def footprint(
+    resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
+) -> Footprint:
+    """What a resolved run trains, leaves on disk and exchanges; arguments as of :func:`work`.
+
+    Raises:
+        ValueError: as :func:`work`.
+    """
+    from iicl import footprint as arithmetic
+
+    encoder = None if pretrained is None else _settings(pretrained)
+    return Footprint(**asdict(arithmetic.footprint(_settings(resolved), counts, encoder)))
+
+
+def item_bytes(seconds: Seconds, video_bytes_per_second: float) -> float:
+    """Size of an item in a prepared corpus.
+
+    Args:
+        seconds: durations of what the item has.
+        video_bytes_per_second: size of a second of prepared video.
+    """
+    from iicl.data import volume
+
+    return volume.item_bytes(seconds, video_bytes_per_second)
+
+
+def reading(
+    resolved: Mapping[str, Any], seconds: Seconds, video_bytes_per_second: float
+) -> Reading:
+    """What a resolved pretraining reads for one clip; other arguments as of :func:`item_bytes`."""
+    from iicl.data import volume
+
+    stage = _settings(resolved)
+    samples = stage.method.samples(stage.phase)
+    read = volume.clip_reading(samples, stage.clip, seconds, video_bytes_per_second)
+    return Reading(**asdict(read))
+
+
+def passes_of_training() -> int:
+    """How many forward passes cost as much as one forward and one backward pass."""
+    from iicl.work import BACKWARD
+
+    return 1 + BACKWARD
 
 
 def corpus_header(out: Path) -> dict[str, Any] | None:
@@ -323,7 +434,7 @@ def run(
     from iicl import config
     from iicl.training.context import Context
 
-    stage = _adapter().validate_python(dict(resolved))
+    stage = _settings(resolved)
     module, function = STAGES[resolved["stage"]].split(":")
     context = Context(
         corpora, upstream, out, config.Execution.model_validate(dict(execution)), report

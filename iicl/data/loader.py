@@ -16,14 +16,13 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from iicl import views
 from iicl.config import NO_AUGMENTATION
+from iicl.constants import VERIFY_EPOCHS
 from iicl.data.draws import Contents, Drawing, has_room
 from iicl.data.sampling import Batches, Batching, Pick
 from iicl.data.store import PreparedCorpus
 from iicl.data.view import Drawn, Reading, View
 from iicl.data.workers import POLL_SECONDS, Pulse, WorkerError, read_watched, share, start_worker
 from iicl.samples import Sample, check_samples, required_views, shuffled
-
-VERIFY_EPOCHS = 64
 
 logger = logging.getLogger(__name__)
 

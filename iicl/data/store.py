@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from iicl.config import CorpusFacts
-from iicl.data.encode import GOP
+from iicl.constants import GOP
 from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem, shard_path
 from iicl.data.shard_folders import hold_shards
 

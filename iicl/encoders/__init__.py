@@ -8,6 +8,7 @@ Modules are imported by name when they are asked for: an encoder that nobody use
 code hash.
 """
 
+import functools
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
+@functools.cache
 def settings_class(name: str) -> type[EncoderSettings]:
     """The settings of the encoder of that name.
 

@@ -1,5 +1,6 @@
 """Which encoder each view has, and its sizes, as a table writes them. Imports no torch."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -100,7 +101,8 @@ class Encoders(BaseModel):
         return self.model_copy(update={"by_view": {**self.by_view, **added}})
 
 
-def default_names() -> dict[str, str]:
+@functools.cache
+def default_names() -> Mapping[str, str]:
     """View -> name of its default encoder, for every view that has one."""
     by_view = {view: views.get(view).ENCODER for view in views.names()}
     return {view: name for view, name in by_view.items() if name is not None}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
+from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
 from iicl.data.sampling import Batching
@@ -28,7 +29,6 @@ from iicl.training.precision import encode
 from iicl.training.weights import load_method
 
 FEATURES = "features.safetensors"
-BATCH_SIZE = 32
 Split = Literal["train", "test"]
 
 
@@ -127,7 +127,10 @@ def _encode(
     encoder.to(ranks.device).eval()
     sample = plain(config.view)
     batching = Batching(
-        sampling="uniform", batch_size=BATCH_SIZE, num_clips=config.num_clips, share=ranks.share
+        sampling="uniform",
+        batch_size=FEATURE_BATCH_SIZE,
+        num_clips=config.num_clips,
+        share=ranks.share,
     )
     loader = make_loader(
         corpus,

@@ -1,9 +1,12 @@
 """What the settings of every method offer. Imports no torch."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, TypeVar
 
-from iicl.config import Config, PretrainLength
+from iicl.config import Clip, Config, PretrainLength
+from iicl.encoders.choice import Encoders
+from iicl.encoders.settings import EncoderSettings
 from iicl.samples import Sample
 
 HANDED_ON = frozenset({"keep_instance_head", "keep_optimiser"})
@@ -46,6 +49,68 @@ class MethodSettings(Config):
         """
         epochs = length.initialisation + length.co_training
         return (PhasePlan("training", epochs, self, HANDED_ON),)
+
+    def encoder(self, view: str, encoders: Encoders) -> EncoderSettings:
+        """The encoder of a view; a method that brings an encoder of its own overrides it.
+
+        Raises:
+            ValueError: if the view has none.
+        """
+        return encoders.of(view)
+
+    def extra(self, phase: str, encoded: Sequence["Encoded"]) -> "Extra":
+        """What a phase costs beyond one encoding of each sample; by default nothing.
+
+        Args:
+            phase: one of ``PHASES``.
+            encoded: those samples of the phase that have an encoder.
+        """
+        return Extra()
+
+    def num_exchanged(self, phase: str, encoded: Sequence["Encoded"]) -> int:
+        """How many numbers the encoders give for one item, which the ranks of a run exchange.
+
+        By default one feature vector for each encoding of a sample.
+        """
+        encodings = self.extra(phase, encoded).encodings
+        return sum(encodings.get(e.sample.name, 1) * e.encoder.feature_dim for e in encoded)
+
+
+class Encoded(NamedTuple):
+    """A sample that goes through an encoder.
+
+    Attributes:
+        sample: as the method asks for it.
+        encoder: sizes of its view's encoder.
+        clip: with the frames and size that the sample has.
+    """
+
+    sample: Sample
+    encoder: EncoderSettings
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a phase of a method costs beyond one encoding of each sample in a step.
+
+    Attributes:
+        parameters: numbers that are trained outside the encoders.
+        parameters_per_class: more of them for each class of the corpus. How many classes there are
+            is known only when the corpus is prepared.
+        buffer_bytes: size of the buffers outside the encoders, such as queues.
+        buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
+        encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
+        passes: name of a sample -> how often every item's is encoded, without a backward pass,
+            before each epoch; 0 if it is not named.
+    """
+
+    parameters: int = 0
+    parameters_per_class: int = 0
+    buffer_bytes: int = 0
+    buffer_bytes_per_item: int = 0
+    encodings: Mapping[str, int] = field(default_factory=dict)
+    passes: Mapping[str, int] = field(default_factory=dict)
 
 
 class PhasePlan(NamedTuple):

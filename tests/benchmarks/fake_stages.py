@@ -19,6 +19,7 @@ from benchmarks import stages
 PRELOAD = ["json"]
 STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
+items_trained_on, work = stages.items_trained_on, stages.work
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:

@@ -4,12 +4,20 @@ Where the paper is silent or contradicts itself, the comment ``[n]`` beside a fi
 the entry in :mod:`iicl.interpretations` that argues the default and names the alternatives.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from iicl.config import Count, Positive, PretrainLength
-from iicl.methods.settings import HANDED_ON, MethodSettings, PhasePlan, with_defaults
+from iicl.methods.settings import (
+    HANDED_ON,
+    Encoded,
+    Extra,
+    MethodSettings,
+    PhasePlan,
+    with_defaults,
+)
 from iicl.samples import AUDIO, VIDEO, Sample
 
 
@@ -57,6 +65,31 @@ class Settings(MethodSettings):
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """Both modalities."""
         return (VIDEO, AUDIO)
+
+    def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
+        """The heads g_ins and g_clu and the co-attention, as far as the phase has them."""
+        dim = encoded[0].encoder.feature_dim
+        losses = self.losses(phase)
+        outputs = []
+        if "instance" in losses and self.instance_space == "z":
+            outputs.append(self.instance_dim)
+        if "cluster" in losses:
+            outputs.append(self.clusters)
+        num_heads = 1 if self.heads == "shared" else 2
+        heads = num_heads * sum((dim + 1) * dim + (dim + 1) * output for output in outputs)
+        attention = 0
+        if self.attends(phase):
+            if self.co_attention_projections:
+                attention += 3 * dim * dim
+            if self.co_attention_feed_forward:
+                attention += (dim + 1) * 4 * dim + (4 * dim + 1) * dim
+        return Extra(parameters=heads + 2 * self.co_attention_depth * attention)
+
+    def num_exchanged(self, phase: str, encoded: Sequence[Encoded]) -> int:
+        """Feature vectors; every token of each, where tokens attend to each other."""
+        if not (self.attends(phase) and self.co_attention == "token"):
+            return super().num_exchanged(phase, encoded)
+        return sum(e.encoder.num_tokens(e.clip) * e.encoder.feature_dim for e in encoded)
 
     def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
         """Initialisation, then co-training (paper III-E).

@@ -1,9 +1,10 @@
 """Settings of the supervised control. Imports no torch."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from iicl.config import PretrainLength
-from iicl.methods.settings import MethodSettings, PhasePlan
+from iicl.methods.settings import Encoded, Extra, MethodSettings, PhasePlan
 from iicl.samples import AUDIO, LABEL, VIDEO, Sample
 
 
@@ -23,3 +24,7 @@ class Settings(MethodSettings):
         if self.modalities == "video":
             plan = plan._replace(idle={*plan.idle, "silent_items", "pairing"})
         return (plan,)
+
+    def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
+        """The classifier: for each class a weight for each feature, and a bias."""
+        return Extra(parameters_per_class=encoded[0].encoder.feature_dim + 1)

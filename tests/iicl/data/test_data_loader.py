@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
+from iicl.constants import VERIFY_EPOCHS
 from iicl.data.draws import Contents, uniform_boxes
-from iicl.data.loader import VERIFY_EPOCHS, RawBatch, make_loader
+from iicl.data.loader import RawBatch, make_loader
 from iicl.data.sampling import Batching, Share, partners
 from iicl.data.store import PreparedCorpus
 from iicl.samples import AUDIO, LABEL, VIDEO, Sample
