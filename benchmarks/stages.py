@@ -58,7 +58,7 @@ class Footprint:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadCost:
     """What a training reads for one clip; see :class:`iicl.data.volume.ClipReading`."""
 
     num_bytes: float
@@ -198,14 +198,14 @@ def item_bytes(seconds: Seconds, video_bytes_per_second: float) -> float:
 
 def reading(
     resolved: Mapping[str, Any], seconds: Seconds, video_bytes_per_second: float
-) -> Reading:
+) -> ReadCost:
     """What a resolved pretraining reads for one clip; other arguments as of :func:`item_bytes`."""
     from iicl.data import volume
 
     stage = _settings(resolved)
     samples = stage.method.samples(stage.phase)
     read = volume.clip_reading(samples, stage.clip, seconds, video_bytes_per_second)
-    return Reading(**asdict(read))
+    return ReadCost(**asdict(read))
 
 
 def passes_of_training() -> int:
@@ -432,17 +432,14 @@ def run(
         report: receives the finished fraction, 0-1, and a line of text.
     """
     from iicl import config
+    from iicl.training.context import Context
 
     stage = _settings(resolved)
     module, function = STAGES[resolved["stage"]].split(":")
-    result: dict[str, Any] = getattr(importlib.import_module(module), function)(
-        stage,
-        corpora=corpora,
-        upstream=upstream,
-        out=out,
-        execution=config.Execution.model_validate(dict(execution)),
-        report=report,
+    context = Context(
+        corpora, upstream, out, config.Execution.model_validate(dict(execution)), report
     )
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(stage, context)
     return result
 
 

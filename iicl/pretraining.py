@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from iicl import methods, views
+from iicl import methods
 from iicl.config import Augmentation, Clip, Config, Count, Optimisation, Precision, PretrainLength
 from iicl.encoders.choice import Encoders, default_names
 from iicl.methods.settings import MethodSettings, with_defaults
@@ -67,14 +67,6 @@ class Pretrain(PretrainSettings):
         """Names of the encoders that it may train, sorted."""
         encoded = set(self.views()) & default_names().keys()
         return tuple(sorted({self.encoders.of(view).NAME for view in encoded}))
-
-    @property
-    def required_views(self) -> tuple[str, ...]:
-        """Views that an item must have for the phase to read it; silent ones by [19]."""
-        required = {views.get(s.view).REQUIRES for s in self.method.samples(self.phase)} - {None}
-        if self.silent_items == "zero":
-            required.discard("audio")
-        return tuple(sorted(view for view in required if view is not None))
 
 
 def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain]:

@@ -6,7 +6,7 @@ another sample.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from iicl import views
@@ -55,6 +55,11 @@ INDEX = Sample("index")
 SOURCE = Sample("source")
 
 
+def plain(view: str) -> Sample:
+    """The sample of a view with a time that has no word of its own: at the time of the video."""
+    return VIDEO if view == VIDEO.name else Sample(view, time="with", of=VIDEO.name)
+
+
 def check_samples(samples: Sequence[Sample]) -> None:
     """Check that samples can be drawn together.
 
@@ -70,6 +75,39 @@ def check_samples(samples: Sequence[Sample]) -> None:
             raise ValueError(f"two samples have the name {sample.name!r}; names must be unique")
         _check_settings(sample)
         _check_relation(sample, samples[:place], names)
+
+
+def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The samples with each that is "with" one of another view taken from another item.
+
+    Raises:
+        ValueError: if there is no such sample.
+    """
+    changed: list[Sample] = []
+    for sample in samples:
+        is_pair = sample.time == "with" and sample.of and sample.of.split(":")[0] != sample.view
+        if is_pair and not _is_of_another(sample.of, {other.name: other for other in changed}):
+            sample = replace(sample, item="other")
+        changed.append(sample)
+    if changed == list(samples):
+        raise ValueError(
+            "shuffled pairs need a sample that is 'with' one of another view, got"
+            f" {', '.join(sample.name for sample in samples)}"
+        )
+    return tuple(changed)
+
+
+def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
+    """What an item must have to be read, as :meth:`PreparedCorpus.select` calls it; sorted.
+
+    Args:
+        samples: what is asked for.
+        silent: "zero" if a view that may be lacking (sound) is then read as zeros, else "error".
+    """
+    asked = [views.get(sample.view) for sample in samples]
+    return sorted(
+        {v.REQUIRES for v in asked if v.REQUIRES and not (v.MAY_LACK and silent == "zero")}
+    )
 
 
 def _check_settings(sample: Sample) -> None:

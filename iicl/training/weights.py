@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from iicl import methods
 from iicl.config import Config, CorpusFacts
@@ -17,17 +17,21 @@ WEIGHTS = "weights.safetensors"
 
 
 def save_weights(
-    module: nn.Module, folder: Path, config: Config, facts: CorpusFacts | None = None
+    method: Method, folder: Path, config: Config, facts: CorpusFacts | None = None
 ) -> None:
-    """Write every parameter and buffer of ``module``, with what made it.
+    """Write every parameter and buffer of a method but its ``not_exported``, with what made it.
 
     Args:
-        module: whose weights to write.
+        method: whose weights to write.
         folder: of the run.
         config: settings of the run.
         facts: of the corpus, with which a pretraining built its method.
     """
-    state = {name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}
+    state = {
+        name: tensor.cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if name not in method.not_exported
+    }
     metadata = {"config": config.model_dump_json()}
     if facts is not None:
         metadata["facts"] = facts.model_dump_json()
@@ -54,7 +58,8 @@ def load_config(folder: Path) -> Pretrain:
 def load_method(folder: Path) -> Method:
     """The method of a finished pretraining, on the CPU, as its last phase left it.
 
-    Building it draws from torch's global generator; every weight is then replaced.
+    Building it draws from torch's global generator; every weight is then replaced. The buffers of
+    its ``not_exported`` are those of a fresh method.
 
     Raises:
         ValueError: if the weights are not those of a pretraining, or do not say how many classes
@@ -64,7 +69,8 @@ def load_method(folder: Path) -> Method:
     config = load_config(folder)
     facts = _load_facts(folder, config)
     method = methods.build(config.method, config.phase, config.encoders, facts)
-    method.load_state_dict(load_weights(folder))
+    fresh = {n: value for n, value in method.state_dict().items() if n in method.not_exported}
+    method.load_state_dict(fresh | load_weights(folder))
     return method
 
 

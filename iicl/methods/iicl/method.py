@@ -46,7 +46,7 @@ class IICL(Method):
         ValueError: if the encoders' dimensions differ.
     """
 
-    views = ("video", "audio")
+    samples = ("video", "audio")
 
     def __init__(
         self,
@@ -69,14 +69,17 @@ class IICL(Method):
         self.instance_head = self.cluster_head = self.co_attention = None
         if self.instance and settings.instance_space == "z":
             self.instance_head = Heads(
-                lambda: instance_head(dim, settings.instance_dim), settings.heads
+                lambda: instance_head(dim, settings.instance_dim), settings.heads, self.samples
             )
         if "cluster" in losses:
-            self.cluster_head = Heads(lambda: cluster_head(dim, settings.clusters), settings.heads)
+            self.cluster_head = Heads(
+                lambda: cluster_head(dim, settings.clusters), settings.heads, self.samples
+            )
         if settings.attends(phase):
             assert settings.co_attention != "none"
             self.co_attention = CoAttention(
                 dim,
+                self.samples,
                 form=settings.co_attention,
                 depth=settings.co_attention_depth,
                 projections=settings.co_attention_projections,
@@ -85,12 +88,12 @@ class IICL(Method):
                 feed_forward=settings.co_attention_feed_forward,
             )
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """f_v and f_a as ``video`` and ``audio``, (B, D); for token co-attention (B, L, D)."""
         encoders = {"video": self.video_encoder, "audio": self.audio_encoder}
         if self.co_attention is not None and self.co_attention.form == "token":
-            return {view: encoder.tokens(views[view]) for view, encoder in encoders.items()}
-        return {view: encoder(views[view]) for view, encoder in encoders.items()}
+            return {view: encoder.tokens(batch[view]) for view, encoder in encoders.items()}
+        return {view: encoder(batch[view]) for view, encoder in encoders.items()}
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 7, or the one loss that the objective leaves of it (L_clu then without lambda)."""
@@ -104,6 +107,7 @@ class IICL(Method):
             instance_terms = instance_loss(
                 _project(self.instance_head, "video", video),
                 _project(self.instance_head, "audio", audio),
+                names=self.samples,
                 temperature=settings.instance_temperature,
                 similarity=settings.similarity,
                 margin=settings.instance_margin,
@@ -113,6 +117,7 @@ class IICL(Method):
             cluster_terms = cluster_loss(
                 self.cluster_head("video", video),
                 self.cluster_head("audio", audio),
+                names=self.samples,
                 temperature=settings.cluster_temperature,
                 similarity=settings.similarity,
                 assignment_norm=settings.assignment_norm,
@@ -171,7 +176,7 @@ def _project(head: nn.Module | None, view: str, hidden: Tensor) -> Tensor:
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> IICL:
     """See :func:`iicl.methods.build`; labels are not read."""
-    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.views)
+    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.samples)
     return IICL(settings, phase, cast(Encoder, video), cast(Encoder, audio))
 
 

@@ -59,15 +59,15 @@ class MFCC(Method):
         num_coefficients: see :class:`Cepstrum`.
     """
 
-    views = ("audio",)
+    samples = ("audio",)
 
     def __init__(self, num_coefficients: int) -> None:
         super().__init__()
         self.audio_encoder = Cepstrum(num_coefficients)
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``audio``, (B, 2 num_coefficients)."""
-        return {"audio": self.audio_encoder(views["audio"])}
+        return {"audio": self.audio_encoder(batch["audio"])}
 
     def loss(self, features: Mapping[str, Tensor]) -> NoReturn:
         """Not there.

@@ -20,18 +20,18 @@ class RandomInit(Method):
         facts: of the corpus whose statistics the encoders normalise by.
     """
 
-    views = ("video", "audio")
+    samples = ("video", "audio")
 
     def __init__(self, sizes: Encoders, facts: CorpusFacts) -> None:
         super().__init__()
         self.video_encoder = encoders.build(sizes.of("video"), facts)
         self.audio_encoder = encoders.build(sizes.of("audio"), facts)
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``video`` and ``audio``, (B, D)."""
         return {
-            "video": self.video_encoder(views["video"]),
-            "audio": self.audio_encoder(views["audio"]),
+            "video": self.video_encoder(batch["video"]),
+            "audio": self.audio_encoder(batch["audio"]),
         }
 
     def loss(self, features: Mapping[str, Tensor]) -> NoReturn:

@@ -31,10 +31,10 @@ class Supervised(Method):
         num_classes = len(facts.classes)
         if num_classes < 2:
             raise ValueError(f"the supervised method needs 2 classes or more, got {num_classes}")
-        self.views = tuple(sample.name for sample in settings.samples("training"))
+        self.samples = tuple(sample.name for sample in settings.samples("training"))
         self.video_encoder = encoders.build(sizes.of("video"), facts)
         dim = sizes.of("video").feature_dim
-        if "audio" in self.views:
+        if "audio" in self.samples:
             audio_dim = sizes.of("audio").feature_dim
             if audio_dim != dim:
                 raise ValueError(
@@ -44,11 +44,11 @@ class Supervised(Method):
             self.audio_encoder = encoders.build(sizes.of("audio"), facts)
         self.classifier = nn.Linear(dim, num_classes)
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``video`` and, where trained, ``audio``, (B, D); as it came, ``label`` (B, K)."""
-        features = {"video": self.video_encoder(views["video"]), "label": views["label"]}
-        if "audio" in self.views:
-            features["audio"] = self.audio_encoder(views["audio"])
+        features = {"video": self.video_encoder(batch["video"]), "label": batch["label"]}
+        if "audio" in self.samples:
+            features["audio"] = self.audio_encoder(batch["audio"])
         return features
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -60,7 +60,7 @@ class Supervised(Method):
             f"cross_entropy_{view}": F.cross_entropy(
                 self.classifier(features[view]), features["label"]
             )
-            for view in self.views
+            for view in self.samples
             if view != "label"
         }
         total = sum(parts.values())

@@ -59,8 +59,8 @@ def test_loss_is_equation_7_on_co_attended_features() -> None:
     y = [method.cluster_head["shared"](h) for h in (h_v, h_a)]
     torch.testing.assert_close(y[0].sum(1), torch.ones(8, dtype=torch.float64))
     assert z[0].shape == (8, 7)
-    instance = instance_loss(*z, temperature=0.2)
-    clusters = cluster_loss(*y, temperature=0.7, entropy_weight=0.5)
+    instance = instance_loss(*z, names=("video", "audio"), temperature=0.2)
+    clusters = cluster_loss(*y, names=("video", "audio"), temperature=0.7, entropy_weight=0.5)
     total, parts = method.loss(features)
     torch.testing.assert_close(total, sum(instance.values()) + 0.3 * sum(clusters.values()))
     assert parts.keys() == {*instance, *clusters}

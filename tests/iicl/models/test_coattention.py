@@ -65,7 +65,7 @@ def test_options() -> None:
     torch.testing.assert_close(h_v, slow_attention(layer_norm(a), layer_norm(v)))
 
     projected = CoAttention(4, projections=True).double()
-    layer = projected.layers[0]["video"]
+    layer = projected.layers[0]["first"]
     q, k, value = a @ layer.query.weight.T, v @ layer.key.weight.T, v @ layer.value.weight.T
     expected = (q @ k.T / 2).softmax(1) @ value
     torch.testing.assert_close(projected(v, a)[0], expected)
@@ -73,7 +73,7 @@ def test_options() -> None:
     fed = CoAttention(4, feed_forward=True).double()
     attended = slow_attention(a, v)
     torch.testing.assert_close(
-        fed(v, a)[0], attended + fed.layers[0]["video"].feed_forward(attended)
+        fed(v, a)[0], attended + fed.layers[0]["first"].feed_forward(attended)
     )
 
 

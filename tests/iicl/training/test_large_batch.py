@@ -100,7 +100,7 @@ def assert_equal_steps(chunked: Method, plain: Method, losses: tuple[Tensor, Ten
 )
 def test_chunks_change_nothing_without_batch_norm(size: int, settings: dict[str, object]) -> None:
     chunked, plain = make(**settings), make(**settings)
-    total, parts = backward(chunked, views(), size)
+    total, parts, _ = backward(chunked, views(), size)
     expected, expected_parts = plain.loss(plain.encode(views()))
     expected.backward()
     assert_equal_steps(chunked, plain, (total, expected.detach()))
@@ -129,7 +129,7 @@ def test_all_chunks_but_the_last_are_encoded_twice() -> None:
 def test_batch_norm_and_dropout_are_per_chunk_and_replayed(size: int) -> None:
     chunked, plain = make(norm=True, dropout=0.4), make(norm=True, dropout=0.4)
     torch.manual_seed(5)
-    total, _ = backward(chunked, views(), size)
+    total, *_ = backward(chunked, views(), size)
     after_chunked = torch.rand(3)
     torch.manual_seed(5)
     expected = reference(plain, views(), size)
@@ -154,7 +154,7 @@ def test_random_numbers_of_the_loss_are_drawn_once(size: int) -> None:
 
     chunked, plain = noisy(), noisy()
     torch.manual_seed(5)
-    total, _ = backward(chunked, views(), size)
+    total, *_ = backward(chunked, views(), size)
     after_chunked = torch.rand(3)
     torch.manual_seed(5)
     expected = reference(plain, views(), size)
@@ -249,7 +249,7 @@ def test_bf16_encodes_in_autocast_and_takes_the_loss_in_float32(
     torch.manual_seed(1)
     batch = {"video": torch.randn(N, 3, 8, 16, 16), "audio": torch.randn(N, 1, 40, 32)}
     method, plain = small(), small()
-    total, _ = backward(method, batch, size, precision="bf16")
+    total, *_ = backward(method, batch, size, precision="bf16")
     assert method.encoding_autocast
     assert method.layout
     assert not method.loss_autocast
@@ -311,7 +311,7 @@ def test_check_finite() -> None:
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="chunk_size must be 1 or more, got 0"):
         backward(make(), views(), 0)
-    with pytest.raises(ValueError, match=r"\['audio'\] are missing"):
+    with pytest.raises(ValueError, match=r"samples \['audio'\] are missing"):
         backward(make(), {"video": views()["video"]}, 4)
     with pytest.raises(ValueError, match="'audio': 7"):
         backward(make(), {**views(), "audio": views(7)["audio"]}, 4)
@@ -322,7 +322,7 @@ def test_cuda_generator_is_replayed() -> None:
     batch = {name: view.cuda() for name, view in views().items()}
     chunked, plain = (make(norm=True, dropout=0.4).cuda() for _ in range(2))
     torch.manual_seed(5)
-    total, _ = backward(chunked, batch, 3)
+    total, *_ = backward(chunked, batch, 3)
     after_chunked = torch.rand(3, device="cuda")
     torch.manual_seed(5)
     expected = reference(plain, batch, 3)
