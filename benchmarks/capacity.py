@@ -27,6 +27,7 @@ from tabulate import tabulate
 
 from benchmarks import stages
 from benchmarks.plan import builder, corpora, cost, sizes
+from benchmarks.plan.amounts import duration, figure, num_bytes, rate
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.schedule import ScheduledRun, enough, simulate
 from benchmarks.spec.read_tables import find_tables
@@ -127,7 +128,7 @@ def _time(plan: Plan) -> list[str]:
         graph = tasks(runs, plan.scale)
         useful = enough(graph, NODE)
         hours = sum(task.seconds for task in graph) / 3600
-        times = [_duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
+        times = [duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
         lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
     graph = tasks(list(plan.runs.values()), plan.scale)
     most = max(task.width for task in graph)
@@ -141,7 +142,7 @@ def _time(plan: Plan) -> list[str]:
         f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
         " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch is one"
         " chunk, and an extraction of features use one GPU; none takes more than"
-        f" {_duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
+        f" {duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
         " have ended and as many GPUs are free as it can use, and keeps them to its end.",
         f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
         " chain of runs, each of which needs the one before, is then all the time it takes. The"
@@ -167,7 +168,7 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
                 corpus.name,
                 f"{items:,}",
                 figure(items * max(seconds.values()) / 3600),
-                _bytes(size[corpus.name]),
+                num_bytes(size[corpus.name]),
                 figure(hours * store.prepare_seconds_per_second) if hours else "not estimated",
             ]
         )
@@ -175,14 +176,14 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
     for heading, runs in _groups(plan).items():
         read = {run.corpus.name for run in runs}
         left = sum(sizes.run_bytes(run, encoder(run, plan)) for run in runs)
-        per_table.append([heading, _bytes(sum(size[name] for name in read)), _bytes(left)])
+        per_table.append([heading, num_bytes(sum(size[name] for name in read)), num_bytes(left)])
     return [
         "### Disk",
         _table(["corpus", "items", "hours", "prepared", "core-hours to prepare"], lines),
-        f"A second of prepared video takes {_bytes(store.video_bytes_per_second)}, and"
+        f"A second of prepared video takes {num_bytes(store.video_bytes_per_second)}, and"
         f" {figure(store.prepare_seconds_per_second * 1e3)} ms of one core to prepare:"
-        f" {store.origin}. A second of sound takes {_bytes(sizes.SAMPLE_RATE * sizes.SAMPLE)}. The"
-        " originals, which are read once, are not counted.",
+        f" {store.origin}. A second of sound takes {num_bytes(sizes.SAMPLE_RATE * sizes.SAMPLE)}."
+        " The originals, which are read once, are not counted.",
         _table(["table", "corpora it reads", "files of its runs"], per_table),
         "A training leaves its weights and its last two checkpoints, which hold the optimiser's"
         " moments too; an extraction leaves features of every clip. Nothing is deleted.",
@@ -206,7 +207,7 @@ def _network(run: Run, flops_per_second: float) -> list[str]:
         per_node = ranks // nodes
         trainings = NODE // per_node
         lines.append(
-            [f"{nodes}", f"{per_node}", _rate(needed), f"{trainings}", _rate(trainings * needed)]
+            [f"{nodes}", f"{per_node}", rate(needed), f"{trainings}", rate(trainings * needed)]
         )
     headers = [
         "nodes of a training",
@@ -219,11 +220,11 @@ def _network(run: Run, flops_per_second: float) -> list[str]:
         "### Where the network is the limit",
         f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
         f" the gradient of {figure(gradient / sizes.GRADIENT / 1e6)} million parameters, as float64"
-        f" {_bytes(gradient)}, while nothing is computed. In a ring each GPU sends and receives"
-        f" {_bytes(moved)} for it. The features of all clips, which every GPU needs for the loss,"
-        f" are {_bytes(batch * sizes.feature_bytes(run.resolved))} beside it.",
+        f" {num_bytes(gradient)}, while nothing is computed. In a ring each GPU sends and receives"
+        f" {num_bytes(moved)} for it. The features of all clips, which every GPU needs for the"
+        f" loss, are {num_bytes(batch * sizes.feature_bytes(run.resolved))} beside it.",
         f"For this to take {SHARE:.0%} of the step's computing, each GPU must send"
-        f" {_rate(needed)} to the next one, and receive as much at the same time. If a training is"
+        f" {rate(needed)} to the next one, and receive as much at the same time. If a training is"
         " spread over nodes, its ring leaves each node once; the node's other GPUs then belong to"
         " other trainings, whose rings leave it too:",
         _table(headers, lines),
@@ -242,9 +243,9 @@ def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
         [
             f"{devices}",
             figure(devices * clips),
-            _rate(devices * clips * size),
+            rate(devices * clips * size),
             figure(devices * clips * reads),
-            _rate(devices / most_devices(run) * checkpoint / sizes.CHECKPOINT_SECONDS),
+            rate(devices / most_devices(run) * checkpoint / sizes.CHECKPOINT_SECONDS),
             figure(devices * clips * store.decode_seconds_per_clip),
         ]
         for devices in CLUSTERS
@@ -253,40 +254,16 @@ def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
     return [
         "### Where the file system is the limit",
         f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(reads)} reads at"
-        f" random places of the store, {_bytes(size)} in all: the sizes of its packets, the packets"
-        f" and {figure(clip['audio_seconds'])} s of sound; and once in {sizes.VERIFY_EPOCHS} epochs"
+        f" random places of the store, {num_bytes(size)} in all: the sizes of its packets, the"
+        f" packets and {figure(clip['audio_seconds'])} s of sound; and once in {sizes.VERIFY_EPOCHS} epochs"
         " the whole item, for its digest. Each read opens its file: there are as many opens. The"
         f" clip takes {figure(1e3 * store.decode_seconds_per_clip)} ms of one core, measured on the"
         " same clips as the bytes. A training writes a checkpoint of"
-        f" {_bytes(checkpoint)} every {figure(sizes.CHECKPOINT_SECONDS)} s.",
+        f" {num_bytes(checkpoint)} every {figure(sizes.CHECKPOINT_SECONDS)} s.",
         _table(headers, lines),
         "If the file system gives less, it is the limit and GPUs wait. An extraction of features"
         f" has no backward pass: its GPU wants {1 + cost.BACKWARD} times as many clips a second.",
     ]
-
-
-def figure(value: float) -> str:
-    """Two significant digits; no more is known."""
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600)):
-        if seconds >= 2 * length:
-            return f"{figure(seconds / length)} {unit}"
-    return f"{figure(seconds / 60)} minutes"
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{figure(count / size)} {unit}"
-    return f"{figure(count / 1e3)} kB"
-
-
-def _rate(bytes_per_second: float) -> str:
-    return f"{_bytes(bytes_per_second)}/s"
 
 
 def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import capacity
-from benchmarks.plan import cost, sizes
+from benchmarks.plan import amounts, cost, sizes
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.schedule import enough, simulate
 from benchmarks.spec.scale import PreparedSize
@@ -202,7 +202,7 @@ def test_the_longest_chain_of_table_1_is_a_pretraining_and_a_fine_tuning(paper: 
     [(41_316.0, "41,000"), (8.8, "8.8"), (99.9, "100"), (0.2035, "0.2"), (12.0, "12"), (0, "0")],
 )
 def test_a_figure_has_two_digits(value: float, text: str) -> None:
-    assert capacity.figure(value) == text
+    assert amounts.figure(value) == text
 
 
 @pytest.mark.parametrize("scale", ["desk", "papers"])
