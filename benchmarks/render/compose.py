@@ -4,11 +4,11 @@ import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.stage_functions import Stages
 from benchmarks.render import document, evidence
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
@@ -16,6 +16,7 @@ from benchmarks.results import judge
 from benchmarks.results.judge import Judged
 from benchmarks.results.paper_check import paper_check
 from benchmarks.results.records import per_seed
+from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
 
@@ -54,17 +55,7 @@ def compose(
         axis=table.axis.label if table.axis is not None else None,
         columns=tuple(_column(table, name) for name in table.columns),
         rows=tuple(_rows(plan, table, frame, judged, about)),
-        claims=tuple(
-            document.Claim(
-                item.claim.says,
-                item.claim.where,
-                table.columns[item.claim.column].label if item.claim.column else None,
-                item.verdict,
-                item.why,
-                item.seeds_needed,
-            )
-            for item in judged.claims
-        ),
+        claims=tuple(_claim(table, judgement) for judgement in judged.claims),
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(evidence.measured(plan, table, frame)),
         paper_check=tuple(paper_check(table, others)),
@@ -85,7 +76,7 @@ def compose(
 
 
 def pictures(
-    shown: Document, plan: Plan, table: Table, home: Home, stages: ModuleType
+    shown: Document, plan: Plan, table: Table, home: Home, stages: Stages
 ) -> dict[str, Picture]:
     """What makes the pictures that a document names, but for its plot, by file name.
 
@@ -101,11 +92,11 @@ def pictures(
     made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)
     if shown.figure is not None and run is not None:
-        made[shown.figure] = functools.partial(_neighbours, home.files(run), stages)
+        made[shown.figure] = functools.partial(_neighbours, home.run(run).files, stages)
     return made
 
 
-def _neighbours(files: Path, stages: ModuleType) -> bytes:
+def _neighbours(files: Path, stages: Stages) -> bytes:
     from benchmarks.render import neighbours
 
     return neighbours.draw(stages.neighbours(files))
@@ -231,6 +222,14 @@ def _cell(
         None if summary is None or math.isnan(summary.half_width) else summary.half_width,
         judgement.delta,
         judgement.seeds_needed,
+    )
+
+
+def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
+    claim = judgement.claim
+    label = table.columns[claim.column].label if claim.column else None
+    return document.Claim(
+        claim.says, claim.where, label, judgement.verdict, judgement.why, judgement.seeds_needed
     )
 
 
