@@ -26,8 +26,8 @@ from tabulate import tabulate
 
 from benchmarks import stages
 from benchmarks.plan import builder, corpora
+from benchmarks.plan.amounts import duration, figure, num_bytes, rate
 from benchmarks.plan.graph import Plan, Run
-from benchmarks.plan.quantities import duration, figure, rate, size
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.schedule import ScheduledRun, enough, simulate
 from benchmarks.spec.read_tables import find_tables
@@ -165,7 +165,7 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
                 corpus.name,
                 f"{items:,}",
                 figure(items * max(seconds.values()) / 3600),
-                size(prepared[corpus.name]),
+                num_bytes(prepared[corpus.name]),
                 figure(hours * store.prepare_seconds_per_second) if hours else "not estimated",
             ]
         )
@@ -174,13 +174,14 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
     for heading, runs in _groups(plan).items():
         read = {run.corpus.name for run in runs}
         left = sum(footprint(run, plan).disk_bytes for run in runs)
-        per_table.append([heading, size(sum(prepared[name] for name in read)), size(left)])
+        stored = sum(prepared[name] for name in read)
+        per_table.append([heading, num_bytes(stored), num_bytes(left)])
     return [
         "### Disk",
         _table(["corpus", "items", "hours", "prepared", "core-hours to prepare"], lines),
-        f"A second of prepared video takes {size(store.video_bytes_per_second)}, and"
+        f"A second of prepared video takes {num_bytes(store.video_bytes_per_second)}, and"
         f" {figure(store.prepare_seconds_per_second * 1e3)} ms of one core to prepare:"
-        f" {store.origin}. A second of sound takes {size(sound)}. The"
+        f" {store.origin}. A second of sound takes {num_bytes(sound)}. The"
         " originals, which are read once, are not counted.",
         _table(["table", "corpora it reads", "files of its runs"], per_table),
         "A training leaves its weights and its last two checkpoints, which hold the optimiser's"
@@ -207,20 +208,15 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
         lines.append(
             [f"{nodes}", f"{per_node}", rate(needed), f"{trainings}", rate(trainings * needed)]
         )
-    headers = [
-        "nodes of a training",
-        "its GPUs per node",
-        "out of a node for it",
-        "trainings per node",
-        "out of a full node",
-    ]
+    headers = ["nodes of a training", "its GPUs per node", "out of a node for it"]
+    headers += ["trainings per node", "out of a full node"]
     return [
         "### Where the network is the limit",
         f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
         f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as float64"
-        f" {size(of_run.gradient_bytes)}, while nothing is computed. In a ring each GPU sends and"
-        f" receives {size(moved)} for it. The features of all clips, which every GPU needs for the"
-        f" loss, are {size(batch * of_run.exchanged_bytes)} beside it.",
+        f" {num_bytes(of_run.gradient_bytes)}, while nothing is computed. In a ring each GPU sends"
+        f" and receives {num_bytes(moved)} for it. The features of all clips, which every GPU needs"
+        f" for the loss, are {num_bytes(batch * of_run.exchanged_bytes)} beside it.",
         f"For this to take {SHARE:.0%} of the step's computing, each GPU must send"
         f" {rate(needed)} to the next one, and receive as much at the same time. If a training is"
         " spread over nodes, its ring leaves each node once; the node's other GPUs then belong to"
@@ -232,9 +228,9 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     ]
 
 
-def all_reduce_bytes(num_bytes: float, ranks: int) -> float:
+def all_reduce_bytes(size: float, ranks: int) -> float:
     """What each rank sends, and receives, when a ring of ranks adds up so many bytes."""
-    return 2 * (ranks - 1) / ranks * num_bytes
+    return 2 * (ranks - 1) / ranks * size
 
 
 def _files(run: Run, of_run: Footprint, scale: Scale, store: PreparedSize) -> list[str]:
@@ -256,14 +252,14 @@ def _files(run: Run, of_run: Footprint, scale: Scale, store: PreparedSize) -> li
     headers = ["GPUs that pretrain", "clips/s", "read", "reads/s", "written", "cores that decode"]
     return [
         "### Where the file system is the limit",
-        f"A GPU pretrains on {figure(clips)} clips a second. A clip is"
-        f" {figure(read.num_reads)} reads at random places of the store, {size(read.num_bytes)} in"
-        " all: the sizes of its packets, the packets"
-        f" and {figure(clip['audio_seconds'])} s of sound; and once in {read.verify_epochs} epochs"
+        f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(read.num_reads)}"
+        f" reads at random places of the store, {num_bytes(read.num_bytes)} in all: the sizes of"
+        f" its packets, the packets and {figure(clip['audio_seconds'])} s of sound; and once in"
+        f" {read.verify_epochs} epochs"
         " the whole item, for its digest. Each read opens its file: there are as many opens. The"
         f" clip takes {figure(1e3 * store.decode_seconds_per_clip)} ms of one core, measured on the"
         " same clips as the bytes. A training writes a checkpoint of"
-        f" {size(checkpoint)} every {figure(period)} s.",
+        f" {num_bytes(checkpoint)} every {figure(period)} s.",
         _table(headers, lines),
         "If the file system gives less, it is the limit and GPUs wait. An extraction of features"
         f" has no backward pass: its GPU wants {stages.passes_of_training()} times as many clips a"

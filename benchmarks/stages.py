@@ -58,7 +58,7 @@ class Footprint:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadCost:
     """What a training reads for one clip; see :class:`iicl.data.volume.ClipReading`."""
 
     num_bytes: float
@@ -198,14 +198,14 @@ def item_bytes(seconds: Seconds, video_bytes_per_second: float) -> float:
 
 def reading(
     resolved: Mapping[str, Any], seconds: Seconds, video_bytes_per_second: float
-) -> Reading:
+) -> ReadCost:
     """What a resolved pretraining reads for one clip; other arguments as of :func:`item_bytes`."""
     from iicl.data import volume
 
     stage = _settings(resolved)
     samples = stage.method.samples(stage.phase)
     read = volume.clip_reading(samples, stage.clip, seconds, video_bytes_per_second)
-    return Reading(**asdict(read))
+    return ReadCost(**asdict(read))
 
 
 def passes_of_training() -> int:
@@ -262,43 +262,16 @@ def prepare(
     Raises:
         ValueError: if the source cannot be read or nothing in it is usable.
     """
-    from concurrent.futures.process import BrokenProcessPool
-
-    from iicl import config
     from iicl.data.prepare import prepare
-    from iicl.data.synthetic.contact_sheet import contact_sheet
-    from iicl.data.synthetic.world import CorpusName
-    from iicl.data.synthetic.write import generate as write
 
-    phases = 1 if source is not None else 2
+    phases = 1
     if source is None:
         assert generate is not None
-        assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
-        source = out.with_name(f"{out.name}.source")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(
-                cast(CorpusName, corpus),
-                source,
-                **generate,
-                num_workers=num_workers,
-                progress=lambda done, total: progress(done, phases * total),
-            )
-        except BrokenProcessPool:
-            raise ChildProcessError(
-                f"a process that generated {corpus} was killed, perhaps for its memory;"
-                " the same command goes on"
-            ) from None
-        try:
-            contact_sheet([source], out.with_name(f"{out.name}.png"))
-        except Exception as problem:  # the corpus is whole without its picture
-            print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
-    prepare(
-        reader(corpus, source),
-        source,
-        out,
+        phases, source = 2, out.with_name(f"{out.name}.source")
+        _generate(corpus, source, generate, num_workers, lambda d, n: progress(d, phases * n))
+        _draw_sheet(corpus, source, out.with_name(f"{out.name}.png"))
+    _of_copy(prepare, corpus, source, preparation, out)(
         corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
         others=_other_copies(corpus, out),
@@ -306,6 +279,54 @@ def prepare(
     header = corpus_header(out)
     assert header is not None
     return header
+
+
+def _generate(
+    corpus: str,
+    folder: Path,
+    settings: Mapping[str, Any],
+    num_workers: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    from concurrent.futures.process import BrokenProcessPool
+
+    from iicl.data.synthetic.world import CorpusName
+    from iicl.data.synthetic.write import generate
+
+    assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    name = cast(CorpusName, corpus)
+    try:
+        generate(name, folder, **settings, num_workers=num_workers, progress=progress)
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f"a process that generated {corpus} was killed, perhaps for its memory;"
+            " the same command goes on"
+        ) from None
+
+
+def _draw_sheet(corpus: str, source: Path, picture: Path) -> None:
+    from iicl.data.synthetic.contact_sheet import contact_sheet
+
+    try:
+        contact_sheet([source], picture)
+    except Exception as problem:  # the corpus is whole without its picture
+        print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
+
+
+def _of_copy(
+    function: Callable[..., Any],
+    corpus: str,
+    source: Path,
+    preparation: Mapping[str, Any],
+    out: Path,
+) -> Callable[..., Any]:
+    """A function of ``iicl.data.prepare`` with the copy that it is to work on."""
+    from iicl import config
+
+    settings = config.Preparation.model_validate(dict(preparation))
+    name = reader(corpus, source)
+    return functools.partial(function, name, source, out, preparation=settings)
 
 
 def reader(corpus: str, source: Path) -> str:
@@ -329,17 +350,10 @@ def survey(
     Raises:
         ValueError: if the source cannot be read or the manifest is damaged.
     """
-    from iicl import config
     from iicl.data.prepare import survey
 
-    found = survey(
-        reader(corpus, source),
-        source,
-        out,
-        corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
-    )
-    return found.current, found.num_shards, found.fingerprint
+    state = _of_copy(survey, corpus, source, preparation, out)(corpus=corpus)
+    return state.current, state.num_shards, state.fingerprint
 
 
 def prepare_part(
@@ -367,16 +381,11 @@ def prepare_part(
     Raises:
         ValueError: if the source cannot be read or there is no such part.
     """
-    from iicl import config
     from iicl.data.prepare import prepare_part
 
-    prepare_part(
-        reader(corpus, source),
-        source,
-        out,
+    _of_copy(prepare_part, corpus, source, preparation, out)(
         part=part,
         num_parts=num_parts,
-        preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=progress,
         others=_other_copies(corpus, out),
@@ -400,16 +409,11 @@ def assemble(
         ValueError: if a shard is missing or damaged, the source cannot be read, or nothing in it
             is usable.
     """
-    from iicl import config
     from iicl.data.prepare import assemble
 
-    return assemble(
-        reader(corpus, source),
-        source,
-        out,
-        corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
-    ).header()
+    manifest = _of_copy(assemble, corpus, source, preparation, out)(corpus=corpus)
+    header: dict[str, Any] = manifest.header()
+    return header
 
 
 def run(

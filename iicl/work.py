@@ -70,18 +70,17 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     encoded = encoded_samples(stage)
     extra = stage.method.extra(stage.phase, encoded)
     macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
-    names = {*extra.encodings, *extra.passes}
-    assert names <= set(macs), f"{stage.method.name} prices samples without an encoder: {names}"
+    unknown = extra.encodings.keys() - macs.keys()
+    assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
+    macs_per_clip = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
 
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
-    trained_macs = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
-    passed = items * stage.epochs
-    passed_macs = sum(times * macs[name] for name, times in extra.passes.items())
+    forward_only = items * stage.epochs * extra.corpus_passes
     return StageWork(
-        clips=trained + passed * max(extra.passes.values(), default=0),
-        flops=trained * 2.0 * trained_macs * (1 + BACKWARD) + passed * 2.0 * passed_macs,
+        clips=trained + forward_only,
+        flops=trained * 2.0 * macs_per_clip * (1 + BACKWARD) + forward_only * 2.0 * macs_per_clip,
         num_ranks=math.ceil(batch / chunk),
     )
 
@@ -102,9 +101,12 @@ def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) ->
 
 
 def items_trained_on(stage: Pretrain) -> str:
-    """Key in the counts of the items that a pretraining reads."""
-    required = required_views(stage.method.samples(stage.phase), stage.silent_items)
-    return "1/train/with_sound" if "audio" in required else "1/train"
+    """Key in the counts of the items that a pretraining reads.
+
+    Items that are too short for the samples may be among them: the counts don't tell.
+    """
+    needed = required_views(stage.method.samples(stage.phase), stage.silent_items)
+    return "1/train/with_sound" if "audio" in needed else "1/train"
 
 
 def encoded_samples(stage: Pretrain) -> list[Encoded]:

@@ -268,11 +268,7 @@ class _Builder:
         method: str,
         refused: Callable[[str], ValueError],
     ) -> str:
-        """Add a run unless it is there; its id.
-
-        Raises:
-            ValueError: as ``refused`` makes it, if the pretraining lacks the encoder that it needs.
-        """
+        """Add a run unless it is there; ``refused`` makes the error of a missing encoder."""
         corpus = self._corpus(resolved)
         before = {role: self.runs[i] for role, i in upstream.items()}
         spec = files.digest(
@@ -292,9 +288,8 @@ class _Builder:
         )
         found = self._standings.find(run_id, spec, code, is_blocked)
         encoder = before.get("encoder")
-        pretrained = encoder.resolved if encoder else None
         try:
-            work = self._stages.work(resolved, corpus.counts, pretrained)
+            work = self._stages.work(resolved, corpus.counts, encoder.resolved if encoder else None)
         except ValueError as problem:
             raise refused(str(problem)) from None
         self.runs[found.id] = Run(

@@ -101,8 +101,8 @@ class Extra:
         buffer_bytes: size of the buffers outside the encoders, such as queues.
         buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
         encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
-        passes: name of a sample -> how often every item's is encoded, without a backward pass,
-            before each epoch; 0 if it is not named.
+        corpus_passes: number of times that ``before_epoch`` encodes all items, without a backward
+            pass.
     """
 
     parameters: int = 0
@@ -110,7 +110,7 @@ class Extra:
     buffer_bytes: int = 0
     buffer_bytes_per_item: int = 0
     encodings: Mapping[str, int] = field(default_factory=dict)
-    passes: Mapping[str, int] = field(default_factory=dict)
+    corpus_passes: int = 0
 
 
 class PhasePlan(NamedTuple):

@@ -64,6 +64,12 @@ def prepare(
     return header
 
 
+def survey(
+    corpus: str, source: Path, preparation: Mapping[str, Any], out: Path
+) -> tuple[bool, int, str]:
+    return False, 5, "fingerprint"
+
+
 def run(
     resolved: Mapping[str, Any],
     *,
@@ -93,7 +99,7 @@ def run(
     if stage in ("pretrain", "features"):
         return {"metrics": {}, "clips_per_second": 100.0}
     names = metrics(resolved)
-    values = {name: _value(name, method, resolved) for name in names}
+    values: dict[str, float | None] = {name: _value(name, method, resolved) for name in names}
     if stage == "crossmodal":
         values |= {name: None for name in names if name.endswith("_1000")}
     return {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import capacity
+from benchmarks.plan.amounts import figure
 from benchmarks.plan.graph import Plan
-from benchmarks.plan.quantities import figure
 from benchmarks.plan.schedule import enough, simulate
 
 

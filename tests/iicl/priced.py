@@ -22,5 +22,5 @@ class Dear(MethodSettings):
             buffer_bytes=64,
             buffer_bytes_per_item=8,
             encodings={"audio": 3},
-            passes={"video": 2, "audio": 1},
+            corpus_passes=2,
         )

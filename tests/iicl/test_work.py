@@ -120,7 +120,7 @@ def test_a_sample_without_an_encoder_is_read_and_not_encoded() -> None:
 
 
 def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
-    """Per clip: video, video:fast and three times the sound, trained; then the passes."""
+    """Per clip: video, video:fast and three times the sound; trained, and in two passes."""
     stage = last_phase(
         Dear(),
         optimisation={"batch_size": 20, "chunk_size": 8},
@@ -128,13 +128,12 @@ def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
         clip={"size": 32},
     )
     video, audio = R2Plus1D(), ResNet()
-    of_video = video.macs(Clip(size=32))
-    per_clip = of_video + video.macs(Clip(num_frames=16, size=64)) + 3 * audio.macs(Clip())
-    passes = 2 * of_video + audio.macs(Clip())
+    of_videos = video.macs(Clip(size=32)) + video.macs(Clip(num_frames=16, size=64))
+    per_clip = of_videos + 3 * audio.macs(Clip())
     epochs, items = 5, COUNTS["1/train/with_sound"]
     trained = 2 * 2 * 20 * epochs  # two batches in each of two passes
     found = work(stage, COUNTS, None)
-    assert found.flops == pytest.approx(2 * (3 * trained * per_clip + epochs * items * passes))
+    assert found.flops == pytest.approx(2 * per_clip * (3 * trained + 2 * epochs * items))
     assert found.clips == trained + 2 * epochs * items
     assert found.num_ranks == 3
 
@@ -142,7 +141,7 @@ def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
 def test_a_price_for_a_sample_that_nothing_encodes_is_refused() -> None:
     class Wrong(Silent):
         def extra(self, phase: str, encoded: object) -> Extra:
-            return Extra(passes={"label": 1})
+            return Extra(encodings={"label": 1})
 
     with pytest.raises(AssertionError, match="prices samples without an encoder"):
         work(last_phase(Wrong()), COUNTS, None)

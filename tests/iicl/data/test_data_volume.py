@@ -8,8 +8,10 @@ import pytest
 
 from iicl.config import Augmentation, Clip, Preparation
 from iicl.constants import VERIFY_EPOCHS
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
 from iicl.data.prepare import prepare
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.synthetic import media
 from iicl.data.volume import clip_reading, item_bytes
@@ -67,12 +69,8 @@ def test_a_clip_reads_what_the_loader_reads(
     batches = make_loader(
         corpus,
         corpus.select(["video", "audio"]),
-        Clip(size=32),
-        views=["video", "audio"],
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=2,
-        epochs=range(2 * VERIFY_EPOCHS),
+        Contents(Clip(size=32), (VIDEO, AUDIO), Augmentation()),
+        Batching("random", batch_size=2, epochs=range(2 * VERIFY_EPOCHS)),
     )
     clips = sum(len(batch) for batch in batches)
     expected = clip_reading([VIDEO, AUDIO], Clip(), {"video": 10, "audio": 10}, rate)

@@ -1,8 +1,9 @@
 """The settings of every method give the price of what is built from them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,13 +13,19 @@ from iicl import methods
 from iicl.config import PretrainLength
 from iicl.footprint import footprint
 from iicl.methods.base import Method
+from iicl.methods.settings import Encoded
 from iicl.pretraining import Pretrain, pretrain_phases
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
+from tests.iicl.methods.every_method import NAMES
 
 SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
 NUM_CLASSES = 5
+COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
+DATA = {"label", "index"}  # read, not encoded
+
+pytestmark = pytest.mark.usefixtures("examples")
 
 IICL_VARIANTS = [
     {"clusters": 7, "heads": "separate"},
@@ -33,7 +40,7 @@ IICL_VARIANTS = [
     {"co_attention": "token", "co_attention_feed_forward": True},
 ]
 VARIANTS = [
-    *({"name": name} for name in methods.names()),
+    *({"name": name} for name in NAMES),
     *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
@@ -58,7 +65,7 @@ def outside_encoders(method: Method) -> list[nn.Module]:
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
-        price = footprint(phase, {}, None)
+        price = footprint(phase, COUNTS, None)
         trained = sum(p.numel() for p in build(phase).parameters())
         assert price.parameters + NUM_CLASSES * price.parameters_per_class == trained
 
@@ -87,6 +94,18 @@ def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, encoded = build(phase).eval(), encoded_samples(phase)
+        features = method.encode(batch_of(encoded, facts().num_items))
+        corpus_pass = Mock(return_value=features)
+        with torch.no_grad():
+            method.before_epoch(0, corpus_pass)
+        extra = phase.method.extra(phase.phase, encoded)
+        assert corpus_pass.call_count == extra.corpus_passes
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[str, Any]) -> None:
     """Each encoder runs as often as it is priced for, and gives as many numbers."""
     for phase in phases_of(settings):
@@ -98,13 +117,19 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
         calls: Counter[str] = Counter()
         for view in priced:
             _count_calls(method.encoder(view), view, calls)
-        data = {"label": torch.rand(3, NUM_CLASSES), "index": torch.arange(3)}
-        inputs = {e.sample.name: torch.randn(3, *e.encoder.input_shape(e.clip)) for e in encoded}
         with torch.no_grad():
-            features = method.encode({**data, **inputs})
+            features = method.encode(batch_of(encoded, 3))
         assert calls == priced
-        numbers = sum(value[0].numel() for name, value in features.items() if name not in data)
+        numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
         assert phase.method.num_exchanged(phase.phase, encoded) == numbers
+
+
+def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
+    """Random inputs of the encoders, and what else a method may read."""
+    inputs = {
+        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
+    }
+    return {"label": torch.rand(num_items, NUM_CLASSES), "index": torch.arange(num_items), **inputs}
 
 
 def _count_calls(encoder: nn.Module, view: str, calls: Counter[str]) -> None:

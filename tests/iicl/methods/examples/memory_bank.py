@@ -1,6 +1,6 @@
 """A method with a memory: each item is told from all others by what it was like before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +11,7 @@ from iicl import encoders
 from iicl.config import CorpusFacts, Fraction, Positive
 from iicl.encoders.choice import Encoders
 from iicl.methods.base import Method
-from iicl.methods.settings import MethodSettings
+from iicl.methods.settings import Encoded, Extra, MethodSettings
 from iicl.samples import INDEX, VIDEO, Sample
 
 
@@ -25,6 +25,10 @@ class Settings(MethodSettings):
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """A video, and which item it is of."""
         return (VIDEO, INDEX)
+
+    def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
+        """The bank: a float32 feature of each item."""
+        return Extra(buffer_bytes_per_item=4 * encoded[0].encoder.feature_dim)
 
 
 class MemoryBank(Method):

@@ -1,6 +1,6 @@
 """A method that learns labels of its own making: clusters of its features, anew in each epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +11,7 @@ from iicl import encoders
 from iicl.config import CorpusFacts, Count
 from iicl.encoders.choice import Encoders
 from iicl.methods.base import CorpusPass, Method
-from iicl.methods.settings import MethodSettings
+from iicl.methods.settings import Encoded, Extra, MethodSettings
 from iicl.samples import INDEX, VIDEO, Sample
 
 NUM_ROUNDS = 5  # of k-means
@@ -26,6 +26,14 @@ class Settings(MethodSettings):
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """A video, and which item it is of."""
         return (VIDEO, INDEX)
+
+    def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
+        """The classifier, an int64 label of each item, and a pass over all items."""
+        return Extra(
+            parameters=(encoded[0].encoder.feature_dim + 1) * self.clusters,
+            buffer_bytes_per_item=8,
+            corpus_passes=1,
+        )
 
 
 class Reclustering(Method):
