@@ -255,7 +255,8 @@ def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
         "### Where the file system is the limit",
         f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(reads)} reads at"
         f" random places of the store, {num_bytes(size)} in all: the sizes of its packets, the"
-        f" packets and {figure(clip['audio_seconds'])} s of sound; and once in {sizes.VERIFY_EPOCHS} epochs"
+        f" packets and {figure(clip['audio_seconds'])} s of sound; and once in"
+        f" {sizes.VERIFY_EPOCHS} epochs"
         " the whole item, for its digest. Each read opens its file: there are as many opens. The"
         f" clip takes {figure(1e3 * store.decode_seconds_per_clip)} ms of one core, measured on the"
         " same clips as the bytes. A training writes a checkpoint of"

@@ -74,10 +74,10 @@ def needs(resolved: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any] | None]
     Returns:
         role -> settings of the feature run that it reads, or None for the pretraining itself.
     """
-    found: Mapping[str, Mapping[str, Any] | None] = (
+    features: Mapping[str, Mapping[str, Any] | None] = (
         _adapter().validate_python(dict(resolved)).needs()
     )
-    return found
+    return features
 
 
 def splits(resolved: Mapping[str, Any]) -> tuple[str, ...]:

@@ -202,12 +202,14 @@ def _construct(
             line = key_node.start_mark.line + 1
             key = _scalar(loader, key_node, path)
             if not isinstance(key, str | int) or isinstance(key, bool):
-                shown = _cut(repr(key))
-                raise SpecError(f"{path}:{line}: key {shown} must be text or a whole number")
+                text_of_key = _cut(repr(key))
+                raise SpecError(f"{path}:{line}: key {text_of_key} must be text or a whole number")
             if key in mapping:
                 first = lines[(*where, key)]
-                shown = _cut(repr(key))
-                raise SpecError(f"{path}:{line}: duplicate key {shown}, first on line {first}")
+                text_of_key = _cut(repr(key))
+                raise SpecError(
+                    f"{path}:{line}: duplicate key {text_of_key}, first on line {first}"
+                )
             lines[(*where, key)] = line
             mapping[key] = _construct(loader, value, (*where, key), lines, path)
         return mapping

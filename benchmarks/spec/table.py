@@ -230,12 +230,12 @@ class Table(Spec):
 
         A row with another method starts from that method's own defaults.
         """
-        ours, default = self.all_rows[row].pretrain, self.defaults.pretrain
+        own, default = self.all_rows[row].pretrain, self.defaults.pretrain
         last = self.protocols[protocol].pretrain if protocol is not None else {}
-        if ours.get("method", default["method"]) != default["method"]:
+        if own.get("method", default["method"]) != default["method"]:
             default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
             last = {k: v for k, v in last.items() if k in PRETRAIN_KEYS}
-        return overlay(overlay(default, ours), last)
+        return overlay(overlay(default, own), last)
 
     def corpus(self, row: str, protocol: str) -> str:
         """The corpus that a row is measured on."""
