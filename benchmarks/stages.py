@@ -40,7 +40,7 @@ def _adapter() -> Any:
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs a stage consists of, every default written out, in the order they follow each other.
+    """The runs that a stage consists of, in their order, with every default written out.
 
     Args:
         stage: a key of :data:`STAGES`.
@@ -101,7 +101,7 @@ def code_modules(resolved: Mapping[str, Any]) -> list[str]:
 
 
 def corpus_header(out: Path) -> dict[str, Any] | None:
-    """What the prepared corpus in ``out`` says of itself; None if there is none.
+    """The header of the prepared corpus in ``out``; None if there is none.
 
     Raises:
         ValueError: if its manifest is damaged.
@@ -206,7 +206,7 @@ def _of_copy(
     preparation: Mapping[str, Any],
     out: Path,
 ) -> Callable[..., Any]:
-    """A function of ``iicl.data.prepare`` with the copy that it is to work on."""
+    """A function of ``iicl.data.prepare``, given the copy, the corpus' folder and the settings."""
     from iicl import config
 
     settings = config.Preparation.model_validate(dict(preparation))
@@ -336,10 +336,10 @@ def run(
 
 
 def listen(leave: Callable[[str], None]) -> None:
-    """Take the signals by which a scheduler asks a job to stop as requests to what follows.
+    """Handle the signals by which a scheduler asks a job to stop.
 
-    A training meets them at the end of a step and raises what :func:`interruption` knows; anything
-    else is left where it is, by ``leave``, which is given the signal's name and ends the process.
+    A training ends its step and raises an exception that :func:`interruption` knows. In any other
+    code, ``leave`` is called with the signal's name, and ends the process.
     """
     import signal
 
@@ -349,7 +349,7 @@ def listen(leave: Callable[[str], None]) -> None:
 
 
 def interruption(problem: Exception) -> str | None:
-    """In words why a run that ended in ``problem`` can go on in another attempt; None if not."""
+    """Why a run that ended in ``problem`` can go on in another attempt; None if it cannot."""
     from iicl.interruption import Interrupted
     from iicl.training.distributed import LostRankError
 
@@ -357,7 +357,7 @@ def interruption(problem: Exception) -> str | None:
 
 
 def neighbours(folder: Path) -> Any:
-    """What a finished ``neighbours`` run wrote in ``folder``."""
+    """The items and neighbours that a finished ``neighbours`` run wrote in ``folder``."""
     from iicl.evaluation.neighbours import load_neighbours
 
     return load_neighbours(folder)

@@ -78,7 +78,7 @@ class YamlFile:
 
 
 def unknown(file: YamlFile, where: KeyPath, value: str, known: Iterable[str]) -> SpecError:
-    """An error about a name that is none of those known."""
+    """An error about a name that is not among the known ones."""
     return file.error(where, f"unknown {value!r}; known: {', '.join(known)}")
 
 
@@ -173,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 def _check_events(text: str, path: Path) -> None:
-    """Refuse what makes a value differ from what its line says, and nesting without end."""
+    """Refuse deep nesting, and anchors, aliases and tags: a value is what its line says."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         problem = ""

@@ -101,15 +101,15 @@ def resolve(
     if unknown := set(data) - set(scale.corpora):
         known = ", ".join(scale.corpora)
         raise ValueError(f"--data: unknown corpus {sorted(unknown)[0]!r}; known: {known}")
-    for name, given in data.items():
-        if not given.is_dir():
-            raise ValueError(f"--data {name}: there is no folder {given}")
-        if home.corpora.resolve().is_relative_to(given.resolve()):
+    for name, folder in data.items():
+        if not folder.is_dir():
+            raise ValueError(f"--data {name}: there is no folder {folder}")
+        if home.corpora.resolve().is_relative_to(folder.resolve()):
             raise ValueError(
-                f"--data {name}: --home {home.root} lies inside {given}; move the home"
+                f"--data {name}: --home {home.root} lies inside {folder}; move the home"
             )
         try:
-            stages.reader(name, given)  # before anything is generated or decoded
+            stages.reader(name, folder)  # before anything is generated or decoded
         except ValueError as error:
             raise ValueError(f"--data {name}: {error}") from None
     used: dict[str, UsedCorpus] = {}

@@ -112,7 +112,7 @@ def _panel(
 
 
 def name(row: Row, lines: Sequence[Row]) -> str:
-    """The row's label, with as much more as tells it from the others."""
+    """The row's label; with the rest of its description if another row has the same label."""
     alike = [line for line in lines if line.label == row.label and line.block == row.block]
     label = row.label if len(alike) == 1 else row.full_label
     return label if row.block is None else f"{label} ({block_name(row.block)})"

@@ -24,7 +24,7 @@ class OrderCheck:
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything that follows from a table's records, in percent; cells by (row, column)."""
+    """All judgements on a table's records, in percent; cells by (row, column)."""
 
     cells: dict[tuple[str, str], Judgement]
     claims: list[ClaimJudgement]

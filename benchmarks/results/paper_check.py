@@ -9,7 +9,7 @@ HALF_UNIT = 0.05 + 1e-9
 """Half of the last printed digit."""
 
 NORMAL_QUANTILE = 1.959964
-"""Of 97.5 %."""
+"""The quantile of 97.5 %, for two-sided intervals of 95 %."""
 
 MAX_RUNS = 10
 """Means over up to so many runs are considered, where one run could not give a value."""
@@ -27,7 +27,7 @@ def paper_check(table: Table, others: Mapping[str, Table]) -> list[str]:
         others: tables by name, to look up what the paper prints twice.
 
     Returns:
-        Sentences, none of them where there is nothing to say.
+        Sentences; an empty list if there is nothing to say.
     """
     return [
         *_bold(table),
@@ -54,7 +54,7 @@ def _parts(table: Table) -> Iterator[tuple[str, str, dict[str, float]]]:
 
 
 def _name(table: Table, row: str) -> str:
-    """A row's label, and what tells it from others of the same label."""
+    """A row's label; with its first description if another row has the same label."""
     spec = table.rows[row]
     alike = [other for other in table.rows.values() if other.label == spec.label]
     return spec.label if len(alike) == 1 else f"{spec.label} ({next(iter(spec.about.values()))})"
