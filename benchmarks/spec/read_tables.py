@@ -113,7 +113,7 @@ def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSp
             if field == "bold" and column not in row.reported:
                 raise file.error(where, f"{column!r} is bold but has no reported value")
     if section == "controls" and (row.reported or row.cited):
-        raise file.error((section, name), "a control is no row of the paper: it has no reported value")
+        raise file.error((section, name), "a control is not in the paper: it has no reported value")
     for protocol in row.evaluate:
         if protocol not in table.protocols:
             where = (section, name, "evaluate", protocol)
