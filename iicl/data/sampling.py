@@ -1,7 +1,7 @@
 """Which items form a batch, in which order, and which other items go with them. No torch.
 
-All of this depends only on (seed, epoch). So the numbers of workers and ranks, and a resume, change no
-batch.
+All of this depends only on (seed, epoch). So no batch changes with the number of workers, with the
+number of ranks or by a resume.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
