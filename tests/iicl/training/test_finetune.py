@@ -116,8 +116,8 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert (training.chunk_size, training.precision) == (10, "bf16")
     first, *others = training.batches(0)
     assert [len(batch) for batch in (first, *others)] == [10] * training.num_steps
-    assert first.flips.any()
-    assert (first.jitter != 1).any()
+    assert first.raw["video"]["flips"].any()
+    assert (first.raw["video"]["jitter"] != 1).any()
 
 
 def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder, tmp_path):

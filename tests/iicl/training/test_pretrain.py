@@ -332,8 +332,8 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     (first, *others) = training.batches(0)
     assert len(others) == training.num_steps - 1
     assert {len(batch) for batch in (first, *others)} == {10}
-    assert first.flips.any()
-    assert not (first.gain == 1).all()
+    assert first.raw["video"]["flips"].any()
+    assert not (first.raw["audio"]["gain"] == 1).all()
 
     constant = phase.model_copy(
         update={"optimisation": phase.optimisation.model_copy(update={"schedule": "constant"})}
@@ -366,9 +366,10 @@ def test_shuffled_pairs_reach_the_training(settings, corpora, tmp_path, monkeypa
     for pairing in ("own", "shuffled"):
         (phase, _) = pretrain_phases(LENGTH, pairing=pairing, **settings)
         training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
-        batches[pairing] = next(training.batches(0)).views
-    assert torch.equal(batches["own"]["video"], batches["shuffled"]["video"])
-    assert not torch.equal(batches["own"]["audio"], batches["shuffled"]["audio"])
+        batches[pairing] = next(training.batches(0)).raw
+    own, shuffled = batches["own"], batches["shuffled"]
+    assert torch.equal(own["video"]["frames"], shuffled["video"]["frames"])
+    assert not torch.equal(own["audio"]["sound"], shuffled["audio"]["sound"])
 
 
 def test_seeds_and_phases_start_from_other_weights(settings, corpora, tmp_path, monkeypatch):
