@@ -41,7 +41,7 @@ def test_samples_that_go_together(samples: tuple[Sample, ...]) -> None:
     [
         ((), "no samples are asked for"),
         ((VIDEO, AUDIO, VIDEO), "two samples have the name 'video'"),
-        ((Sample("flow"),), f"no view named 'flow'; there are: {', '.join(views.names())}"),
+        ((Sample("smell"),), f"no view named 'smell'; there are: {', '.join(views.names())}"),
         (
             (Sample("audio", stride=2),),
             r"view audio takes no stride \(got 2\); settings .* item, of",
