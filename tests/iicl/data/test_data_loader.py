@@ -344,6 +344,7 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
         ({"clip": Clip(sample_rate=8000)}, "16000 Hz, the clip asks 8000"),
         ({"num_crops": 2}, "num_crops must be 1 or 3, got 2"),
         ({"samples": (Sample("smell"),)}, "no view named 'smell'"),
+        ({"samples": (AUDIO, VIDEO)}, "'audio': of must name an earlier sample"),
     ):
         with pytest.raises(ValueError, match=message):
             load(corpus, **options)

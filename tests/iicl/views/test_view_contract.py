@@ -101,6 +101,8 @@ def test_crops_of_an_item_follow_each_other(corpus: PreparedCorpus, name: str) -
     whole = read(corpus, sample_of(name), replace(how, num_crops=1), NO_AUGMENTATION)[0]
     assert len(crops) == 12
     torch.testing.assert_close(crops[1::3], whole)  # the central one
+    at_once = read(corpus, sample_of(name), how, NO_AUGMENTATION, chunk_size=None)[0]
+    torch.testing.assert_close(crops, at_once)
 
 
 def test_chunks_are_parts_of_the_whole(corpus: PreparedCorpus, name: str) -> None:
