@@ -1,6 +1,7 @@
 """Encoders, one folder each, found by name.
 
-A folder holds ``settings.py`` with ``Settings``, which imports no torch, and ``network.py`` with
+A folder holds ``settings.py`` with ``Settings``, which imports no torch and gives the price of the
+network, and ``network.py`` with
 ``build(settings, facts)``, which makes the network with weights drawn from torch's generator. A
 network has ``feature_dim``, ``tokens(x)`` of shape (B, L, D), and gives their mean, (B, D).
 
