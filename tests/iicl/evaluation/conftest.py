@@ -71,10 +71,14 @@ def stored(tmp_path) -> Callable[..., dict[str, dict[str, Path]]]:
 
 @pytest.fixture
 def pretrained(settings, tmp_path) -> Callable[..., tuple[Method, Path]]:
-    """Makes a method with statistics and scales unlike those of a fresh one, and its folder."""
+    """Makes a method with statistics and scales unlike those of a fresh one, and its folder.
 
-    def make(phase: str = "co_training", **method: object) -> tuple[Method, Path]:
+    By default that of the last phase.
+    """
+
+    def make(phase: str | None = None, **method: object) -> tuple[Method, Path]:
         torch.manual_seed(0)
+        phase = phase or methods.read_settings(method).PHASES[-1]
         pretrain = Pretrain.model_validate(
             {**settings, "method": method, "phase": phase, "epochs": 1}
         )
