@@ -1,8 +1,9 @@
 """Encoders, one folder each, found by name.
 
-A folder holds ``settings.py`` with ``Settings``, which imports no torch, and ``network.py`` with
-``build(settings, facts)``, which makes the network with weights drawn from torch's generator. A
-network has ``feature_dim``, ``tokens(x)`` of shape (B, L, D), and gives their mean, (B, D).
+A folder holds ``settings.py`` with ``Settings``, which imports no torch and gives the price of the
+network, and ``network.py`` with ``build(settings, facts)``, which makes the network with weights
+drawn from torch's generator. A network has ``feature_dim``, ``tokens(x)`` of shape (B, L, D), and
+gives their mean, (B, D).
 
 Modules are imported by name when they are asked for: an encoder that nobody uses changes nobody's
 code hash.

@@ -1,6 +1,7 @@
 """Pretext methods, one folder each, found by name.
 
-A folder holds ``settings.py`` with ``Settings``, which imports no torch, and ``method.py`` with
+A folder holds ``settings.py`` with ``Settings``, which imports no torch and says what the method
+costs, and ``method.py`` with
 ``build(settings, phase, encoders, facts)``, which makes the :class:`iicl.methods.base.Method`.
 
 Modules are imported by name when they are asked for: a method that nobody uses changes nobody's

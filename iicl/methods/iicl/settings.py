@@ -68,7 +68,8 @@ class Settings(MethodSettings):
 
     def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
         """The heads g_ins and g_clu and the co-attention, as far as the phase has them."""
-        dim = encoded[0].encoder.feature_dim
+        video, *_ = encoded
+        dim = video.encoder.feature_dim
         losses = self.losses(phase)
         outputs = []
         if "instance" in losses and self.instance_space == "z":

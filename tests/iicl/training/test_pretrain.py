@@ -11,6 +11,7 @@ from iicl import methods, protocols
 from iicl.config import PretrainLength
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation import features, linear, retrieval
+from iicl.footprint import footprint
 from iicl.methods.iicl.method import IICL
 from iicl.pretraining import pretrain_phases
 from iicl.training import checkpoint, finetune, loop, pretrain
@@ -43,6 +44,22 @@ def stages(settings, corpora, tmp_path):
     run(phases[0], corpora, folders[0])
     run(phases[1], corpora, folders[1], previous=folders[0])
     return phases, folders
+
+
+def test_a_checkpoint_holds_what_it_is_priced_for(stages):
+    """Trained numbers and their moments, in float32."""
+    for phase, folder in zip(*stages, strict=True):
+        _, state = checkpoint.load_latest(folder / "checkpoints")
+        moments = [
+            value
+            for of_parameter in state["optimiser"]["state"].values()
+            for name, value in of_parameter.items()
+            if name != "step"
+        ]
+        parameters = footprint(phase, {}, None).parameters
+        assert sum(value.numel() for value in moments) == 2 * parameters
+        held = footprint(phase, {}, None).checkpoint_bytes
+        assert held == 4 * parameters + sum(value.nbytes for value in moments)
 
 
 def same(first: Path, second: Path) -> bool:
