@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from benchmarks import run, stages  # noqa: E402
 from benchmarks.launch import cluster, local, request  # noqa: E402
 from benchmarks.plan.rates import Rates  # noqa: E402
+from benchmarks.store import provenance  # noqa: E402
 from slurm.site import SlurmSite  # noqa: E402
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
@@ -85,30 +86,32 @@ def status(home: Path, num_runs: int) -> None:
         seeds += 4
     launch = read(home, seeds)
     plan = launch.plan()
-    for number, (run_id, planned) in enumerate(plan.runs.items()):
-        (launch.home.runs / run_id).mkdir(parents=True)
-        assert launch.home.claim(run_id, planned.record())
+    place = {"job": "1", "site": "local", "num_ranks": 1, "num_nodes": 1}
+    record = {**provenance.describe(1), **place}
+    for number, planned in enumerate(plan.runs.values()):
+        run_folder = launch.home.run(planned.id)
+        assert launch.home.claim(planned.id, planned.record())
         if number % 4:
-            launch.home.run(run_id).begin_attempt({"job": "1"})
-            launch.home.run(run_id).report(0.5, "step 5/10")
-            launch.home.run(run_id).log().write_text("a line\n" * 1000)
+            run_folder.begin_attempt(record)
+            run_folder.report(0.5, "step 5/10")
+            run_folder.log().write_text("a line\n" * 1000)
         if number % 4 > 1:
-            launch.home.run(run_id).release()
+            run_folder.release()
         if number % 4 == 2:
-            launch.home.run(run_id).fail("RuntimeError: no luck")
+            run_folder.fail("RuntimeError: no luck")
         if number % 4 == 3:
-            launch.home.run(run_id).finish({"metrics": {}, "seconds": 1.0})
+            run_folder.finish({"metrics": {}, "seconds": 1.0})
     words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--status"]
     words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]
     for _ in range(5):
         started = time.monotonic()
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         print(
-            f"--status of {len(shown.splitlines()) - 2} run directories:"
+            f"--status of {len(printed.splitlines()) - 2} run directories:"
             f" {time.monotonic() - started:.2f} s"
         )
-    print(shown.splitlines()[-1])
+    print(printed.splitlines()[-1])
 
 
 def main() -> None:
