@@ -1,98 +1,105 @@
-"""What one command does, step by step: plan, show, ask, prepare, launch, collect, judge, write."""
+"""What one command does, step by step: plan, show, ask, launch, judge, write."""
 
 import argparse
-import dataclasses
 import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from benchmarks.launch import cluster, corpus_jobs, display, local
+from benchmarks.launch import display
+from benchmarks.launch.launchers import launcher_of
 from benchmarks.launch.request import Request, read
 from benchmarks.plan import cost, run_status
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.stage_functions import Stages
 from benchmarks.spec.read_tables import find_tables
+from benchmarks.spec.table import Table
 from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
-from slurm import launcher
-from slurm.site import SlurmSite
+from slurm import launcher as processes
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
 STATUS_SECONDS = 5.0
 
 
-def real_stages() -> ModuleType:
+def real_stages() -> Stages:
     """The module that reaches ``iicl``."""
     from benchmarks import stages
 
     return stages
 
 
-def execute(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> int:
-    """Do what the command line asks; the exit code."""
+def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
+    """Do what the command line asks; the exit code.
+
+    Args:
+        arguments: of :mod:`benchmarks.run`.
+        stages: carries stages out.
+        folder: checkout whose ``tables`` and ``benchmarks/scales`` are read.
+
+    Raises:
+        ValueError: if something in the command, a table, a scale or the data given is wrong.
+        OSError: if the file system or the scheduler fails.
+    """
     request = read(arguments, stages, folder)
-    current = _accept(request, request.plan())
+    launcher = launcher_of(request)
+    plan = _accept(request, request.plan())
     if arguments.status:
-        plans = itertools.chain([current], iter(request.plan, None))
-        display.show_status(
-            lambda: list(run_status.statuses(next(plans), request.home)),
-            refresh_seconds=STATUS_SECONDS,
-        )
+        _show_status(request, plan)
         return FINE
     rates = _rates(request.home)
-    forced = _forced(request, current)
+    forced = _forced(request, plan)
     if arguments.dry_run:
-        display.show_plan(current, rates, request.site, to_stdout=True)
-        if isinstance(request.site, SlurmSite):
-            previews = cluster.preview(request, current, rates)
-            display.show_scripts(previews, request.scale.device.unit)
+        display.show_plan(plan, rates, launcher.describe, to_stdout=True)
+        display.show_scripts(launcher.preview(plan, rates), request.scale.device.unit)
         return FINE
-    missing = [c.name for c in current.used_corpora() if c.missing and c.header is None]
-    if missing:
-        wanted = " ".join(f"--data {name}=PATH" for name in missing)
-        raise ValueError(f"scale {request.scale.scale} needs a real copy: {wanted}")
+    _check_data(request, plan)
     if not arguments.collect:
-        display.show_plan(current, rates, request.site)
-        work = current.to_do() or any(c.to_prepare for c in current.used_corpora())
-        if work and not _allowed(arguments):
+        display.show_plan(plan, rates, launcher.describe)
+        has_work = bool(plan.to_do()) or any(c.to_prepare for c in plan.used_corpora())
+        if has_work and not _is_allowed(arguments):
             return INCOMPLETE
         if forced:
-            current = _move_aside(request, forced)
-        if work or arguments.yes:
+            plan = _move_aside(request, forced)
+        if has_work or arguments.yes:
             with request.home.launch():
-                over = _launch(request, current, rates)
-            if not over:
+                is_over = launcher.launch(plan, rates)
+            if not is_over:
                 return INCOMPLETE
-            current = request.plan()
-    return _conclude(request, current)
+            plan = request.plan()
+    code = max(_conclude(request, plan, table) for table in request.tables)
+    return FAILED if _name_faults(request, plan) else code
 
 
-def _launch(request: Request, current: Plan, rates: cost.Rates) -> bool:
-    """Prepare and run what is missing; whether there is nothing more to wait for."""
-    if not isinstance(request.site, SlurmSite):
-        current = local.prepare(request, current)
-        local.run(request, current)
-        return True
-    wait = not request.arguments.no_wait
-    prepared = corpus_jobs.prepare(request, current, wait=wait)
-    if prepared is None:
-        return False
-    return cluster.run(request, prepared, rates, wait=wait)
+def _show_status(request: Request, plan: Plan) -> None:
+    plans = itertools.chain([plan], iter(request.plan, None))
+    display.show_status(
+        lambda: list(run_status.statuses(next(plans), request.home)),
+        refresh_seconds=STATUS_SECONDS,
+    )
+
+
+def _check_data(request: Request, plan: Plan) -> None:
+    """Refuse a scale whose corpora neither are given nor can be generated."""
+    missing = [c.name for c in plan.used_corpora() if c.missing and c.header is None]
+    if missing:
+        options = " ".join(f"--data {name}=PATH" for name in missing)
+        raise ValueError(f"scale {request.scale.scale} needs a real copy: {options}")
 
 
 def _rates(home: Home) -> cost.Rates:
-    """What the sound results of a home say of speed."""
+    """How fast runs compute, as far as the sound results of a home say it."""
     finished = []
-    for run_id in home.run_ids():
-        if home.is_done(run_id) and home.damage(run_id) is None:
-            spec, result = home.spec(run_id), home.result(run_id)
+    for run in map(home.run, home.run_ids()):
+        if run.is_done() and run.damage() is None:
+            spec, result = run.spec(), run.result()
             if spec is not None and result is not None:
                 finished.append((spec, result))
     return cost.Rates(finished)
 
 
-def _allowed(arguments: argparse.Namespace) -> bool:
+def _is_allowed(arguments: argparse.Namespace) -> bool:
+    """Whether the user lets the launch begin."""
     if arguments.yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty():  # None: it was closed
@@ -102,92 +109,86 @@ def _allowed(arguments: argparse.Namespace) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _accept(request: Request, current: Plan) -> Plan:
+def _accept(request: Request, plan: Plan) -> Plan:
     """Record the stale results that a person lets stand, and plan again."""
     for run_id in request.arguments.accept:
-        if run_id in current.runs and request.home.accepted(run_id):
+        if run_id in plan.runs and request.home.run(run_id).accepted():
             continue  # by an earlier command
-        replaced = [run for run in current.runs.values() if run_id in run.stale]
+        replaced = [run for run in plan.runs.values() if run_id in run.stale]
         if not replaced:
             raise ValueError(f"--accept {run_id}: no such stale result in this plan")
-        request.home.accept(run_id, replaced[0].code)
-        current = request.plan()
-    return current
+        request.home.run(run_id).accept(replaced[0].code)
+        plan = request.plan()
+    return plan
 
 
-def _forced(request: Request, current: Plan) -> list[str]:
-    """Runs to make again, with everything in the plan that was made from them; marked as new."""
-    wanted = request.arguments.force
-    found: dict[str, None] = {}
-    for run_id in current.runs if "all" in wanted else wanted:
-        if run_id not in current.runs:
+def _forced(request: Request, plan: Plan) -> list[str]:
+    """The runs to make again, with all runs of the plan that rest on them; marks them as new."""
+    named = request.arguments.force
+    to_redo: dict[str, None] = {}
+    for run_id in plan.runs if "all" in named else named:
+        if run_id not in plan.runs:
             raise ValueError(f"--force {run_id}: no such run in this plan")
-        found.update(dict.fromkeys(current.descendants(run_id)))
-    there = [run_id for run_id in found if request.home.exists(run_id)]
-    for run_id in there:
-        current.runs[run_id] = dataclasses.replace(current.runs[run_id], state="new", damage=None)
-    return there
+        to_redo.update(dict.fromkeys(plan.descendants(run_id)))
+    existing = [run_id for run_id in to_redo if request.home.run(run_id).exists()]
+    for run_id in existing:
+        plan.runs[run_id] = plan.runs[run_id].as_new()
+    return existing
 
 
 def _move_aside(request: Request, run_ids: Sequence[str]) -> Plan:
     """Move runs aside and plan again."""
     for run_id in run_ids:
-        target = request.home.move_aside(run_id)
+        target = request.home.run(run_id).move_aside()
         print(f"moved aside: {run_id} -> .aside/{target.name}", file=sys.stderr)
     return request.plan()
 
 
-def _conclude(request: Request, current: Plan) -> int:
-    """Collect, judge, write and show every table; the exit code."""
+def _conclude(request: Request, plan: Plan, table: Table) -> int:
+    """Judge, write and show a table; the exit code that it asks for."""
     from benchmarks.render import compose, markdown, write
     from benchmarks.results import judge, records
 
-    code = FINE
     others = {t.name: t for t in find_tables(request.folder / "tables", ["all"])}
-    for table in request.tables:
-        frame = records.records(current, table, request.home)
-        judged = judge.judge(frame, table, current.compares)
-        sound = all(run.damage is None for run in current.of(table))
-        complete = sound and bool(frame["status"].isin(["done", "accepted"]).all())
-        shown = compose.compose(current, table, others, frame, judged, request.home)
-        pictures = compose.pictures(shown, current, table, request.home, request.stages)
-        files = write.write(shown, frame, pictures, request.out(complete))
-        print(f"{table.heading}: {table.title} (scale: {request.scale.scale})\n")
-        print(markdown.main_table(shown) + "\n")
-        if shown.claims:
-            print(markdown.claims(shown) + "\n")
-        print("\n".join(markdown.order(shown)), flush=True)
-        print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
-        if not complete:
-            code = max(code, INCOMPLETE)
-        elif judged.faults(table):
-            code = max(code, MISMATCH)
-    failed = [run.id for run in current.runs.values() if run.state == "failed"]
-    _explain(request.home, failed)
-    blocked = [
-        line for line in run_status.statuses(current, request.home) if line.state == "blocked"
-    ]
-    for line in blocked:
-        print(f"blocked: {line.run}: {line.words}", file=sys.stderr)
-    waiting = [run.id for run in current.runs.values() if run.state in ("running", "queued")]
-    if waiting:
-        print(f"{len(waiting)} runs are in the hands of another launch", file=sys.stderr)
-    damaged = _name_damaged(current)
-    return FAILED if failed or damaged else code
+    frame = records.records(plan, table, request.home)
+    judged = judge.judge(frame, table, plan.compares)
+    is_sound = all(run.damage is None for run in plan.of(table))
+    is_complete = is_sound and bool(frame["status"].isin(["done", "accepted"]).all())
+    document = compose.compose(plan, table, others, frame, judged, request.home)
+    pictures = compose.pictures(document, plan, table, request.home, request.stages)
+    files = write.write(document, frame, pictures, request.out(is_complete))
+    print(f"{table.heading}: {table.title} (scale: {request.scale.scale})\n")
+    print(markdown.main_table(document) + "\n")
+    if document.claims:
+        print(markdown.claims(document) + "\n")
+    print("\n".join(markdown.order(document)), flush=True)
+    print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
+    if not is_complete:
+        return INCOMPLETE
+    return MISMATCH if judged.faults(table) else FINE
 
 
-def _name_damaged(current: Plan) -> bool:
-    """Say which runs are damaged, and what to do; whether there are any."""
-    damaged = [run for run in current.runs.values() if run.damage is not None]
+def _name_faults(request: Request, plan: Plan) -> bool:
+    """Say which runs failed, wait or are damaged; whether any failed or is damaged."""
+    failed = [run.id for run in plan.runs.values() if run.state == "failed"]
+    for run_id in failed:
+        _explain_failure(request.home, run_id)
+    for status in run_status.statuses(plan, request.home):
+        if status.state == "blocked":
+            print(f"blocked: {status.run}: {status.words}", file=sys.stderr)
+    num_elsewhere = sum(run.state in ("running", "queued") for run in plan.runs.values())
+    if num_elsewhere:
+        print(f"{num_elsewhere} runs belong to another launch", file=sys.stderr)
+    damaged = [run for run in plan.runs.values() if run.damage is not None]
     for run in damaged:
         remedy = f"--force {run.id} moves the run aside and makes it again"
         print(f"damaged: {run.id}: {run.damage}; {remedy}", file=sys.stderr)
-    return bool(damaged)
+    return bool(failed or damaged)
 
 
-def _explain(home: Home, failed: Sequence[str]) -> None:
-    for run_id in failed:
-        print(f"failed: {run_id}: {home.reason(run_id)}", file=sys.stderr)
-        log = home.log(run_id)
-        for line in launcher.last_lines(log).splitlines() if is_regular(log) else ():
-            print(f"    {line}", file=sys.stderr)
+def _explain_failure(home: Home, run_id: str) -> None:
+    run = home.run(run_id)
+    print(f"failed: {run_id}: {run.reason()}", file=sys.stderr)
+    log = run.log()
+    for line in processes.last_lines(log).splitlines() if is_regular(log) else ():
+        print(f"    {line}", file=sys.stderr)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/run.py` puts benchmarks/ on the path, not the root
@@ -12,6 +12,9 @@ if __name__ == "__main__":  # `python benchmarks/run.py` puts benchmarks/ on the
 
     host.require_posix()
     host.require_packages()
+
+if TYPE_CHECKING:
+    from benchmarks.plan.stage_functions import Stages
 
 EPILOG = """\
 exit codes:
@@ -69,6 +72,19 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto: bf16 on GPUs, or if this CPU has it, else float32; part of a run's identity",
     )
+    _add_what_to_do(new)
+    _add_launching(new)
+    new.add_argument(
+        "--home",
+        type=Path,
+        help="prepared corpora and runs; default: $IICL_HOME, else .iicl in the checkout",
+    )
+    new.add_argument("--out", type=Path, help="folder for the rendered tables")
+    return new
+
+
+def _add_what_to_do(new: argparse.ArgumentParser) -> None:
+    """Options for commands that run nothing."""
     what = new.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="show the plan and its cost, and stop")
     what.add_argument("--collect", action="store_true", help="run nothing; render what is there")
@@ -77,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run nothing; show every run's state, job, progress and last log line",
     )
+
+
+def _add_launching(new: argparse.ArgumentParser) -> None:
+    """Options for how and what to launch."""
     new.add_argument("--yes", action="store_true", help="do not ask")
     new.add_argument(
         "--no-wait",
@@ -97,19 +117,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="RUN_ID",
         help="let a result of other code stand for the present code; recorded (repeatable)",
     )
-    new.add_argument(
-        "--home",
-        type=Path,
-        help="prepared corpora and runs; default: $IICL_HOME, else .iicl in the checkout",
-    )
-    new.add_argument("--out", type=Path, help="folder for the rendered tables")
-    return new
 
 
 def main(
     argv: list[str] | None = None,
     *,
-    stages: ModuleType | None = None,
+    stages: "Stages | None" = None,
     folder: Path = ROOT,
 ) -> int:
     """Run the command line.

@@ -1,45 +1,26 @@
-"""Slurm, by submitit: submit arrays of jobs, and ask which jobs there are. Nobody asks ``sacct``.
-
-What became of a job is told by the files that its function writes; the queue only says whether a
-job that has written nothing yet is still to come.
-"""
+"""Submitting arrays of jobs to Slurm, by submitit."""
 
 import contextlib
 import importlib
 import math
-import os
-import pwd
 import shlex
-import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slurm import commands
 from slurm.site import SlurmSite
+
+PYTHON = shlex.quote(sys.executable)
+"""Jobs run the interpreter of the command that submits them."""
 
 AGAIN = 85
 """Exit code of a job that wants to be requeued."""
 
-PATIENCE_SECONDS = 15.0
-"""How old an answer of the queue may be that says a job is alive."""
-
 MAX_KILLED = 100
-"""How often a job is requeued at most after it was killed; some die before they can note it."""
-
-OF_OTHER_JOBS = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SQUEUE_", "SUBMITIT_")
-"""Variables that would change what Slurm is told here: of a job around the launch, of a user."""
-TORCH_VARIABLES = (
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "RANK",
-    "WORLD_SIZE",
-    "LOCAL_RANK",
-    "LOCAL_WORLD_SIZE",
-)
+"""How often a job that was killed is requeued at most: it may have died before it noted that."""
 
 TEARDOWN = f"""\
 code=$?
@@ -62,7 +43,7 @@ exit $code"""
 
 @dataclass(frozen=True)
 class Array:
-    """Jobs that are equal but for what they are called with.
+    """Jobs that differ only in the arguments of their function.
 
     Attributes:
         name: shown by the queue.
@@ -89,13 +70,10 @@ def shape(site: SlurmSite, num_tasks: int) -> tuple[int, int]:
 def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, Any]:
     nodes, per_node = shape(site, array.num_tasks)
     gpus = site.gpus_per_node // site.tasks_per_node * per_node
-    more: dict[str, Any] = {"requeue" if site.requeue else "no-requeue": True}
+    additional: dict[str, Any] = {"requeue" if site.requeue else "no-requeue": True}
     if array.after:
-        dependency = {
-            "dependency": f"afterok:{':'.join(array.after)}",
-            "kill-on-invalid-dep": "yes",
-        }
-        more |= dependency
+        additional["dependency"] = f"afterok:{':'.join(array.after)}"
+        additional["kill-on-invalid-dep"] = "yes"
     variables = {**site.environment, "PYTHONPATH": str(python_path)}
     wanted = {
         "job_name": array.name,
@@ -120,10 +98,11 @@ def _parameters(array: Array, site: SlurmSite, python_path: Path) -> dict[str, A
         wanted["mem"] = f"{math.ceil(1024 * site.memory_gib_per_task * per_node)}MB"
     for option, value in site.sbatch.items():
         key = option.replace("-", "_")
-        more[key if key in wanted else option] = value  # submitit writes these in place of its own
+        # Under submitit's own name of an option, the value replaces submitit's.
+        additional[key if key in wanted else option] = value
     given = {key: value for key, value in wanted.items() if value is not None}
     # submitit names a wckey of its own if it is given none.
-    return {**given, "wckey": site.wckey, "additional_parameters": more}
+    return {**given, "wckey": site.wckey, "additional_parameters": additional}
 
 
 def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> str:
@@ -151,8 +130,10 @@ def script(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> st
 
 @dataclass(frozen=True)
 class _Rendering:
+    """What submitit's executor must have for its command to be written."""
+
     folder: Path
-    python: str = "python"
+    python: str = PYTHON
 
 
 def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> list[str]:
@@ -173,14 +154,14 @@ def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> li
     import submitit
 
     assert 0 < len(array.calls) <= site.max_array
-    require()
+    commands.require()
     module, name = array.target.split(":")
     function = getattr(importlib.import_module(module), name)
     # One folder for all: one for each job would be made only when some may have started.
-    executor = submitit.SlurmExecutor(folder)
+    executor = submitit.SlurmExecutor(folder, python=PYTHON)
     executor.update_parameters(**_parameters(array, site, python_path))
     try:
-        with _withheld_options(), _without_other_jobs(), executor.batch():
+        with _withheld_options(), commands.without_other_jobs(), executor.batch():
             jobs = [executor.submit(function, **call) for call in array.calls]
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
         lines = [line for line in str(error).splitlines() if "error" in line.lower()]
@@ -209,141 +190,3 @@ def _withheld_options() -> Iterator[None]:
         yield
     finally:
         slurm._as_sbatch_flag = write
-
-
-@contextlib.contextmanager
-def _without_other_jobs() -> Iterator[None]:
-    """Hide what a shell says of other jobs; sbatch would put it above its script."""
-    hidden = {name: os.environ.pop(name) for name in list(os.environ) if _is_of_other_jobs(name)}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
-
-
-def _is_of_other_jobs(name: str) -> bool:
-    return name in TORCH_VARIABLES or (name.startswith(OF_OTHER_JOBS) and name != "SLURM_CONF")
-
-
-def require() -> None:
-    """Look for Slurm's commands.
-
-    Raises:
-        OSError: naming those that are not there.
-    """
-    absent = [name for name in ("sbatch", "squeue", "scontrol", "srun") if not shutil.which(name)]
-    if absent:
-        raise OSError(f"this host has no {', '.join(absent)}: launch where Slurm's commands are")
-
-
-def _ask(*command: str) -> str:
-    try:
-        with _without_other_jobs():
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        raise OSError(f"{command[0]} does not answer: {problem}") from None
-    if done.returncode or "Invalid user" in done.stderr:
-        raise OSError(f"{command[0]} does not answer: {' '.join(done.stderr.split())}")
-    return done.stdout
-
-
-def _is_known(user: str) -> bool:
-    try:
-        return bool(pwd.getpwnam(user))
-    except KeyError:
-        return False
-
-
-@dataclass
-class Queue:
-    """The jobs that Slurm has yet to run or is running, asked for seldom.
-
-    Attributes:
-        user: who asks; others' jobs may be hidden from them.
-        tolerant: where Slurm does not answer, say so once and count every job as alive.
-        num_calls: how often Slurm was asked.
-    """
-
-    user: str
-    tolerant: bool = False
-    num_calls: int = 0
-    _cluster: str | None = None
-    _hides_others: bool = False
-    _silent_since: float = -math.inf
-    _jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _users: set[str] = field(default_factory=set)
-    _asked: float = -math.inf
-
-    def cluster(self) -> str:
-        """The name of the cluster that this host belongs to; empty where there is no Slurm.
-
-        Raises:
-            OSError: if Slurm does not answer.
-        """
-        if self._cluster is None:
-            name = ""
-            if shutil.which("scontrol"):
-                self.num_calls += 1
-                for line in _ask("scontrol", "show", "config").splitlines():
-                    key, _, value = (word.strip() for word in line.partition("="))
-                    if key == "ClusterName":
-                        name = value
-                    if key == "PrivateData":
-                        self._hides_others = "jobs" in value.split(",") or value == "all"
-            self._cluster = name
-        return self._cluster
-
-    def forget(self) -> None:
-        """Ask anew next time."""
-        self._asked = -math.inf
-
-    def state(self, cluster: str, user: str, job: str) -> tuple[str, str] | None:
-        """What the queue says of a job.
-
-        Args:
-            cluster: name of the cluster that has it.
-            user: who submitted it.
-            job: its id, ``<array>_<task>`` for a job of an array.
-
-        Returns:
-            Slurm's state and its reason, such as ``("PENDING", "Dependency")``; UNKNOWN for a job
-            of another cluster, or of another user where Slurm hides them; None if it is over.
-
-        Raises:
-            OSError: if Slurm does not answer: then nobody knows.
-        """
-        try:
-            return self._state(cluster, user, job)
-        except OSError as problem:
-            if not self.tolerant:
-                raise
-            if self._silent_since == -math.inf:
-                print(f"{problem}; submitted runs are taken to be running", file=sys.stderr)
-            self._silent_since = time.monotonic()
-            return "UNKNOWN", "Slurm does not answer"
-
-    def _state(self, cluster: str, user: str, job: str) -> tuple[str, str] | None:
-        if time.monotonic() - self._silent_since < PATIENCE_SECONDS:
-            return "UNKNOWN", "Slurm does not answer"
-        if cluster != self.cluster():
-            return "UNKNOWN", f"a job of cluster {cluster}"
-        if user != self.user and (self._hides_others or not _is_known(user)):
-            return "UNKNOWN", f"a job of {user}, which is hidden from {self.user}"
-        if user not in self._users:
-            self._users.add(user)
-            self.forget()
-        age = time.monotonic() - self._asked
-        # That a job is over is believed only of an answer younger than the question.
-        if age > PATIENCE_SECONDS or (job not in self._jobs and age > 1.0):
-            self._refresh()
-        return self._jobs.get(job)
-
-    def _refresh(self) -> None:
-        self.num_calls += 1
-        self._asked = time.monotonic()
-        users = ",".join(sorted(self._users))
-        text = _ask(
-            "squeue", "--all", "--noheader", "--array", f"--user={users}", "--format=%i|%T|%r"
-        )
-        rows = (line.strip().split("|") for line in text.splitlines())
-        self._jobs = {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}

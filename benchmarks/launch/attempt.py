@@ -1,4 +1,4 @@
-"""One attempt at one run, inside the process or the tasks of a job that a site started for it."""
+"""One attempt at one run, in the process or in the tasks of the job that a site started for it."""
 
 import contextlib
 import importlib
@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.store import provenance
 from benchmarks.store.home import Home
+from benchmarks.store.run_folder import RunFolder
 
 REPORT_SECONDS = 0.5
 
@@ -42,23 +43,23 @@ def run(
         rank: number of this task among those of the run.
 
     Raises:
-        Exception: whatever the stage raised, after it was recorded.
+        Exception: the one that the stage raised, after it was recorded.
     """
-    store, start = Home(home), time.monotonic()
-    with attempt(store, run_id, stages, place, rank, upstream.values()) as report:
-        files = store.files(run_id)
-        files.mkdir(parents=True, exist_ok=True)
+    start, store = time.monotonic(), Home(home)
+    run_folder = store.run(run_id)
+    with attempt(run_folder, stages, place, rank, upstream.values()) as report:
+        run_folder.files.mkdir(parents=True, exist_ok=True)
         seals = _seals(store, upstream.values())
         result = importlib.import_module(stages).run(
             resolved,
             corpora=corpora,
-            upstream={role: store.files(other) for role, other in upstream.items()},
-            out=files,
+            upstream={role: store.run(other).files for role, other in upstream.items()},
+            out=run_folder.files,
             execution=execution,
             report=report,
         )
         if rank == 0:
-            store.finish(run_id, {**result, "seconds": time.monotonic() - start}, seals)
+            run_folder.finish({**result, "seconds": time.monotonic() - start}, seals)
 
 
 def prepare(
@@ -77,46 +78,44 @@ def prepare(
         run_id: the preparation.
         stages: name of the module that prepares.
         home: root of the home folder of preparations.
-        function: of that module.
-        arguments: for it, but for ``num_workers`` and ``progress``.
+        function: its name in that module.
+        arguments: of the function, except ``num_workers`` and ``progress``.
         place: where this attempt is, for its record.
         rank: 0; a preparation is a single task.
 
     Raises:
-        Exception: whatever the function raised, after it was recorded.
+        Exception: the one that the function raised, after it was recorded.
     """
-    store = Home(home)
-    with attempt(store, run_id, stages, place, rank) as report:
+    run_folder = Home(home).run(run_id)
+    with attempt(run_folder, stages, place, rank) as report:
         decoding = {
             "num_workers": int(os.environ.get("SLURM_CPUS_PER_TASK", "1")),
             "progress": lambda done, total: report(done / total, f"{done} of {total} items"),
         }
-        more = {} if function == "assemble" else decoding
-        getattr(importlib.import_module(stages), function)(**arguments, **more)
-        store.finish(run_id, {})
+        how = {} if function == "assemble" else decoding
+        getattr(importlib.import_module(stages), function)(**arguments, **how)
+        run_folder.finish({})
 
 
 @contextlib.contextmanager
 def attempt(
-    store: Home,
-    run_id: str,
+    run: RunFolder,
     stages: str,
     place: Mapping[str, Any],
     rank: int,
     upstream: Collection[str] = (),
 ) -> Iterator[Report]:
-    """Surrounds one attempt and records how it ended, unless it finished.
+    """Record one attempt: how it begins and, unless the run is finished, how it ended.
 
     Args:
-        store: the home.
-        run_id: the run.
+        run: the claimed run.
         stages: name of the module that tells interruptions from failures.
-        place: where this attempt is.
-        rank: only the first one records anything but a failure of its own.
-        upstream: runs that an error may name.
+        place: where this attempt is, for its record.
+        rank: number of this task; any but the first one records nothing but its own failure.
+        upstream: runs whose names an error may hold.
 
     Yields:
-        what the stage may call with its finished fraction, 0-1, and a line of text.
+        a function that the stage may call with its finished fraction, 0-1, and a line of text.
     """
     last = 0.0
 
@@ -124,34 +123,34 @@ def attempt(
         nonlocal last
         if rank == 0 and time.monotonic() - last >= REPORT_SECONDS:
             last = time.monotonic()
-            store.report(run_id, fraction, text)
+            run.report(fraction, text)
 
     try:
         if rank == 0:
-            described = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
-            store.begin_attempt(run_id, {**described, **place})
+            machine = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
+            run.begin_attempt({**machine, **place})
         yield report
     except Exception as problem:
-        why = importlib.import_module(stages).interruption(problem)
-        if why is not None and rank == 0:
-            store.end_attempt(run_id, why)
-        if why is None:
-            again = [f"; --force {other}" for other in upstream if other in str(problem)]
-            whose = f"rank {rank}: " if rank else ""
-            store.fail(run_id, f"{whose}{type(problem).__name__}: {problem}{''.join(again)}")
+        interruption = importlib.import_module(stages).interruption(problem)
+        if interruption is not None and rank == 0:
+            run.end_attempt(interruption)
+        if interruption is None:
+            remedies = [f"; --force {other}" for other in upstream if other in str(problem)]
+            prefix = f"rank {rank}: " if rank else ""
+            run.fail(f"{prefix}{type(problem).__name__}: {problem}{''.join(remedies)}")
         raise
 
 
-def _seals(store: Home, run_ids: Collection[str]) -> dict[str, str]:
-    """Seals of the results that a run is made from, as they are before it reads them.
+def _seals(home: Home, run_ids: Collection[str]) -> dict[str, str]:
+    """The digests of the results that a run is made from, as they are before it reads them.
 
     Raises:
-        ValueError: if one is not there, or damaged.
+        ValueError: if a result is missing or damaged.
     """
     seals = {}
-    for run_id in run_ids:
-        seal = store.seal_of(run_id)
+    for run in map(home.run, run_ids):
+        seal = run.seal()
         if seal is None:
-            raise ValueError(f"{run_id}: {store.damage(run_id) or 'it has no result'}")
-        seals[run_id] = seal
+            raise ValueError(f"{run.id}: {run.damage() or 'it has no result'}")
+        seals[run.id] = seal
     return seals

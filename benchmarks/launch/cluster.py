@@ -1,209 +1,151 @@
-"""Carrying out a plan through Slurm: jobs that depend on each other, which outlive the launcher."""
+"""Launching on a cluster: jobs of Slurm, which depend on each other and outlive the command."""
 
 import sys
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks.launch import display, grouping, snapshot
-from benchmarks.launch.grouping import JobGroup, Preview
-from benchmarks.launch.job import JobPayload
+from benchmarks.launch import corpus_jobs, grouping
+from benchmarks.launch.display import Preview
+from benchmarks.launch.grouping import JobGroup
 from benchmarks.launch.request import Request
+from benchmarks.launch.submission import Jobs, Submission, array
+from benchmarks.launch.watch import watch
 from benchmarks.plan import cost, identity
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.store.home import Home
 from slurm import scheduler
-from slurm.scheduler import Array
 from slurm.site import SlurmSite
 
-WATCH_SECONDS = 2.0
+
+class ClusterLauncher:
+    """Carries a request out by jobs of Slurm."""
+
+    def __init__(self, request: Request, site: SlurmSite) -> None:
+        """Check that the site fits the request.
+
+        Raises:
+            ValueError: if runs of the request compute on GPUs and the site asks for none.
+        """
+        scale, arguments = request.scale, request.arguments
+        runs_nothing = arguments.collect or arguments.status
+        if scale.device.unit == "GPU" and not site.gpus_per_node and not runs_nothing:
+            raise ValueError(
+                f"scale {scale.scale} computes on GPUs, and slurm/sites/{site.name}.yaml asks for"
+                " none: gpus_per_node"
+            )
+        self._request, self._site = request, site
+
+    def describe(self, seconds: float) -> str:
+        """The site in words; its queue decides how long ``seconds`` on one device take."""
+        return f"site: {self._site.name}"
+
+    def preview(self, plan: Plan, rates: cost.Rates) -> list[Preview]:
+        """The arrays that would be submitted, with words in place of ids; needs no Slurm."""
+        seconds = self._seconds(rates)
+        code = self._request.home.root / "snapshots" / "SNAPSHOT"
+        previews: list[Preview] = []
+
+        def show(groups: list[JobGroup], after: frozenset[str]) -> list[str]:
+            jobs = self._jobs(groups, after)
+            to_submit = array(self._request, self._site, self._request.home, "<cluster>", jobs)
+            text = scheduler.script(to_submit, self._site, self._request.home.jobs, code)
+            runs = [run for group in groups for run in group.runs]
+            previews.append(Preview(text, len(groups), len(runs), sum(map(seconds, runs))))
+            number = f"ARRAY{len(previews)}"
+            return [number if len(groups) == 1 else f"{number}_{i}" for i in range(len(groups))]
+
+        groups = grouping.job_groups(plan.to_do(), grouping.pretrainings(plan.runs), seconds)
+        grouping.send_all(groups, {}, self._site.max_array, show)
+        return previews
+
+    def launch(self, plan: Plan, rates: cost.Rates) -> bool:
+        """Submit what is missing and, unless told otherwise, wait; whether nothing is to come."""
+        waits = not self._request.arguments.no_wait
+        prepared = corpus_jobs.prepare(self._request, self._site, plan, waits=waits)
+        if prepared is None:
+            return False
+        num_jobs, num_runs = self.submit(prepared, rates)
+        print(f"submitted {num_runs} runs in {num_jobs} jobs to {self._site.name}", file=sys.stderr)
+        under_way = _under_way(self._request.home, prepared)
+        print(f"{len(under_way)} runs are queued or running", file=sys.stderr)
+        if under_way and not waits:
+            print("--status shows how they get on; the same command collects", file=sys.stderr)
+            return False
+        try:
+            watch(self._request.home, under_way)
+        except KeyboardInterrupt:
+            print("the submitted jobs go on without this command", file=sys.stderr)
+            raise
+        return True
+
+    def submit(self, plan: Plan, rates: cost.Rates) -> tuple[int, int]:
+        """Claim what is missing and submit it; the number of jobs, and of runs in them.
+
+        A run that another living launch or job has is left to it. Runs that need it wait for its
+        job.
+
+        Raises:
+            OSError: if Slurm is not there or refuses; what was submitted before stays.
+            ValueError: if the code changed since the plan was made.
+        """
+        if not plan.to_do():
+            return 0, 0
+        request, home = self._request, self._request.home
+        with Submission(request, self._site, home) as submission:
+            _check_code(request, plan, submission.code)
+            jobs: dict[str, str] = {}  # run -> job, of other launches
+            with submission.claiming() as claim:
+                for run in plan.to_do():
+                    jobs |= _jobs_of_others(home, run, submission.claimed)
+                    known = {*submission.claimed, *jobs}
+                    is_ready = all(
+                        other in known or home.run(other).state() == "done"
+                        for other in run.upstream.values()
+                    )
+                    if is_ready:
+                        claim(run.id, run.record())
+
+            def send(groups: list[JobGroup], after: frozenset[str]) -> list[str]:
+                return submission.send(self._jobs(groups, after))
+
+            runs = [plan.runs[run_id] for run_id in submission.claimed]
+            pretrainings = grouping.pretrainings(plan.runs)
+            groups = grouping.job_groups(runs, pretrainings, self._seconds(rates))
+            grouping.send_all(groups, jobs, self._site.max_array, send)
+        return submission.num_jobs, len(submission.claimed)
+
+    def _jobs(self, groups: list[JobGroup], after: frozenset[str]) -> Jobs:
+        calls = [[self._request.call(run) for run in group.runs] for group in groups]
+        return Jobs(f"iicl-{groups[0].name}", "run", calls, groups[0].num_tasks, after)
+
+    def _seconds(self, rates: cost.Rates) -> Callable[[Run], float]:
+        sustained = self._request.scale.device.sustained_gflops
+        return lambda run: rates.seconds(run.resolved, run.work, sustained)[0]
 
 
-def preview(request: Request, current: Plan, rates: cost.Rates) -> list[Preview]:
-    """What a launch would submit, with words in place of ids and hashes; needs no Slurm."""
-    site = the_site(request)
-    seconds = _seconds(request, rates)
-    found: list[Preview] = []
-
-    def send(units: list[JobGroup], after: frozenset[str]) -> list[str]:
-        array = _array(request, request.home, "<cluster>", units, after)
-        code = request.home.root / "snapshots" / "SNAPSHOT"
-        text = scheduler.script(array, site, request.home.jobs, code)
-        runs = [run for unit in units for run in unit.runs]
-        found.append(Preview(text, len(units), len(runs), sum(map(seconds, runs))))
-        number = f"ARRAY{len(found)}"
-        return [number if len(units) == 1 else f"{number}_{i}" for i in range(len(units))]
-
-    runs = current.to_do()
-    grouping.send_all(
-        grouping.units(runs, grouping.encoders(current.runs), seconds), {}, site.max_array, send
-    )
-    return found
-
-
-def run(request: Request, current: Plan, rates: cost.Rates, *, wait: bool) -> bool:
-    """Submit what is missing, and wait for it; whether nothing is queued or running any more."""
-    num_jobs, num_runs = submit(request, current, rates)
-    print(f"submitted {num_runs} runs in {num_jobs} jobs to {request.site.name}", file=sys.stderr)
-    under_way = _under_way(request.home, current)
-    print(f"{len(under_way)} runs are queued or running", file=sys.stderr)
-    if under_way and not wait:
-        print("--status shows how they get on; the same command collects", file=sys.stderr)
-        return False
+def _under_way(home: Home, plan: Plan) -> list[str]:
+    """The runs that a living launch or job has."""
+    runs = [home.run(run_id) for run_id in plan.runs]
     try:
-        watch(request.home, under_way)
-    except KeyboardInterrupt:
-        print("the submitted jobs go on without this command", file=sys.stderr)
-        raise
-    return True
+        return [run.id for run in runs if run.state() in ("running", "queued")]
+    except OSError:  # Slurm does not answer: waiting for a run of a dead job does no harm
+        return [run.id for run in runs if not run.is_done() and run.lease() is not None]
 
 
-def _under_way(home: Home, current: Plan) -> list[str]:
-    try:
-        return [i for i in current.runs if home.state(i) in ("running", "queued")]
-    except OSError:  # Slurm is silent: whoever is waited for in vain is found out later
-        return [i for i in current.runs if not home.is_done(i) and home.claimed(i) is not None]
-
-
-def submit(request: Request, current: Plan, rates: cost.Rates) -> tuple[int, int]:
-    """Claim what is missing and submit it; the number of jobs and that of runs in them.
-
-    A run that somebody alive has already is left to them; what needs it waits for their job.
-
-    Raises:
-        OSError: if Slurm is not there or refuses; what was submitted before stays.
-        ValueError: if the code changed since the plan was made.
-    """
-    site, home = the_site(request), request.home
-    if not current.to_do():
-        return 0, 0
-    scheduler.require()
-    code = snapshot.take(request.folder, home.root)
-    _same_code(request, current, code)
-    claimed: dict[str, Run] = {}
-    jobs: dict[str, str] = {}
-    num_jobs = 0
-    try:
-        with home.claiming() as claim:
-            for run in current.to_do():
-                _note_jobs(home, run, claimed, jobs)
-                known = claimed.keys() | jobs.keys()
-                ready = all(i in known or home.state(i) == "done" for i in run.upstream.values())
-                if ready and claim(run.id, run.record()):
-                    claimed[run.id] = run
-
-        def send(units: list[JobGroup], after: frozenset[str]) -> list[str]:
-            nonlocal num_jobs
-            array = _array(request, home, home.queue.cluster(), units, after)
-            ids = scheduler.submit(array, site, home.jobs, code)
-            home.hand_over({r.id: i for u, i in zip(units, ids, strict=True) for r in u.runs})
-            num_jobs += len(ids)
-            return ids
-
-        runs = list(claimed.values())
-        encoders = grouping.encoders(current.runs)
-        units = grouping.units(runs, encoders, _seconds(request, rates))
-        grouping.send_all(units, jobs, site.max_array, send)
-    finally:
-        release_unsubmitted(home, claimed)
-    return num_jobs, len(claimed)
-
-
-def watch(home: Home, run_ids: Collection[str]) -> None:
-    """Show how runs get on until none of them is in anybody's hands any more."""
-    waiting = dict.fromkeys(run_ids)
-    complained = False
-    with display.ProgressDisplay(home, len(waiting)) as bars:
-        while waiting:
-            for run_id in list(waiting):
-                try:
-                    state = home.state(run_id)
-                except OSError as problem:
-                    if not complained:
-                        print(f"{problem}; waiting until it does", file=sys.stderr)
-                    complained = True
-                    break
-                if state == "running":
-                    bars.started(run_id)
-                elif state != "queued":
-                    del waiting[run_id]
-                    bars.ended(run_id, *_end(home, run_id, state))
-            bars.tick()
-            if waiting:
-                time.sleep(WATCH_SECONDS)
-
-
-def _end(home: Home, run_id: str, state: str) -> tuple[str, str]:
-    if state == "done":
-        return "finished", ""
-    if state == "failed":
-        return "failed", home.reason(run_id)
-    if state == "damaged":
-        return "damaged", str(home.damage(run_id))
-    return "ended without a result", "cancelled, or after one that failed"
-
-
-def the_site(request: Request) -> SlurmSite:
-    """The launch's site, which is a cluster."""
-    assert isinstance(request.site, SlurmSite)
-    return request.site
-
-
-def _seconds(request: Request, rates: cost.Rates) -> Callable[[Run], float]:
-    sustained = request.scale.device.sustained_gflops
-    return lambda run: rates.seconds(run.resolved, run.work, sustained)[0]
-
-
-def _same_code(request: Request, current: Plan, code: Path) -> None:
-    for run in current.to_do():
-        before = [current.runs[i].code for i in run.upstream.values()]
+def _check_code(request: Request, plan: Plan, code: Path) -> None:
+    for run in plan.to_do():
+        upstream = [plan.runs[other].code for other in run.upstream.values()]
         modules = request.stages.code_modules(run.resolved)
-        if identity.code_hash(code, modules, before) != run.code:
+        if identity.code_hash(code, modules, upstream) != run.code:
             raise ValueError("the code changed while this was planned; run the same command again")
 
 
-def _note_jobs(home: Home, run: Run, claimed: Mapping[str, Run], jobs: dict[str, str]) -> None:
-    """Find the jobs in which others make what a run needs."""
+def _jobs_of_others(home: Home, run: Run, claimed: list[str]) -> dict[str, str]:
+    """The jobs of this cluster in which other launches make what a run needs, by run."""
+    jobs = {}
     for other in run.upstream.values():
-        if other not in claimed and home.state(other) in ("running", "queued"):
-            claim = home.claimed(other)
-            if claim is not None and claim.job and claim.cluster == home.queue.cluster():
-                jobs[other] = claim.job
-
-
-def release_unsubmitted(home: Home, claimed: Iterable[str]) -> None:
-    """Give back what a launch has claimed and then not submitted."""
-    for run_id in claimed:
-        claim = home.claimed(run_id)
-        if claim is not None and claim.launch == home.token and not claim.job:
-            home.release(run_id)
-
-
-def _array(
-    request: Request, home: Home, cluster: str, units: list[JobGroup], after: frozenset[str]
-) -> Array:
-    calls = [
-        work(request, home, cluster, "run", [request.call(run) for run in unit.runs])
-        for unit in units
-    ]
-    name, target = f"iicl-{units[0].name}", "benchmarks.launch.job:carry_out"
-    return Array(name, target, calls, units[0].num_tasks, tuple(sorted(after)))
-
-
-def work(
-    request: Request, home: Home, cluster: str, function: str, runs: Sequence[Mapping[str, Any]]
-) -> dict[str, JobPayload]:
-    """What a job is called with."""
-    site = the_site(request)
-    work = JobPayload(
-        target=f"benchmarks.launch.attempt:{function}",
-        runs=runs,
-        stages=request.stages.__name__,
-        home=home.root,
-        launch=home.token,
-        cluster=cluster,
-        site=site.name,
-        patience=site.requeue,
-    )
-    return {"work": work}
+        if other not in claimed and home.run(other).state() in ("running", "queued"):
+            lease = home.run(other).lease()
+            if lease is not None and lease.job and lease.cluster == home.queue.cluster():
+                jobs[other] = lease.job
+    return jobs

@@ -1,21 +1,42 @@
-"""Having the jobs of a cluster prepare corpora: an array over the shards of each."""
+"""Preparing corpora by jobs of a cluster: an array over the shards of each."""
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.launch import cluster, snapshot
 from benchmarks.launch.request import Request
+from benchmarks.launch.submission import Jobs, Submission
+from benchmarks.launch.watch import watch
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan
 from benchmarks.store.home import Home
-from slurm import scheduler
-from slurm.scheduler import Array
+from slurm.site import SlurmSite
 
 Call = tuple[str, dict[str, Any]]
 """A function of the stages' module, and its arguments."""
 
 
-def prepare(request: Request, current: Plan, *, wait: bool) -> Plan | None:
+@dataclass(frozen=True)
+class CorpusJobs:
+    """The preparations that fill one corpus, by name.
+
+    Attributes:
+        corpus: the corpus.
+        parts: they share out its shards and run side by side.
+        last: the one that needs all parts.
+    """
+
+    corpus: UsedCorpus
+    parts: dict[str, Call]
+    last: dict[str, Call]
+
+    @property
+    def all(self) -> dict[str, Call]:
+        """The parts and the last one."""
+        return {**self.parts, **self.last}
+
+
+def prepare(request: Request, site: SlurmSite, plan: Plan, *, waits: bool) -> Plan | None:
     """Have jobs prepare what is not prepared; the plan with it, None if that is still to come.
 
     A real copy is prepared by an array over its shards, a generated one by a single job.
@@ -26,30 +47,36 @@ def prepare(request: Request, current: Plan, *, wait: bool) -> Plan | None:
     """
     home = request.home.preparations()
     asked: list[str] = []
-    for corpus in current.used_corpora():
-        if corpus.source is not None or corpus.to_prepare:
-            asked += _submit_preparation(request, home, corpus)
+    for corpus in plan.used_corpora():
+        jobs = _jobs_of(request, site, corpus)
+        if jobs is not None:
+            _make_room(home, jobs)
+            _submit(request, site, home, jobs)
+            asked += jobs.all
     if not asked:
-        return request.plan() if any(c.to_prepare for c in current.used_corpora()) else current
+        return request.plan() if any(c.to_prepare for c in plan.used_corpora()) else plan
     print(f"preparing: {len(asked)} jobs", file=sys.stderr)
-    if not wait:
+    if not waits:
         print("--status shows how they get on; the same command goes on after", file=sys.stderr)
         return None
-    cluster.watch(home, asked)
-    for run_id in asked:
-        if (failure := home.failure(run_id)) is not None:
-            raise ValueError(f"{run_id}: {failure['reason']}")
-    if any(home.state(run_id) != "done" for run_id in asked):
+    watch(home, asked)
+    runs = [home.run(run_id) for run_id in asked]
+    for run in runs:
+        if (failure := run.failure()) is not None:
+            raise ValueError(f"{run.id}: {failure['reason']}")
+    if any(run.state() != "done" for run in runs):
         return None
-    current = request.plan()
-    for corpus in current.used_corpora():
+    plan = request.plan()
+    for corpus in plan.used_corpora():
         print(corpus.summary, file=sys.stderr)
-    return current
+    return plan
 
 
-def _submit_preparation(request: Request, home: Home, corpus: UsedCorpus) -> list[str]:
-    """Submit what a corpus lacks; the preparations to wait for, those of others among them."""
-    site, stages = cluster.the_site(request), request.stages
+def _jobs_of(request: Request, site: SlurmSite, corpus: UsedCorpus) -> CorpusJobs | None:
+    """The preparations that a corpus needs; None if it is prepared."""
+    stages = request.stages
+    if corpus.source is None and not corpus.to_prepare:
+        return None
     common: dict[str, Any] = {
         "corpus": corpus.name,
         "source": corpus.source,
@@ -57,69 +84,67 @@ def _submit_preparation(request: Request, home: Home, corpus: UsedCorpus) -> lis
         "out": corpus.path,
     }
     name = f"prepare-{corpus.path.name}"
-    parts: dict[str, Call] = {}
-    last: dict[str, Call]
     if corpus.source is None:
         if stages.corpus_header(corpus.path) is not None:  # since the plan was made
-            return []
-        last = {name: ("prepare", {**common, "generate": corpus.generate})}
-    else:
-        current, num_shards, fingerprint = stages.survey(
-            corpus.name, corpus.source, corpus.preparation, corpus.path
-        )
-        if current:
-            return []
-        name = f"{name}-{fingerprint[:8]}"
-        # Every part lists the whole source once: no more of them than work at the same time.
-        number = min(num_shards, site.max_array, site.parallelism)
-        for part in range(number):
-            arguments = {**common, "part": part, "num_parts": number}
-            parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)
-        last = {name: ("assemble", common)}
-    is_lost = home.state(name) == "done"  # what it made is gone
-    for run_id in [*parts, *last]:
-        damage = home.damage(run_id)
+            return None
+        return CorpusJobs(corpus, {}, {name: ("prepare", {**common, "generate": corpus.generate})})
+    is_current, num_shards, fingerprint = stages.survey(
+        corpus.name, corpus.source, corpus.preparation, corpus.path
+    )
+    if is_current:
+        return None
+    name = f"{name}-{fingerprint[:8]}"
+    # Every part lists the whole source once: no more of them than work at the same time.
+    number = min(num_shards, site.max_array, site.parallelism)
+    parts: dict[str, Call] = {}
+    for part in range(number):
+        arguments = {**common, "part": part, "num_parts": number}
+        parts[f"{name}-{part + 1:04d}of{number:04d}"] = ("prepare_part", arguments)
+    return CorpusJobs(corpus, parts, {name: ("assemble", common)})
+
+
+def _make_room(home: Home, jobs: CorpusJobs) -> None:
+    """Move aside earlier preparations that are damaged, or whose corpus is gone."""
+    is_lost = any(home.run(run_id).state() == "done" for run_id in jobs.last)
+    for run in map(home.run, jobs.all):
+        damage = run.damage()
         if damage is not None:
-            print(f"{run_id}: {damage}; it is moved aside and made again", file=sys.stderr)
-        if damage is not None or (is_lost and home.exists(run_id)):
-            home.move_aside(run_id)
-    code = snapshot.take(request.folder, request.home.root)
-    claimed: list[str] = []
-    jobs: dict[str, str] = {}
-    try:
-        with home.claiming() as claim:
-            for run_id, (function, _) in {**parts, **last}.items():
-                before = home.failure(run_id)
-                spec = {"identity": {"function": function}, "fills": str(corpus.path)}
+            print(f"{run.id}: {damage}; it is moved aside and made again", file=sys.stderr)
+        if damage is not None or (is_lost and run.exists()):
+            run.move_aside()
+
+
+def _submit(request: Request, site: SlurmSite, home: Home, jobs: CorpusJobs) -> None:
+    """Submit the preparations that no other launch has."""
+    with Submission(request, site, home) as submission:
+        job_of: dict[str, str] = {}  # of this launch and of others
+        with submission.claiming() as claim:
+            for run_id, (function, _) in jobs.all.items():
+                run = home.run(run_id)
+                before = run.failure()
+                spec = {"identity": {"function": function}, "fills": str(jobs.corpus.path)}
                 if claim(run_id, spec):
                     if before is not None:
                         print(f"again: {run_id}: {before['reason']}", file=sys.stderr)
-                    claimed.append(run_id)
-                elif home.state(run_id) != "done" and (other := home.claimed(run_id)):
-                    jobs[run_id] = other.job
-        for group in (parts, last):
-            ours = {i: call for i, call in group.items() if i in claimed}
-            if not ours:
-                continue
-            after = tuple(sorted({job for i, job in jobs.items() if i in parts and group is last}))
-            calls = [
-                {
-                    "run_id": run_id,
-                    "stages": stages.__name__,
-                    "home": home.root,
-                    "function": function,
-                    "arguments": arguments,
-                }
-                for run_id, (function, arguments) in ours.items()
-            ]
-            name_of_cluster = home.queue.cluster()
-            works = [
-                cluster.work(request, home, name_of_cluster, "prepare", [one]) for one in calls
-            ]
-            array = Array("iicl-prepare", "benchmarks.launch.job:carry_out", works, 1, after)
-            ids = scheduler.submit(array, site, request.home.jobs, code)
-            home.hand_over(dict(zip(ours, ids, strict=True)))
-            jobs |= dict(zip(ours, ids, strict=True))
-    finally:
-        cluster.release_unsubmitted(home, claimed)
-    return [*parts, *last]
+                elif run.state() != "done" and (lease := run.lease()):
+                    job_of[run_id] = lease.job
+        for group in (jobs.parts, jobs.last):
+            own = [run_id for run_id in group if run_id in submission.claimed]
+            if own:
+                waits_for = jobs.parts if group is jobs.last else ()
+                after = frozenset(job_of[run_id] for run_id in waits_for if run_id in job_of)
+                calls = [[_arguments(request, home, run_id, group[run_id])] for run_id in own]
+                ids = submission.send(Jobs("iicl-prepare", "prepare", calls, 1, after))
+                job_of.update(zip(own, ids, strict=True))
+
+
+def _arguments(request: Request, home: Home, run_id: str, call: Call) -> dict[str, Any]:
+    """Keyword arguments of :func:`benchmarks.launch.attempt.prepare`."""
+    function, arguments = call
+    return {
+        "run_id": run_id,
+        "stages": request.stages.__name__,
+        "home": home.root,
+        "function": function,
+        "arguments": arguments,
+    }

@@ -1,10 +1,11 @@
-"""What a person sees: the plan before, bars while it runs. Results go to stdout, this to stderr."""
+"""What a person sees on a terminal: the plan before a launch, bars while it runs, the states."""
 
 import contextlib
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -12,16 +13,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 from tabulate import tabulate
 
-from benchmarks.launch.grouping import Preview
 from benchmarks.plan.cost import Rates
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.run_status import RunStatus
 from benchmarks.store.home import Home
-from slurm.site import ProcessSite, Site
 
 STATES = ("done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged")
 SHOWN_FIRST = ("damaged", "failed", "running", "blocked", "resume")
@@ -37,27 +36,35 @@ def console(to_stdout: bool = False) -> Console:
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
-def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> None:
-    """Stages, states, hours to go and where that estimate comes from, stale runs, data, site."""
-    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
-    shown = [s for s in STATES if any(r.state == s for r in plan.runs.values())]
-    grid = Table(title=f"plan, scale {plan.scale.scale}", title_justify="left")
-    grid.add_column("stage")
-    for column in ("runs", *shown, f"{unit} hours to go"):
-        grid.add_column(column, justify="right")
-    grid.add_column("estimate")
-    total = 0.0
-    for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
-        runs = [r for r in plan.runs.values() if r.stage == stage]
-        to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
-        found = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
-        seconds = sum(s for s, _ in found)
-        total += seconds
-        counts = [str(sum(r.state == s for r in runs)) for s in shown]
-        origin = _origin([measured for _, measured in found], any(r.work.flops for r in to_go))
-        grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
-    totals = [str(sum(r.state == s for r in plan.runs.values())) for s in shown]
-    grid.add_row("all", str(len(plan.runs)), *totals, _hours(total), "")
+@dataclass(frozen=True)
+class Preview:
+    """An array of jobs that a launch would submit.
+
+    Attributes:
+        script: the text that sbatch would be given.
+        num_jobs: jobs in it.
+        num_runs: runs in them.
+        seconds: that they take on one device, as far as that is known.
+    """
+
+    script: str
+    num_jobs: int
+    num_runs: int
+    seconds: float
+
+
+def show_plan(
+    plan: Plan, rates: Rates, describe_site: Callable[[float], str], to_stdout: bool = False
+) -> None:
+    """Show stages, states, hours to go and the origin of that estimate, site, data, stale runs.
+
+    Args:
+        plan: what to show.
+        rates: how fast runs compute.
+        describe_site: gives the site in words for the seconds to go on one device.
+        to_stdout: in place of standard error.
+    """
+    grid, seconds = _by_stage(plan, rates)
     out = console(to_stdout)
     out.print(grid)
     if len(plan.tables) > 1:
@@ -66,15 +73,11 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
         f"{len(plan.runs)} runs; without sharing equal ones there would be"
         f" {plan.num_unshared(*plan.tables)}"
     )
-    if total:
-        out.print(f"assumed: {sustained:,.0f} GFLOP/s per {unit} ({plan.scale.device.origin})")
-    where = f"site: {site.name}"
-    if isinstance(site, ProcessSite):
-        where += (
-            f", {site.num_processes()} at a time:"
-            f" at least {_duration(total / site.num_processes())} to go"
-        )
-    out.print(f"precision: {plan.precision}; {where}")
+    if seconds:
+        device = plan.scale.device
+        speed = f"{device.sustained_gflops:,.0f} GFLOP/s per {device.unit}"
+        out.print(f"assumed: {speed} ({device.origin})")
+    out.print(f"precision: {plan.precision}; {describe_site(seconds)}")
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
     for run in plan.runs.values():
@@ -87,18 +90,42 @@ def show_plan(plan: Plan, rates: Rates, site: Site, to_stdout: bool = False) -> 
         out.print(f"stale as well: {len(stale) - MAX_STALE_LINES} more")
 
 
-def _by_table(plan: Plan, rates: Rates) -> Table:
-    """What each table takes by itself, and what it adds to those above it."""
+def _by_stage(plan: Plan, rates: Rates) -> tuple[Grid, float]:
+    """One line for each stage, and the seconds to go in all."""
     unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
-    grid = Table(title="by table", title_justify="left")
+    states = [s for s in STATES if any(r.state == s for r in plan.runs.values())]
+    grid = Grid(title=f"plan, scale {plan.scale.scale}", title_justify="left")
+    grid.add_column("stage")
+    for column in ("runs", *states, f"{unit} hours to go"):
+        grid.add_column(column, justify="right")
+    grid.add_column("estimate")
+    total = 0.0
+    for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
+        runs = [r for r in plan.runs.values() if r.stage == stage]
+        to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
+        estimates = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
+        seconds = sum(s for s, _ in estimates)
+        total += seconds
+        counts = [str(sum(r.state == s for r in runs)) for s in states]
+        origin = _origin([measured for _, measured in estimates], any(r.work.flops for r in to_go))
+        grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
+    counts = [str(sum(r.state == s for r in plan.runs.values())) for s in states]
+    grid.add_row("all", str(len(plan.runs)), *counts, _hours(total), "")
+    return grid, total
+
+
+def _by_table(plan: Plan, rates: Rates) -> Grid:
+    """The hours of each table by itself, and those that it adds to the tables above it."""
+    unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
+    grid = Grid(title="by table", title_justify="left")
     grid.add_column("table")
     for column in ("seeds", "runs", "without sharing", f"{unit} hours in all", "added hours"):
         grid.add_column(column, justify="right")
-    seen: set[str] = set()
+    counted: set[str] = set()
     for table in plan.tables:
         seconds = {r.id: rates.seconds(r.resolved, r.work, sustained)[0] for r in plan.of(table)}
-        added = sum(s for run_id, s in seconds.items() if run_id not in seen)
-        seen.update(seconds)
+        added = sum(s for run_id, s in seconds.items() if run_id not in counted)
+        counted.update(seconds)
         seeds = str(len(plan.seeds[table.name]))
         counts = (str(len(seconds)), str(plan.num_unshared(table)))
         grid.add_row(table.heading, seeds, *counts, _hours(sum(seconds.values())), _hours(added))
@@ -110,7 +137,8 @@ def _hours(seconds: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words: minutes, hours or days."""
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     hours = seconds / 3600
@@ -129,7 +157,7 @@ def _origin(measured: Sequence[bool], computes: bool) -> str:
 
 @contextlib.contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for one task; call what it gives with items done and items in all."""
+    """A bar for one task; gives a function to call with items done and items in all."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -187,12 +215,12 @@ class ProgressDisplay:
     def tick(self) -> None:
         """Read how far the running stages are."""
         for run_id, task in self._running.items():
-            fraction, text = self._home.progress(run_id)
+            fraction, text = self._home.run(run_id).progress()
             self._bars.update(task, completed=fraction, text=text)
 
 
 def show_scripts(previews: Sequence[Preview], unit: str) -> None:
-    """What each array of jobs would be submitted with, and what it takes."""
+    """Show the text that sbatch would be given for each array, and how long its jobs take."""
     out = console(to_stdout=True)
     for number, preview in enumerate(previews, start=1):
         jobs = f"{preview.num_jobs} job{'' if preview.num_jobs == 1 else 's'}"
@@ -204,47 +232,45 @@ def show_scripts(previews: Sequence[Preview], unit: str) -> None:
 
 
 def show_status(read: Callable[[], Sequence[RunStatus]], *, refresh_seconds: float) -> None:
-    """Every run's state; on a terminal again and again until nothing is running or queued."""
+    """Show every run's state; on a terminal again and again until no run is running or queued."""
     out = console(to_stdout=True)
-    found = read()
+    statuses = read()
     if not out.is_terminal:
         # Ten times as fast as a grid of rich, and nothing is cut off.
-        out.file.write(tabulate(map(_cells, found), COLUMNS, "plain", disable_numparse=True) + "\n")
-        out.print(_counts(found))
+        cells = map(_cells, statuses)
+        out.file.write(tabulate(cells, COLUMNS, "plain", disable_numparse=True) + "\n")
+        out.print(_counts(statuses))
         return
-    with Live(_screen(found, out.height), console=out, auto_refresh=False) as live:
-        while any(line.state in ("running", "queued") for line in found):
+    with Live(_screen(statuses, out.height), console=out, auto_refresh=False) as live:
+        while any(status.state in ("running", "queued") for status in statuses):
             time.sleep(refresh_seconds)
-            found = read()
-            live.update(_screen(found, out.height), refresh=True)
+            statuses = read()
+            live.update(_screen(statuses, out.height), refresh=True)
 
 
-def _screen(found: Sequence[RunStatus], height: int) -> Group:
+def _screen(statuses: Sequence[RunStatus], height: int) -> Group:
     """What fits: counts, and the runs that are not done, running ones first."""
     order = {state: i for i, state in enumerate(SHOWN_FIRST)}
-    open_ones = sorted(
-        (line for line in found if line.state != "done"),
-        key=lambda line: order.get(line.state, len(order)),
+    unfinished = sorted(
+        (status for status in statuses if status.state != "done"),
+        key=lambda status: order.get(status.state, len(order)),
     )
-    shown = open_ones[: max(1, height - 6)]
-    hidden = len(open_ones) - len(shown)
-    return Group(_status(shown), _counts(found) + (f"; {hidden} more not shown" if hidden else ""))
-
-
-def _status(found: Sequence[RunStatus]) -> Table:
-    grid = Table(box=None, pad_edge=False)
+    visible = unfinished[: max(1, height - 6)]
+    num_hidden = len(unfinished) - len(visible)
+    grid = Grid(box=None, pad_edge=False)
     for column in COLUMNS:
         grid.add_column(column, no_wrap=True, overflow="ellipsis")
-    for line in found:
-        grid.add_row(*map(Text, _cells(line)))
-    return grid
+    for status in visible:
+        grid.add_row(*map(Text, _cells(status)))
+    rest = f"; {num_hidden} more not shown" if num_hidden else ""
+    return Group(grid, _counts(statuses) + rest)
 
 
-def _cells(line: RunStatus) -> tuple[str, ...]:
-    progress = "" if line.progress is None else f"{100 * line.progress:.0f} %"
-    return line.run, line.state, line.job, progress, line.words
+def _cells(status: RunStatus) -> tuple[str, ...]:
+    progress = "" if status.progress is None else f"{100 * status.progress:.0f} %"
+    return status.run, status.state, status.job, progress, status.words
 
 
-def _counts(found: Sequence[RunStatus]) -> str:
-    states = Counter(line.state for line in found)
-    return f"{len(found)} runs: " + ", ".join(f"{n} {state}" for state, n in states.most_common())
+def _counts(statuses: Sequence[RunStatus]) -> str:
+    states = Counter(status.state for status in statuses)
+    return f"{len(statuses)} runs: " + ", ".join(f"{n} {s}" for s, n in states.most_common())

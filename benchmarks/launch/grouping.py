@@ -7,7 +7,7 @@ from benchmarks.plan import cost
 from benchmarks.plan.graph import Run
 
 SHARED_SECONDS = 1800.0
-"""What runs that share a job may take on one device together."""
+"""How long the runs that share a job may take together on one device."""
 
 
 @dataclass(frozen=True)
@@ -24,107 +24,96 @@ class JobGroup:
 
     @property
     def name(self) -> str:
-        """The stage, or what evaluations of one pretraining have in common."""
+        """The stage of a single run; several runs are evaluations of one pretraining."""
         return self.runs[0].stage if len(self.runs) == 1 else "evaluation"
 
     @property
     def upstream(self) -> frozenset[str]:
         """Runs of other jobs that this one needs."""
-        ours = {run.id for run in self.runs}
-        return frozenset(i for run in self.runs for i in run.upstream.values()) - ours
-
-
-@dataclass(frozen=True)
-class Preview:
-    """An array that a launch would submit.
-
-    Attributes:
-        script: what sbatch would be given.
-        num_jobs: jobs in it.
-        num_runs: runs in them.
-        seconds: that they take on one device, as far as that is known.
-    """
-
-    script: str
-    num_jobs: int
-    num_runs: int
-    seconds: float
+        own = {run.id for run in self.runs}
+        return frozenset(i for run in self.runs for i in run.upstream.values()) - own
 
 
 Send = Callable[[list[JobGroup], frozenset[str]], list[str]]
 
 
-def units(
-    runs: Sequence[Run], encoders: Mapping[str, str], seconds: Callable[[Run], float]
+def job_groups(
+    runs: Sequence[Run], pretrainings: Mapping[str, str], seconds: Callable[[Run], float]
 ) -> list[JobGroup]:
     """Share runs out to jobs: cheap evaluations of one pretraining together, all others alone.
 
     Args:
         runs: in an executable order.
-        encoders: run id -> the pretraining that it evaluates.
+        pretrainings: run id -> the pretraining that it evaluates; from :func:`pretrainings`.
         seconds: how long a run takes on one device, as far as that is known.
     """
-    found: list[JobGroup] = []
+    groups: list[JobGroup] = []
     open_jobs: dict[str, list[Run]] = {}  # by pretraining
 
     def close(pretraining: str) -> None:
-        found.append(JobGroup(tuple(open_jobs.pop(pretraining)), 1))
+        groups.append(JobGroup(tuple(open_jobs.pop(pretraining)), 1))
 
     for run in runs:
         shares = run.stage != "pretrain" and seconds(run) <= SHARED_SECONDS
-        for pretraining, together in list(open_jobs.items()):
-            joins = shares and pretraining == encoders[run.id]
-            # What others wait for must not go on to wait for them.
-            needed = not joins and any(one.id in run.upstream.values() for one in together)
-            full = joins and sum(map(seconds, [*together, run])) > SHARED_SECONDS
-            if needed or full:
+        for pretraining, members in list(open_jobs.items()):
+            joins = shares and pretraining == pretrainings[run.id]
+            # Close a job when a run outside it depends on a run inside: a run that joined the job
+            # later could depend on that outer run, and the two jobs would wait for each other.
+            is_needed = not joins and any(one.id in run.upstream.values() for one in members)
+            is_full = joins and sum(map(seconds, [*members, run])) > SHARED_SECONDS
+            if is_needed or is_full:
                 close(pretraining)
         if shares:
-            open_jobs.setdefault(encoders[run.id], []).append(run)
+            open_jobs.setdefault(pretrainings[run.id], []).append(run)
         else:
-            found.append(JobGroup((run,), cost.num_ranks(run.resolved, run.work)))
+            groups.append(JobGroup((run,), cost.num_ranks(run.resolved, run.work)))
     for pretraining in list(open_jobs):
         close(pretraining)
-    return found
+    return groups
 
 
-def encoders(runs: Mapping[str, Run]) -> dict[str, str]:
-    """Run id -> the last pretraining that it rests on; a pretraining rests on itself."""
-    found: dict[str, str] = {}
-    for run in runs.values():  # in an executable order
+def pretrainings(runs: Mapping[str, Run]) -> dict[str, str]:
+    """Run id -> the last pretraining that it rests on; a pretraining rests on itself.
+
+    Args:
+        runs: in an executable order.
+    """
+    last: dict[str, str] = {}
+    for run in runs.values():
         if run.stage == "pretrain":
-            found[run.id] = run.id
+            last[run.id] = run.id
         else:
-            found[run.id] = found[next(iter(run.upstream.values()))]
-    return found
+            last[run.id] = last[next(iter(run.upstream.values()))]
+    return last
 
 
 def send_all(
-    units: Iterable[JobGroup], jobs: Mapping[str, str], max_array: int, send: Send
+    groups: Iterable[JobGroup], jobs: Mapping[str, str], max_array: int, send: Send
 ) -> None:
-    """Send units off as arrays, each when those it waits for have been sent.
+    """Send jobs off as arrays, each array after those that it waits for.
 
-    An array holds units that are equal but for their settings and wait for the same jobs.
+    An array holds jobs that are equal but for their settings and wait for the same jobs.
 
     Args:
-        units: to send.
+        groups: the runs of each job to send.
         jobs: run id -> job, of runs that others have sent.
-        max_array: units in one array at most.
-        send: is given the units of an array and the jobs they wait for; gives their own jobs.
+        max_array: jobs in one array at most.
+        send: is given the jobs of an array and the ids of those that they wait for; gives their
+            own ids.
     """
-    known, waiting = dict(jobs), list(units)
-    to_come = {run.id for unit in waiting for run in unit.runs}
+    job_of, waiting = dict(jobs), list(groups)
+    to_come = {run.id for group in waiting for run in group.runs}
     while waiting:
-        ready = [unit for unit in waiting if not unit.upstream & to_come]
+        ready = [group for group in waiting if not group.upstream & to_come]
         assert ready, "runs wait for each other"
-        groups: dict[tuple[str, int, frozenset[str]], list[JobGroup]] = {}
-        for unit in ready:
-            after = frozenset(known[i] for i in unit.upstream if i in known)
-            groups.setdefault((unit.name, unit.num_tasks, after), []).append(unit)
-        for (_, _, after), group in groups.items():
-            for start in range(0, len(group), max_array):
-                array = group[start : start + max_array]
-                for unit, job in zip(array, send(array, after), strict=True):
-                    known.update({run.id: job for run in unit.runs})
-        to_come -= {run.id for unit in ready for run in unit.runs}
-        waiting = [unit for unit in waiting if unit not in ready]
+        arrays: dict[tuple[str, int, frozenset[str]], list[JobGroup]] = {}
+        for group in ready:
+            after = frozenset(job_of[i] for i in group.upstream if i in job_of)
+            arrays.setdefault((group.name, group.num_tasks, after), []).append(group)
+        for (_, _, after), array in arrays.items():
+            for start in range(0, len(array), max_array):
+                part = array[start : start + max_array]
+                for group, job in zip(part, send(part, after), strict=True):
+                    job_of.update({run.id: job for run in group.runs})
+        to_come -= {run.id for group in ready for run in group.runs}
+        waiting = [group for group in waiting if group not in ready]

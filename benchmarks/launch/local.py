@@ -1,25 +1,61 @@
-"""Carrying out a plan in processes of this machine, while its launcher lives."""
+"""Launching on this machine: processes that end with the launching command."""
 
 import sys
 
 from benchmarks.launch import display
+from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
+from benchmarks.plan import cost
 from benchmarks.plan.graph import Plan, Run
 from slurm import launcher
 from slurm.site import ProcessSite
 
+ATTEMPT = "benchmarks.launch.attempt"
 
-def prepare(request: Request, current: Plan) -> Plan:
+
+class LocalLauncher:
+    """Carries a request out in processes of this machine."""
+
+    def __init__(self, request: Request, site: ProcessSite) -> None:
+        """Check that the request fits the site.
+
+        Raises:
+            ValueError: if the request is not to wait.
+        """
+        if request.arguments.no_wait:
+            raise ValueError(f"--no-wait: site {site.name} is no cluster")
+        if request.scale.device.unit == "GPU" and site.processes is None:
+            # Runs side by side would share one GPU.
+            site = site.model_copy(update={"processes": 1})
+        self._request, self._site = request, site
+
+    def describe(self, seconds: float) -> str:
+        """The site in words, with how long ``seconds`` on one device take at least."""
+        number = self._site.num_processes()
+        time = display.duration(seconds / number)
+        return f"site: {self._site.name}, {number} at a time: at least {time} to go"
+
+    def preview(self, plan: Plan, rates: cost.Rates) -> list[Preview]:
+        """Nothing: no array is submitted."""
+        return []
+
+    def launch(self, plan: Plan, rates: cost.Rates) -> bool:
+        """Prepare and run what is missing; True, because nothing is to come after that."""
+        _run(self._request, self._site, prepare(self._request, plan))
+        return True
+
+
+def prepare(request: Request, plan: Plan) -> Plan:
     """Prepare what is not prepared; take in what changed in a real copy."""
     from joblib import cpu_count  # knows a process's affinity and its container's limit
 
-    changed = False
-    for corpus in current.used_corpora():
+    has_changed = False
+    for corpus in plan.used_corpora():
         if corpus.source is None and not corpus.to_prepare:
             continue
         with request.home.preparing(corpus.path):
             if corpus.source is None and request.stages.corpus_header(corpus.path):
-                changed = True
+                has_changed = True
                 continue
             with (
                 launcher.environment(request.site.environment),
@@ -34,56 +70,58 @@ def prepare(request: Request, current: Plan) -> Plan:
                     cpu_count(),
                     advance,
                 )
-        changed = changed or corpus.to_prepare or header["hash"] != corpus.hash
-    if changed:
-        current = request.plan()
-        for corpus in current.used_corpora():
+        has_changed = has_changed or corpus.to_prepare or header["hash"] != corpus.hash
+    if has_changed:
+        plan = request.plan()
+        for corpus in plan.used_corpora():
             print(corpus.summary, file=sys.stderr)
-    return current
+    return plan
 
 
-def run(request: Request, current: Plan) -> None:
-    """Claim what is missing and run it; a run that another live launch has is left to it."""
-    assert isinstance(request.site, ProcessSite)
+def _run(request: Request, site: ProcessSite, plan: Plan) -> None:
+    """Claim what is missing and run it; a run that another living launch has is left to it."""
     home = request.home
     claimed: dict[str, Run] = {}
     try:
         with home.claiming() as claim:
-            for run in current.to_do():
-                ready = all(i in claimed or home.state(i) == "done" for i in run.upstream.values())
-                if ready and claim(run.id, run.record()):
+            for run in plan.to_do():
+                is_ready = all(
+                    other in claimed or home.run(other).state() == "done"
+                    for other in run.upstream.values()
+                )
+                if is_ready and claim(run.id, run.record()):
                     claimed[run.id] = run
         if not claimed:
             return
-        place = {"site": request.site.name, "num_ranks": 1, "num_nodes": 1}
+        place = {"site": site.name, "num_ranks": 1, "num_nodes": 1}
         jobs = [
             launcher.Job(
                 run.id,
-                "benchmarks.launch.attempt:run",
+                f"{ATTEMPT}:run",
                 {**request.call(run), "place": place},
-                tuple(i for i in run.upstream.values() if i in claimed),
-                home.log(run.id),
+                tuple(other for other in run.upstream.values() if other in claimed),
+                home.run(run.id).log(),
             )
             for run in claimed.values()
         ]
-        with display.ProgressDisplay(home, len(claimed)) as bars:
+        with ProgressDisplay(home, len(claimed)) as bars:
 
             def on_event(event: launcher.JobEvent) -> None:
                 if event.kind == "started":
                     bars.started(event.job.id)
                     return
                 if event.kind == "failed":
-                    home.fail(event.job.id, event.message)
-                home.release(event.job.id)
+                    home.run(event.job.id).fail(event.message)
+                home.run(event.job.id).release()
                 bars.ended(event.job.id, event.kind, event.message)
 
             launcher.launch(
                 jobs,
-                request.site,
-                preload=[*request.stages.PRELOAD, "benchmarks.launch.attempt"],
+                site,
+                preload=[*request.stages.PRELOAD, ATTEMPT],
                 on_event=on_event,
                 tick=bars.tick,
             )
     finally:
         for run_id in claimed:
-            home.release(run_id)
+            home.run(run_id).release()

@@ -1,38 +1,44 @@
-"""What one command names, found and read: tables, scale, site, home, data."""
+"""What one command asks for: its tables, scale, site, home and data, found and read."""
 
 import argparse
-import dataclasses
+import functools
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from benchmarks.plan import builder, corpora
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.stage_functions import Stages
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.scale import Scale, load_scale
 from benchmarks.spec.table import Table
 from benchmarks.store import provenance
 from benchmarks.store.home import Home
 from benchmarks.store.lease import this_user
-from slurm.scheduler import Queue
-from slurm.site import ProcessSite, Site, SlurmSite, load_site
+from slurm.job_queue import Queue
+from slurm.site import Site, load_site
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Request:
-    """One command with everything it names found and read."""
+    """One command with everything that it names found and read."""
 
     arguments: argparse.Namespace
-    stages: ModuleType
+    stages: Stages
     folder: Path
     tables: list[Table]
     scale: Scale
     site: Site
     home: Home
     data: Mapping[str, Path]
-    precision: str
+
+    @functools.cached_property
+    def precision(self) -> str:
+        """``bf16`` or ``float32``; part of every encoder run's identity."""
+        on_gpu = self.scale.device.unit == "GPU"
+        return provenance.precision(self.arguments.precision, on_gpu=on_gpu)
 
     def plan(self) -> Plan:
         """The plan as the files are now."""
@@ -60,7 +66,7 @@ class Request:
         }
 
     def out(self, complete: bool) -> Path:
-        """Where the tables go: only a complete, undeviating result may replace a published one."""
+        """The folder for the tables: only a complete result may replace a published one."""
         if self.arguments.out:
             return Path(self.arguments.out)
         tags = [
@@ -77,12 +83,32 @@ class Request:
         return self.home.root / "tables" / "-".join([self.scale.scale, *tags])
 
 
-def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Request:
+def read(arguments: argparse.Namespace, stages: Stages, folder: Path) -> Request:
     """Find and check everything that the command line names.
+
+    Args:
+        arguments: of :mod:`benchmarks.run`.
+        stages: the module that reaches ``iicl``, or one in its place.
+        folder: checkout whose ``tables`` and ``benchmarks/scales`` are read.
 
     Raises:
         ValueError: at the first thing that does not exist or is wrong, in one line.
     """
+    data = _data(arguments)
+    _check_seeds(arguments)
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out}: not a folder")
+    scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
+    site = load_site(arguments.cluster)
+    queue = Queue(this_user(), tolerant=_runs_nothing(arguments))
+    home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
+    tables = find_tables(folder / "tables", arguments.table)
+    store = Home(Path(home).resolve(), queue)
+    return Request(arguments, stages, folder, tables, scale, site, store, data)
+
+
+def _data(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The folders of real copies by corpus."""
     data: dict[str, Path] = {}
     for text in arguments.data:
         name, equals, path = text.partition("=")
@@ -91,50 +117,28 @@ def read(arguments: argparse.Namespace, stages: ModuleType, folder: Path) -> Req
         if name in data:
             raise ValueError(f"--data {name} is given twice")
         data[name] = Path(path)
-    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
-        raise ValueError(f"--seeds {arguments.seeds}: a seed repeats")
-    if arguments.seeds is not None and min(arguments.seeds) < 0:
-        raise ValueError(f"--seeds {arguments.seeds}: a seed must be 0 or more")
-    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
-        raise ValueError(f"--out {arguments.out}: not a folder")
-    scale = load_scale(folder / "benchmarks" / "scales" / f"{arguments.scale}.yaml")
-    site, on_gpu = load_site(arguments.cluster), scale.device.unit == "GPU"
-    looks = _only_looks(arguments, site)
-    shows = arguments.collect or arguments.status
-    if isinstance(site, SlurmSite) and on_gpu and not site.gpus_per_node and not shows:
-        raise ValueError(
-            f"scale {scale.scale} computes on GPUs, and slurm/sites/{site.name}.yaml asks for none:"
-            " gpus_per_node"
-        )
-    if isinstance(site, ProcessSite) and on_gpu and site.processes is None:
-        # Runs side by side would share one GPU.
-        site = site.model_copy(update={"processes": 1})
-    home = arguments.home or os.environ.get("IICL_HOME") or folder / ".iicl"
-    return Request(
-        arguments,
-        stages,
-        folder,
-        find_tables(folder / "tables", arguments.table),
-        scale,
-        site,
-        Home(Path(home).resolve(), Queue(this_user(), tolerant=looks)),
-        data,
-        provenance.precision(arguments.precision, on_gpu=on_gpu),
-    )
+    return data
 
 
-def _only_looks(arguments: argparse.Namespace, site: Site) -> bool:
-    """Whether a command runs nothing.
+def _check_seeds(arguments: argparse.Namespace) -> None:
+    seeds = arguments.seeds
+    if seeds is not None and len(set(seeds)) < len(seeds):
+        raise ValueError(f"--seeds {seeds}: a seed repeats")
+    if seeds is not None and min(seeds) < 0:
+        raise ValueError(f"--seeds {seeds}: a seed must be 0 or more")
+
+
+def _runs_nothing(arguments: argparse.Namespace) -> bool:
+    """Whether the command only shows something.
 
     Raises:
         ValueError: if an option is given that would do nothing.
     """
-    given = {name: getattr(arguments, name) for name in ("dry_run", "status", "collect")}
-    looks = next((f"--{name.replace('_', '-')}" for name, value in given.items() if value), None)
-    if arguments.no_wait and looks:
-        raise ValueError(f"--no-wait does nothing with {looks}")
-    if arguments.no_wait and not isinstance(site, SlurmSite):
-        raise ValueError(f"--no-wait: site {site.name} is no cluster")
-    if arguments.force and looks in ("--status", "--collect"):
-        raise ValueError(f"--force runs something, and {looks} does not")
-    return looks is not None
+    options = ("dry_run", "status", "collect")
+    names = [f"--{name.replace('_', '-')}" for name in options if getattr(arguments, name)]
+    for name in names:  # one at most
+        if arguments.no_wait:
+            raise ValueError(f"--no-wait does nothing with {name}")
+        if arguments.force and name != "--dry-run":
+            raise ValueError(f"--force runs something, and {name} does not")
+    return bool(names)

@@ -3,15 +3,15 @@
 Equal runs are one run, whoever needs them: rows share what does not differ between them.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from benchmarks.plan import cost, identity
 from benchmarks.plan.corpora import UsedCorpus
-from benchmarks.plan.graph import Plan, PlannedCell, Run, RunState
+from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
+from benchmarks.plan.stage_functions import Stages
+from benchmarks.plan.standing import Standings
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.setting_errors import blame, blame_pretrain
 from benchmarks.spec.table import PRETRAIN_KEYS, Settings, Table, overlay
@@ -31,7 +31,7 @@ def make(
     precision: str,
     corpora: Mapping[str, UsedCorpus],
     home: Home,
-    stages: ModuleType,
+    stages: Stages,
     code: Path = CODE,
 ) -> Plan:
     """Plan tables at a scale.
@@ -73,11 +73,11 @@ def make(
                                 f" it has: {', '.join(builder.metrics(run))}",
                             )
                         plan.cells.append(PlannedCell(table, row, name, seed, fold, run))
-    plan.runs = {run.id: run for run in _by_longest_chain(builder.runs)}
+    plan.runs = {run.id: run for run in by_longest_chain(builder.runs)}
     return plan
 
 
-def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: ModuleType) -> None:
+def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Stages) -> None:
     """Stages and corpora that a table names exist.
 
     Raises:
@@ -98,17 +98,13 @@ def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Module
 
 
 class _Builder:
-    def __init__(self, plan: Plan, home: Home, stages: ModuleType, code: Path) -> None:
+    def __init__(self, plan: Plan, home: Home, stages: Stages, code: Path) -> None:
         self.runs: dict[str, Run] = {}
-        self._plan, self._home, self._stages, self._code = plan, home, stages, code
+        self._plan, self._stages, self._code = plan, stages, code
         self._pretrained: dict[tuple[str, str, str, int], str] = {}
         self._measured: dict[tuple[str, str, str, int, int], str] = {}
-        self._named: set[str] = set()
         self._metrics: dict[str, tuple[str, ...]] = {}
-        self._finished: dict[str, list[str]] = {}
-        for run_id in home.run_ids():
-            if home.is_done(run_id):
-                self._finished.setdefault(run_id.rpartition(".")[0], []).append(run_id)
+        self._standings = Standings(home)
 
     def cell(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         """Add the runs that one measurement needs; the id of the one that holds its metrics."""
@@ -275,50 +271,13 @@ class _Builder:
         run_id = identity.run_id(method, resolved, spec, code)
         if run_id in self.runs:
             return run_id
-        finished = self._finished.get(run_id.rpartition(".")[0], [])
-        others = [] if run_id in finished else self._sound(finished, spec)
-        for other in others:
-            if code in self._home.accepted(other):
-                accepted = self._home.spec(other)
-                assert accepted is not None
-                run_id, code = other, accepted["identity"]["code"]
-                break
-        damage = self._home.damage(run_id, spec, code)
-        state: RunState = "damaged" if damage is not None else self._home.state(run_id)
-        stale = tuple(other for other in others if other != run_id) if state != "done" else ()
-        if state == "new" and stale:
-            state = "stale"
-        if state not in ("done", "damaged") and (
-            (corpus.header is None and corpus.missing)
-            or any(run.state in ("blocked", "damaged") for run in before.values())
-        ):
-            state = "blocked"
+        is_blocked = (corpus.header is None and corpus.missing) or any(
+            run.state in ("blocked", "damaged") for run in before.values()
+        )
+        found = self._standings.find(run_id, spec, code, is_blocked)
         encoder = before.get("encoder")
         work = cost.work(resolved, corpus.counts, encoder.resolved if encoder else None)
-        self.runs[run_id] = Run(
-            run_id, resolved, corpus, dict(upstream), spec, code, work, state, stale, damage
+        self.runs[found.id] = Run(
+            found.id, resolved, corpus, dict(upstream), spec, found.code, work, found.standing
         )
-        return run_id
-
-    def _sound(self, run_ids: Sequence[str], spec: str) -> list[str]:
-        """Those of some finished runs that may stand in; the damaged ones are named."""
-        sound = []
-        for run_id in run_ids:
-            damage = self._home.damage(run_id, spec, run_id.rpartition(".")[2])
-            if damage is None:
-                sound.append(run_id)
-            elif run_id not in self._named:
-                self._named.add(run_id)
-                print(f"of other code, does not stand in: {run_id}: {damage}", file=sys.stderr)
-        return sound
-
-
-def _by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:
-    """Runs in an executable order; of those that could start, the longest way to go comes first."""
-    to_go: dict[str, float] = {}
-    for run in reversed(list(runs.values())):  # runs were added after what they depend on
-        to_go[run.id] = to_go.get(run.id, 0.0) + run.work.flops + 1.0
-        for other in run.upstream.values():
-            to_go[other] = max(to_go.get(other, 0.0), to_go[run.id])
-    order = sorted(runs, key=lambda i: -to_go[i])
-    return (runs[i] for i in order)
+        return found.id

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from benchmarks.plan import identity
+from benchmarks.plan.stage_functions import Stages
 from benchmarks.spec.scale import Scale
 from benchmarks.store import files
 from benchmarks.store.home import Home
@@ -83,7 +83,7 @@ class UsedCorpus:
 
 
 def resolve(
-    scale: Scale, data: Mapping[str, Path], home: Home, stages: ModuleType, code: Path
+    scale: Scale, data: Mapping[str, Path], home: Home, stages: Stages, code: Path
 ) -> dict[str, UsedCorpus]:
     """The corpora of a scale by the name a table uses; two names may share one corpus.
 

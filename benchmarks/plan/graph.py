@@ -1,17 +1,14 @@
 """What a plan is: runs with their states, and the cells that they fill."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from benchmarks.plan import cost
 from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.plan.standing import RunState, Standing
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.table import Table
-
-RunState = Literal[
-    "done", "running", "queued", "resume", "new", "failed", "stale", "blocked", "damaged"
-]
 
 
 @dataclass(frozen=True)
@@ -26,10 +23,7 @@ class Run:
         spec: full hash of what it is.
         code: full hash of the code that makes it.
         work: what it computes.
-        state: from the files, or ``blocked`` when it cannot start: its data is not given, or what
-            it is made from is damaged.
-        stale: ids of finished runs with the same specification and other code.
-        damage: why its records cannot be believed, if they cannot.
+        standing: its state in the home.
     """
 
     id: str
@@ -39,9 +33,26 @@ class Run:
     spec: str
     code: str
     work: cost.Work
-    state: RunState
-    stale: tuple[str, ...] = ()
-    damage: str | None = None
+    standing: Standing
+
+    @property
+    def state(self) -> RunState:
+        """See :class:`benchmarks.plan.standing.Standing`."""
+        return self.standing.state
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """See :class:`benchmarks.plan.standing.Standing`."""
+        return self.standing.stale
+
+    @property
+    def damage(self) -> str | None:
+        """See :class:`benchmarks.plan.standing.Standing`."""
+        return self.standing.damage
+
+    def as_new(self) -> "Run":
+        """The run as it will stand once its folder is moved aside."""
+        return replace(self, standing=Standing("new", self.stale))
 
     @property
     def stage(self) -> str:
@@ -126,8 +137,23 @@ class Plan:
 
     def descendants(self, run_id: str) -> list[str]:
         """A run and all runs that depend on it, in order."""
-        found = {run_id}
+        dependent = {run_id}
         for run in self.runs.values():
-            if found.intersection(run.upstream.values()):
-                found.add(run.id)
-        return [i for i in self.runs if i in found]
+            if dependent.intersection(run.upstream.values()):
+                dependent.add(run.id)
+        return [i for i in self.runs if i in dependent]
+
+
+def by_longest_chain(runs: Mapping[str, Run]) -> Iterator[Run]:
+    """Runs in an executable order; of those that can start, the longest chain comes first.
+
+    Args:
+        runs: each after those that it depends on.
+    """
+    to_go: dict[str, float] = {}  # operations of a run and of the longest chain after it
+    for run in reversed(list(runs.values())):
+        to_go[run.id] = to_go.get(run.id, 0.0) + run.work.flops + 1.0
+        for other in run.upstream.values():
+            to_go[other] = max(to_go.get(other, 0.0), to_go[run.id])
+    order = sorted(runs, key=lambda i: -to_go[i])
+    return (runs[i] for i in order)

@@ -39,7 +39,7 @@ def statuses(plan: Plan, home: Home) -> Iterator[RunStatus]:
         home: that it was made from.
     """
     first = home.preparations()
-    preparations = ((i, first.state(i), first.damage(i), ()) for i in first.run_ids())
+    preparations = ((i, first.run(i).state(), first.run(i).damage(), ()) for i in first.run_ids())
     yield from _lines(first, preparations)
     runs = plan.runs.values()
     yield from _lines(home, ((r.id, r.state, r.damage, r.upstream.values()) for r in runs))
@@ -60,26 +60,26 @@ def _lines(
             lost[run_id], words = run_id, damage
         elif state == "failed":
             lost[run_id] = run_id
-            words = home.reason(run_id)
+            words = home.run(run_id).reason()
         elif state == "queued":
-            entry = home.queue_entry(run_id)
+            entry = home.run(run_id).queue_entry()
             words = "" if entry is None or entry[1] == "None" else entry[1]
         elif state == "running":
-            progress, words = home.progress(run_id)[0], last_line(home.log(run_id))
+            progress, words = home.run(run_id).progress()[0], last_line(home.run(run_id).log())
         elif cause is not None:
             lost[run_id], state, words = cause, "blocked", f"after {cause}"
         elif state == "resume":
-            progress, words = home.progress(run_id)[0], last_line(home.log(run_id))
+            progress, words = home.run(run_id).progress()[0], last_line(home.run(run_id).log())
         elif job:
             words = "its job ended before it began"
         yield RunStatus(run_id, state, job, progress, " ".join(words.split()))
 
 
 def _job(home: Home, run_id: str) -> str:
-    claim = home.claimed(run_id)
+    claim = home.run(run_id).lease()
     if claim is not None and claim.job:
         return claim.job
-    attempts = home.attempts(run_id)
+    attempts = home.run(run_id).attempts()
     return str(attempts[-1].get("job", "")) if attempts else ""
 
 

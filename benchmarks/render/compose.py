@@ -4,11 +4,11 @@ import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.stage_functions import Stages
 from benchmarks.render import document, evidence
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
@@ -85,7 +85,7 @@ def compose(
 
 
 def pictures(
-    shown: Document, plan: Plan, table: Table, home: Home, stages: ModuleType
+    shown: Document, plan: Plan, table: Table, home: Home, stages: Stages
 ) -> dict[str, Picture]:
     """What makes the pictures that a document names, but for its plot, by file name.
 
@@ -101,11 +101,11 @@ def pictures(
     made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)
     if shown.figure is not None and run is not None:
-        made[shown.figure] = functools.partial(_neighbours, home.files(run), stages)
+        made[shown.figure] = functools.partial(_neighbours, home.run(run).files, stages)
     return made
 
 
-def _neighbours(files: Path, stages: ModuleType) -> bytes:
+def _neighbours(files: Path, stages: Stages) -> bytes:
     from benchmarks.render import neighbours
 
     return neighbours.draw(stages.neighbours(files))

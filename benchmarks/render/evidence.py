@@ -124,7 +124,7 @@ def _is_readable(picture: Path, home: Home) -> bool:
     try:
         file = files.open_to_read(picture)
     except DamagedFileError as problem:
-        home.name_damage(problem, "the picture is left out")
+        home.notices.say_once(problem, "the picture is left out")
         return False
     if file is not None:
         file.close()
@@ -136,18 +136,18 @@ def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
     for stage in dict.fromkeys(run.stage for run in runs):
         ours = [run for run in runs if run.stage == stage]
         done = [run for run in ours if run.damage is None]
-        results = [result for run in done if (result := home.result(run.id)) is not None]
+        results = [result for run in done if (result := home.run(run.id).result()) is not None]
         rates = [rate for result in results if (rate := result.get("clips_per_second"))]
         peak = max((r.get("peak_memory_bytes", 0) for r in results), default=0)
         yield document.Cost(
             stage,
             len(results),
             len(ours),
-            sum(len(home.attempts(run.id)) for run in done),
+            sum(len(home.run(run.id).attempts()) for run in done),
             sum(result["seconds"] * result.get("num_ranks", 1) for result in results) / 3600,
             statistics.median_high(rates) if rates else None,
             peak / 2**30 if peak else None,
-            tuple(sorted({_where(a[-1]) for run in done if (a := home.attempts(run.id))})),
+            tuple(sorted({_where(a[-1]) for run in done if (a := home.run(run.id).attempts())})),
         )
 
 
@@ -161,7 +161,7 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
     """What made the shown numbers; several values mean that runs differ."""
     shown = [run.id for run in runs if run.state == "done"]
     shown += sorted(set(frame[frame["status"] == "stale"]["run"]))
-    last = [attempts[-1] for i in shown if (attempts := home.attempts(i))]
+    last = [attempts[-1] for i in shown if (attempts := home.run(i).attempts())]
     if not last:
         yield "no run has finished"
         return
@@ -179,7 +179,7 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
     yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
     seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
     yield f"seeds {seeds}; every line of the CSV names its run"
-    unsealed = sum("digest" not in (home.result(run_id) or {}) for run_id in shown)
+    unsealed = sum("digest" not in (home.run(run_id).result() or {}) for run_id in shown)
     if unsealed:
         yield (
             f"{unsealed} of {len(shown)} results carry no digest: they were made before results had"
@@ -216,11 +216,11 @@ def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
                     rows[run.id].append(label)
     for run in plan.of(table):
         if run.id in rows and run.state == "done":
-            path = home.files(run.id) / "metrics.jsonl"
+            path = home.run(run.id).files / "metrics.jsonl"
             try:
                 steps = _steps(path)
             except DamagedFileError as problem:
-                home.name_damage(problem, "its curve is left out")
+                home.notices.say_once(problem, "its curve is left out")
                 continue
             if steps:
                 yield curve(rows[run.id], str(run.resolved["phase"]), seed, steps)

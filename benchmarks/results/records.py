@@ -44,8 +44,8 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
         run = plan.runs[cell.run]
         column = table.columns[cell.column]
         status, shown = _shown(run, home)
-        result = home.result(shown) if shown else None
-        attempts = home.attempts(shown) if shown else []
+        result = home.run(shown).result() if shown else None
+        attempts = home.run(shown).attempts() if shown else []
         metrics = result["metrics"] if result else {}
         if result and column.metric not in metrics:
             known = ", ".join(metrics)
@@ -79,9 +79,9 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
 def _shown(run: Run, home: Home) -> tuple[str, str | None]:
     """A run's status in a record, and the finished run whose result is shown, if any."""
     if run.state == "done":
-        return ("accepted" if home.accepted(run.id) else "done"), run.id
+        return ("accepted" if home.run(run.id).accepted() else "done"), run.id
     if run.stale:
-        latest = max(run.stale, key=lambda i: (home.finished_at(i), i))
+        latest = max(run.stale, key=lambda i: (home.run(i).finished_at(), i))
         return "stale", latest
     return run.state, None
 

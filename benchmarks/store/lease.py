@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 
 from benchmarks.store.files import is_regular
-from slurm.scheduler import Queue
+from slurm.job_queue import Queue
 
 DEAD_AFTER_SECONDS = 300.0
 

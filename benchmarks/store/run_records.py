@@ -1,4 +1,4 @@
-"""The records of all runs below one folder, read: which hold, which are damaged, and why."""
+"""The records in the folder of one run, read: which hold, which are damaged, and why."""
 
 import functools
 import os
@@ -21,200 +21,206 @@ from benchmarks.store.records import (
 )
 
 SEALED_TOO = ("spec.json", "attempts.json")
-"""What a result rests on: it holds their digests."""
+"""The other files that a result rests on: it holds their digests."""
 
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class RunRecords:
-    """``<root>/runs/<run id>/`` of every run.
+class DamageNotices:
+    """Says on standard error which files are damaged, once for each file."""
 
-    What a finished run rests on must hold: its ``spec.json``, ``result.json`` and
-    ``attempts.json``; if one does not, :meth:`damage` says why. A damaged file that can be made
-    again counts as absent, and standard error says so once.
+    _paths: set[Path] = field(default_factory=set)
+
+    def say_once(self, problem: DamagedFileError, consequence: str) -> None:
+        """Name a damaged file and what follows from the damage."""
+        if problem.path not in self._paths:
+            self._paths.add(problem.path)
+            print(f"{problem}; {consequence}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """The records of one run.
+
+    A finished run rests on its ``spec.json``, ``result.json`` and ``attempts.json``. If one of them
+    is damaged, :meth:`damage` says why. Any other damaged file can be made again: it counts as
+    absent, and standard error says so once.
 
     Attributes:
-        root: the home folder.
+        runs: folder of all runs. It is text, not a ``Path``: a look at thousands of runs opens tens
+            of thousands of files.
+        id: name of the run and of its folder.
+        notices: says which files are damaged.
     """
 
-    root: Path
-    _named: set[Path] = field(default_factory=set, compare=False, kw_only=True)
+    runs: str
+    id: str
+    notices: DamageNotices = field(repr=False, compare=False)
 
     @functools.cached_property
-    def runs(self) -> Path:
-        """Folder of the run directories."""
-        return self.root / "runs"
+    def _folder(self) -> str:
+        return f"{self.runs}/{self.id}"
 
-    def _path(self, run_id: str, name: str) -> Path:
-        return self.runs.joinpath(run_id, name)
+    @property
+    def path(self) -> Path:
+        """The folder of the run."""
+        return Path(self._folder)
 
-    # Text and not Path: a look at thousands of runs asks tens of thousands of times.
+    def _has(self, name: str) -> bool:
+        return os.path.lexists(f"{self._folder}/{name}")
 
-    def _has(self, run_id: str, name: str) -> bool:
-        return os.path.lexists(f"{self.runs}/{run_id}/{name}")
+    def _read(self, name: str, kind: type[Record]) -> Record | None:
+        return records.read(f"{self._folder}/{name}", kind)
 
-    def _read(self, run_id: str, name: str, kind: type[Record]) -> Record | None:
-        return records.read(f"{self.runs}/{run_id}/{name}", kind)
-
-    def _read_or_name(self, run_id: str, name: str, kind: type[Record]) -> Record | None:
+    def _read_or_notice(self, name: str, kind: type[Record]) -> Record | None:
         try:
-            return self._read(run_id, name, kind)
+            return self._read(name, kind)
         except DamagedFileError as problem:
-            self.name_damage(problem, "it counts as absent")
+            self.notices.say_once(problem, "it counts as absent")
             return None
 
-    def name_damage(self, problem: DamagedFileError, what_follows: str) -> None:
-        """Say once on standard error that a file is damaged."""
-        if problem.path not in self._named:
-            self._named.add(problem.path)
-            print(f"{problem}; {what_follows}", file=sys.stderr, flush=True)
+    def exists(self) -> bool:
+        """Whether anything is in the place of the folder."""
+        return os.path.lexists(self._folder)
 
-    def run_ids(self) -> list[str]:
-        """All runs this home knows."""
-        if not self.runs.is_dir():
-            return []
-        return sorted(p.name for p in self.runs.iterdir() if not p.name.startswith("."))
+    def is_done(self) -> bool:
+        """Whether the run has ended with a result, sound or damaged."""
+        return self._has("result.json")
 
-    def exists(self, run_id: str) -> bool:
-        """Whether anything is in the place of a run's folder."""
-        return os.path.lexists(f"{self.runs}/{run_id}")
-
-    def is_done(self, run_id: str) -> bool:
-        """Whether a run has ended with a result, sound or damaged."""
-        return self._has(run_id, "result.json")
-
-    def any_spec(self, run_id: str) -> RunSpec | PreparationSpec | None:
-        """What a run, or the preparation of a corpus, is, as it was claimed.
+    def any_spec(self) -> RunSpec | PreparationSpec | None:
+        """The specification of the run, or of the preparation of a corpus, as it was claimed.
 
         Raises:
             DamagedFileError: if it is damaged, or another run's.
         """
-        path = f"{self.runs}/{run_id}/spec.json"
+        path = f"{self._folder}/spec.json"
         data = files.read_json(path)
         if data is None:
             return None
         prepares = isinstance(data, dict) and "fills" in data
         kind: Any = PreparationSpec if prepares else RunSpec
         spec = cast(RunSpec | PreparationSpec, records.check(data, kind, path))
-        if (whose := spec.get("run", run_id)) != run_id:
-            raise DamagedFileError(path, f"it is of run {whose}")
+        if (named := spec.get("run", self.id)) != self.id:
+            raise DamagedFileError(path, f"it is of run {named}")
         return spec
 
-    def spec(self, run_id: str) -> RunSpec | None:
-        """What a run is, as it was claimed; None if nobody has claimed it, or for a preparation.
+    def spec(self) -> RunSpec | None:
+        """The specification as it was claimed; None before, and for a preparation.
 
         Raises:
             DamagedFileError: as :meth:`any_spec`.
         """
-        spec = self.any_spec(run_id)
+        spec = self.any_spec()
         return None if spec is None or "fills" in spec else spec
 
-    def result(self, run_id: str) -> Result | None:
-        """The finished run's record; None means not finished.
+    def result(self) -> Result | None:
+        """The result; None until the run is finished.
 
         Raises:
             DamagedFileError: if it is damaged, or another run's.
         """
-        found = self._result(run_id, Result)
-        return None if found is None else found[0]
+        sealed = self._sealed_result(Result)
+        return None if sealed is None else sealed[0]
 
-    def _result(self, run_id: str, kind: type[Record]) -> tuple[Record, str] | None:
-        """The record and its digest, which is that of the file: 1 and 1.0 are not the same."""
-        path = f"{self.runs}/{run_id}/result.json"
+    def _sealed_result(self, kind: type[Record]) -> tuple[Record, str] | None:
+        """The result and its digest.
+
+        The digest is that of the file: in the checked record a 1 may have become 1.0.
+        """
+        path = f"{self._folder}/result.json"
         data = files.read_json(path)
         if data is None:
             return None
         result = records.check(data, kind, path)
-        records.check_seal(data, run_id, path)
+        records.check_seal(data, self.id, path)
         return result, records.digest(data)
 
-    def _kind_of_result(self, run_id: str) -> type[Sealed]:
-        """A preparation has no metrics."""
-        spec = self.any_spec(run_id)
+    def _kind_of_result(self) -> type[Sealed]:
+        """The record that ``result.json`` holds: a preparation has no metrics."""
+        spec = self.any_spec()
         return Sealed if spec is not None and "fills" in spec else Result
 
-    def seal_of(self, run_id: str) -> str | None:
-        """The digest of a finished run's result; None if there is no sound one."""
+    def seal(self) -> str | None:
+        """The digest of the result; None if there is no sound one."""
         try:
-            found = self._result(run_id, Result)
+            sealed = self._sealed_result(Result)
         except DamagedFileError:
             return None
-        return None if found is None else found[1]
+        return None if sealed is None else sealed[1]
 
-    def _seals_beside(self, run_id: str) -> dict[str, str]:
-        """The digests of the files that a result rests on, as far as they are there."""
-        contents = {name: files.read_json(self._path(run_id, name)) for name in SEALED_TOO}
+    def _seals_beside(self) -> dict[str, str]:
+        """The digests of the other files that the result rests on, as far as they are there."""
+        contents = {name: files.read_json(self.path / name) for name in SEALED_TOO}
         return {n: files.digest(data) for n, data in contents.items() if data is not None}
 
-    def finished_at(self, run_id: str) -> float:
-        """When a finished run finished, in seconds since 1970."""
-        return self._path(run_id, "result.json").stat().st_mtime
+    def finished_at(self) -> float:
+        """The time at which a finished run finished, in seconds since 1970."""
+        return os.stat(f"{self._folder}/result.json").st_mtime
 
-    def failure(self, run_id: str) -> Failure | None:
+    def failure(self) -> Failure | None:
         """Why the last attempt failed; a damaged record says so in place of the reason."""
         try:
-            return self._read(run_id, "failure.json", Failure)
+            return self._read("failure.json", Failure)
         except DamagedFileError as problem:
             return {"reason": str(problem)}
 
-    def reason(self, run_id: str) -> str:
+    def reason(self) -> str:
         """Why the last attempt failed; ``?`` if it did not, or another launch has begun anew."""
-        failure = self.failure(run_id)
+        failure = self.failure()
         return "?" if failure is None else failure["reason"]
 
-    def attempts(self, run_id: str) -> list[Attempt]:
+    def attempts(self) -> list[Attempt]:
         """Every execution so far, with the code, packages and device it had."""
-        return self._read_or_name(run_id, "attempts.json", list[Attempt]) or []
+        return self._read_or_notice("attempts.json", list[Attempt]) or []
 
-    def progress(self, run_id: str) -> tuple[float, str]:
-        """The last fraction and line that a running stage reported."""
-        progress = self._read_or_name(run_id, "progress.json", Progress)
+    def progress(self) -> tuple[float, str]:
+        """The finished fraction, 0-1, and the line of text that a running stage reported last."""
+        progress = self._read_or_notice("progress.json", Progress)
         return (0.0, "") if progress is None else (progress["fraction"], progress["text"])
 
-    def accepted(self, run_id: str) -> list[str]:
-        """Hashes of the code that a person let this result stand for."""
-        return self._read_or_name(run_id, "accepted.json", list[str]) or []
+    def accepted(self) -> list[str]:
+        """Hashes of the code that a person let the result stand for."""
+        return self._read_or_notice("accepted.json", list[str]) or []
 
-    def damage(self, run_id: str, spec: str = "", code: str = "") -> str | None:
-        """Why the records that a run rests on cannot be believed; None if they can.
+    def damage(self, spec: str = "", code: str = "") -> str | None:
+        """Why the records that the run rests on cannot be believed; None if they can.
 
         Args:
-            run_id: the run.
             spec: hash of the specification that it must have, or the beginning of the hash.
             code: hash of the code that must have made it, or the beginning of the hash.
         """
         try:
-            self._check(run_id, spec, code)
+            self._check(spec, code)
         except DamagedFileError as problem:
             return f"{problem.path.name} is damaged: {problem.why}"
         return None
 
-    def _check(self, run_id: str, spec_hash: str, code_hash: str) -> None:
-        folder = f"{self.runs}/{run_id}"
-        if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise DamagedFileError(folder, "it is no folder")
-        spec = self.any_spec(run_id)
+    def _check(self, spec_hash: str, code_hash: str) -> None:
+        if os.path.lexists(self._folder) and not os.path.isdir(self._folder):
+            raise DamagedFileError(self._folder, "it is no folder")
+        spec = self.any_spec()
         if spec is not None and spec_hash:
             named = Identity(spec="", code="") if "fills" in spec else spec["identity"]
             if not (named["spec"].startswith(spec_hash) and named["code"].startswith(code_hash)):
-                raise DamagedFileError(f"{folder}/spec.json", "it is of another run")
-        if not self.is_done(run_id):
+                raise DamagedFileError(f"{self._folder}/spec.json", "it is of another run")
+        if not self.is_done():
             return
         if spec is None:
-            raise DamagedFileError(f"{folder}/spec.json", "it is missing beside result.json")
-        path = f"{folder}/result.json"
-        found = self._result(run_id, self._kind_of_result(run_id))
-        if found is None:
+            raise DamagedFileError(f"{self._folder}/spec.json", "it is missing beside result.json")
+        path = f"{self._folder}/result.json"
+        sealed = self._sealed_result(self._kind_of_result())
+        if sealed is None:
             return
-        result, _ = found
+        result, _ = sealed
         if "run" in spec and "digest" not in result:
             raise DamagedFileError(path, "its digest is missing")
         for other, seal in result.get("upstream", {}).items():
-            if self.seal_of(other) not in (seal, None):
+            if RunRecords(self.runs, other, self.notices).seal() not in (seal, None):
                 raise DamagedFileError(path, f"it was made from another result of {other}")
-        self._read(run_id, "attempts.json", list[Attempt])
-        beside = self._seals_beside(run_id)
+        self._read("attempts.json", list[Attempt])
+        beside = self._seals_beside()
         for name, seal in result.get("beside", beside).items():
             if beside.get(name) != seal:
-                raise DamagedFileError(f"{folder}/{name}", "its digest is not that in result.json")
+                problem = "its digest is not that in result.json"
+                raise DamagedFileError(f"{self._folder}/{name}", problem)

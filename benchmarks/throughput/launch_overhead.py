@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from benchmarks import run, stages  # noqa: E402
 from benchmarks.launch import cluster, local, request  # noqa: E402
 from benchmarks.plan import cost  # noqa: E402
+from slurm.site import SlurmSite  # noqa: E402
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
 
@@ -64,8 +65,10 @@ def submitting(home: Path, num_runs: int, notes: Path) -> None:
         ["scontrol", "update", "NodeName=ALL", "State=DRAIN", "Reason=measuring"], check=True
     )
     notes.write_text("")
+    assert isinstance(launch.site, SlurmSite)
+    launcher = cluster.ClusterLauncher(launch, launch.site)
     started = time.monotonic()
-    num_jobs, submitted = cluster.submit(launch, plan, cost.Rates([]))
+    num_jobs, submitted = launcher.submit(plan, cost.Rates([]))
     seconds = time.monotonic() - started
     calls = Counter(notes.read_text().split())
     print(
@@ -86,15 +89,15 @@ def status(home: Path, num_runs: int) -> None:
         (launch.home.runs / run_id).mkdir(parents=True)
         assert launch.home.claim(run_id, planned.record())
         if number % 4:
-            launch.home.begin_attempt(run_id, {"job": "1"})
-            launch.home.report(run_id, 0.5, "step 5/10")
-            launch.home.log(run_id).write_text("a line\n" * 1000)
+            launch.home.run(run_id).begin_attempt({"job": "1"})
+            launch.home.run(run_id).report(0.5, "step 5/10")
+            launch.home.run(run_id).log().write_text("a line\n" * 1000)
         if number % 4 > 1:
-            launch.home.release(run_id)
+            launch.home.run(run_id).release()
         if number % 4 == 2:
-            launch.home.fail(run_id, "RuntimeError: no luck")
+            launch.home.run(run_id).fail("RuntimeError: no luck")
         if number % 4 == 3:
-            launch.home.finish(run_id, {"metrics": {}, "seconds": 1.0})
+            launch.home.run(run_id).finish({"metrics": {}, "seconds": 1.0})
     words = ["--table", "I", "II", "III", "IV", "V", "--scale", "smoke", "--status"]
     words += ["--home", str(home), "--seeds", *map(str, range(seeds))]
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *words]

@@ -55,10 +55,10 @@ def test_complete_then_nothing_to_do_and_equal_bytes(checkout: Checkout) -> None
     assert checkout.run("--yes") == 0
     first = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
     assert set(first) == {f"table2.{ending}" for ending in ("md", "cost.md", "csv", "json", "png")}
-    attempts = {i: len(checkout.home.attempts(i)) for i in checkout.home.run_ids()}
+    attempts = {i: len(checkout.home.run(i).attempts()) for i in checkout.home.run_ids()}
     assert checkout.run() == 0  # no --yes, no terminal: nothing needs to be asked
     assert {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()} == first
-    assert {i: len(checkout.home.attempts(i)) for i in checkout.home.run_ids()} == attempts
+    assert {i: len(checkout.home.run(i).attempts()) for i in checkout.home.run_ids()} == attempts
     assert set(attempts.values()) == {1}
 
 
@@ -216,7 +216,7 @@ def test_a_failed_run_shows_its_last_lines_and_is_tried_again(
     error = capsys.readouterr().err
     assert "RuntimeError: features cannot" in error
     assert "    RuntimeError: features cannot" in error  # the last line of its log
-    states = {i.split("-")[0]: checkout.home.state(i) for i in checkout.home.run_ids()}
+    states = {i.split("-")[0]: checkout.home.run(i).state() for i in checkout.home.run_ids()}
     assert states == {"pretrain": "done", "features": "failed", "retrieval": "new"}
     checkout.scale()  # execution is no part of a run's identity
     assert checkout.run("--yes") == 0
@@ -228,7 +228,7 @@ def test_a_killed_run_fails_alone(checkout: Checkout, capsys: pytest.CaptureFixt
     error = capsys.readouterr().err
     assert "killed by SIGKILL" in error
     assert "    about to die" in error
-    states = {i.split("-")[0]: checkout.home.state(i) for i in checkout.home.run_ids()}
+    states = {i.split("-")[0]: checkout.home.run(i).state() for i in checkout.home.run_ids()}
     assert states == {"pretrain": "done", "features": "done", "retrieval": "failed"}
 
 
@@ -254,7 +254,7 @@ def test_ctrl_c_leaves_runs_that_the_same_command_resumes(
     with monkeypatch.context() as patch:
         patch.setattr(fake_stages, "run", interrupted)
         assert checkout.run("--yes") == 130
-    states = [checkout.home.state(i) for i in checkout.home.run_ids()]
+    states = [checkout.home.run(i).state() for i in checkout.home.run_ids()]
     assert sorted(states) == ["new"] * 13 + ["resume"]
     assert checkout.run("--yes") == 0
 
@@ -323,8 +323,8 @@ def test_a_lost_file_of_an_upstream_run_names_the_way_out(
     assert checkout.run("--yes") == 0
     ids = checkout.home.run_ids()
     (features, *_) = [i for i in ids if i.startswith("features")]
-    (upstream,) = checkout.home.spec(features)["upstream"].values()  # type: ignore[index]
-    (checkout.home.files(upstream) / "data.json").unlink()
+    (upstream,) = checkout.home.run(features).spec()["upstream"].values()  # type: ignore[index]
+    (checkout.home.run(upstream).files / "data.json").unlink()
     assert checkout.run("--yes", "--force", features) == 4
     assert f"data.json'; --force {upstream}\n" in capsys.readouterr().err
     assert checkout.run("--yes", "--force", upstream) == 0

@@ -187,7 +187,7 @@ def differences(folder: Path) -> list[str]:
 
 def attempts(home: Home) -> Counter[str]:
     """How the attempts at all runs ended."""
-    ends = (a["ended"] for i in home.run_ids() for a in home.attempts(i))
+    ends = (a["ended"] for i in home.run_ids() for a in home.run(i).attempts())
     return Counter("killed" if end == "unknown" else end for end in ends)
 
 

@@ -35,7 +35,7 @@ def of_seeds(checkout: Checkout) -> list[str]:
 
 
 def jobs(checkout: Checkout) -> dict[str, str]:
-    claims = {i: checkout.home.claimed(i) for i in of_seeds(checkout)}
+    claims = {i: checkout.home.run(i).lease() for i in of_seeds(checkout)}
     return {i: claim.job for i, claim in claims.items() if claim is not None}
 
 
@@ -60,10 +60,10 @@ def test_a_launch_submits_arrays_that_wait_for_each_other_and_returns(
     held = jobs(prepared)
     assert len(held) == 14
     for run_id, job in held.items():
-        for other in prepared.home.spec(run_id)["upstream"].values():  # type: ignore[index]
+        for other in prepared.home.run(run_id).spec()["upstream"].values():  # type: ignore[index]
             number = fake_slurm.script(int(job.split("_")[0]))
             assert held[other] == job or f"afterok:{held[other]}\n" in number
-    assert {prepared.home.state(i) for i in held} == {"queued"}
+    assert {prepared.home.run(i).state() for i in held} == {"queued"}
 
 
 def test_a_second_launch_submits_nothing_that_is_under_way(
@@ -83,12 +83,12 @@ def test_what_another_launch_lacks_waits_for_its_jobs(
     assert launch(prepared, "--seeds", "0") == 3
     held = jobs(prepared)
     gone = min(i for i in held if i.startswith("retrieval"))
-    prepared.home.release(gone)
+    prepared.home.run(gone).release()
     assert launch(prepared, "--seeds", "0") == 3
     again = jobs(prepared)
     assert {i for i in again if again[i] != held[i]} == {gone}
     last = fake_slurm.script(len(list((fake_slurm.folder / "scripts").iterdir())))
-    needs = {again[i] for i in prepared.home.spec(gone)["upstream"].values()}  # type: ignore[index]
+    needs = {again[i] for i in prepared.home.run(gone).spec()["upstream"].values()}  # type: ignore[index]
     (line,) = [line for line in last.splitlines() if "dependency" in line]
     assert set(line.partition("afterok:")[2].split(":")) == needs
 
@@ -160,12 +160,12 @@ def test_status_tells_state_job_and_cause(
     held = jobs(prepared)
     head = next(i for i, job in held.items() if job == "1_0")
     tail = next(i for i, job in held.items() if job == "1_1")
-    prepared.home.begin_attempt(head, {**PROVENANCE, "job": "1_0"})
-    prepared.home.report(head, 0.25, "step 5/20")
-    prepared.home.log(head).write_text("first\nthe last line\n\n")
-    prepared.home.begin_attempt(tail, {**PROVENANCE, "job": "1_1"})
-    prepared.home.fail(tail, "RuntimeError: no luck")
-    prepared.home.release(tail)
+    prepared.home.run(head).begin_attempt({**PROVENANCE, "job": "1_0"})
+    prepared.home.run(head).report(0.25, "step 5/20")
+    prepared.home.run(head).log().write_text("first\nthe last line\n\n")
+    prepared.home.run(tail).begin_attempt({**PROVENANCE, "job": "1_1"})
+    prepared.home.run(tail).fail("RuntimeError: no luck")
+    prepared.home.run(tail).release()
     rows = (fake_slurm.folder / "queue").read_text().split()
     needed = {i for i, job in held.items() if "afterok:1_1\n" in script_of(fake_slurm, job)}
     gone = {held[i] for i in needed} | {"1_1"}
@@ -310,7 +310,7 @@ def test_a_damaged_preparation_is_made_again(
     words = capsys.readouterr().err
     assert any(run_id in li and name in li and "damaged" in li for li in words.splitlines())
     assert there in everything(home.root)
-    assert home.state(run_id) == "queued"
+    assert home.run(run_id).state() == "queued"
 
 
 def test_code_that_changes_between_plan_and_submission_is_not_submitted(
@@ -340,10 +340,10 @@ def test_corpora_are_prepared_by_jobs_first(
     assert "preparing: 2 jobs" in capsys.readouterr().err
     home = checkout.home.preparations()
     assert len(home.run_ids()) == 2
-    assert {home.state(i) for i in home.run_ids()} == {"queued"}
+    assert {home.run(i).state() for i in home.run_ids()} == {"queued"}
     assert fake_slurm.calls().count("sbatch") == 2
     assert checkout.home.run_ids() == []
-    filled = {Path(home.any_spec(i)["fills"]).parent for i in home.run_ids()}  # type: ignore
+    filled = {Path(home.run(i).any_spec()["fills"]).parent for i in home.run_ids()}  # type: ignore
     assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
     assert fake_slurm.calls().count("sbatch") == 2
@@ -371,6 +371,6 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     assert ["afterok:" in text for text in scripts] == [False, True, False, True]
     waits = scripts[1].partition("afterok:")[2].splitlines()[0]
     assert waits == ":".join(f"1_{i}" for i in range(5))
-    held = {run_id: home.claimed(run_id) for run_id in home.run_ids()}
+    held = {run_id: home.run(run_id).lease() for run_id in home.run_ids()}
     parts = sorted(c.job for i, c in held.items() if "of0005" in i and c is not None)
     assert parts == [f"{array}_{i}" for array in (1, 3) for i in range(5)]

@@ -11,6 +11,7 @@ from benchmarks.launch.grouping import SHARED_SECONDS, JobGroup
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.cost import Work
 from benchmarks.plan.graph import Run
+from benchmarks.plan.standing import Standing
 
 CORPUS = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
 
@@ -25,7 +26,7 @@ def run(name: str, *upstream: str, clips: int = 0, **resolved: object) -> Run:
         "spec",
         "code",
         Work(clips, float(clips)),
-        "new",
+        Standing("new"),
     )
 
 
@@ -42,58 +43,58 @@ RUNS = [
 ]
 
 
-def names(units: list[JobGroup]) -> list[list[str]]:
-    return [[one.id for one in unit.runs] for unit in units]
+def names(groups: list[JobGroup]) -> list[list[str]]:
+    return [[one.id for one in group.runs] for group in groups]
 
 
 def share(seconds: Callable[[Run], float], runs: list[Run] = RUNS) -> list[JobGroup]:
-    return grouping.units(runs, grouping.encoders({one.id: one for one in runs}), seconds)
+    return grouping.job_groups(runs, grouping.pretrainings({one.id: one for one in runs}), seconds)
 
 
 def test_cheap_evaluations_of_one_pretraining_share_a_job() -> None:
-    units = share(lambda one: 1.0)
-    assert names(units) == [
+    groups = share(lambda one: 1.0)
+    assert names(groups) == [
         ["pretrain-a"],
         ["pretrain-b"],
         ["pretrain-untrained"],
         ["features-b", "retrieval-b", "finetune-b", "linear-b"],
         ["features-u"],
     ]
-    assert [unit.num_tasks for unit in units] == [8, 8, 1, 1, 1]
-    assert [unit.name for unit in units][3:] == ["evaluation", "features"]
-    assert units[3].upstream == {"pretrain-b"}
+    assert [group.num_tasks for group in groups] == [8, 8, 1, 1, 1]
+    assert [group.name for group in groups][3:] == ["evaluation", "features"]
+    assert groups[3].upstream == {"pretrain-b"}
 
 
 def test_a_long_evaluation_has_its_own_job_and_all_the_tasks_it_can_use() -> None:
     long = {"features-b": SHARED_SECONDS + 1}
-    units = share(lambda one: long.get(one.id, 1.0))
-    assert ["features-b"] in names(units)
-    assert {one.id: unit.num_tasks for unit in units for one in unit.runs}["features-b"] == 10
-    (rest,) = [unit for unit in units if "retrieval-b" in names([unit])[0]]
+    groups = share(lambda one: long.get(one.id, 1.0))
+    assert ["features-b"] in names(groups)
+    assert {one.id: group.num_tasks for group in groups for one in group.runs}["features-b"] == 10
+    (rest,) = [group for group in groups if "retrieval-b" in names([group])[0]]
     assert rest.upstream == {"features-b", "pretrain-b"}
 
 
 def test_a_shared_job_is_no_longer_than_allowed() -> None:
     third = SHARED_SECONDS / 3
-    units = share(lambda one: third if "b" in one.id else 0.0)
-    assert ["features-b", "retrieval-b", "finetune-b"] in names(units)
-    assert ["linear-b"] in names(units)
+    groups = share(lambda one: third if "b" in one.id else 0.0)
+    assert ["features-b", "retrieval-b", "finetune-b"] in names(groups)
+    assert ["linear-b"] in names(groups)
 
 
 def test_an_array_holds_equal_jobs_that_wait_for_the_same_and_is_split_at_the_limit() -> None:
     arrays: list[tuple[list[str], frozenset[str]]] = []
 
-    def send(units: list[JobGroup], after: frozenset[str]) -> list[str]:
-        arrays.append(([unit.runs[0].id for unit in units], after))
-        return [f"{len(arrays)}_{i}" for i in range(len(units))]
+    def send(groups: list[JobGroup], after: frozenset[str]) -> list[str]:
+        arrays.append(([group.runs[0].id for group in groups], after))
+        return [f"{len(arrays)}_{i}" for i in range(len(groups))]
 
     heads = [run(f"pretrain-{i}", clips=512, **PRETRAIN) for i in range(5)]
     tails = [run(f"finetune-{i}{j}", f"pretrain-{i}", clips=9) for i in (0, 1) for j in range(4)]
     other = run("finetune-x", "pretrain-elsewhere", clips=9)
-    units = [
+    groups = [
         JobGroup((one,), 8 if one.stage == "pretrain" else 1) for one in [*heads, *tails, other]
     ]
-    grouping.send_all(units, {"pretrain-elsewhere": "77"}, 3, send)
+    grouping.send_all(groups, {"pretrain-elsewhere": "77"}, 3, send)
     assert arrays == [
         (["pretrain-0", "pretrain-1", "pretrain-2"], frozenset()),
         (["pretrain-3", "pretrain-4"], frozenset()),
@@ -117,11 +118,11 @@ def test_every_job_waits_for_exactly_the_jobs_of_the_runs_it_needs(seed: int) ->
     job_of: dict[str, str] = {}
     waits: dict[str, frozenset[str]] = {}
 
-    def send(units: list[JobGroup], after: frozenset[str]) -> list[str]:
-        ids = [f"{len(waits)}-{i}" for i in range(len(units))]
-        for unit, job in zip(units, ids, strict=True):
+    def send(groups: list[JobGroup], after: frozenset[str]) -> list[str]:
+        ids = [f"{len(waits)}-{i}" for i in range(len(groups))]
+        for group, job in zip(groups, ids, strict=True):
             waits[job] = after
-            job_of.update({one.id: job for one in unit.runs})
+            job_of.update({one.id: job for one in group.runs})
         return ids
 
     grouping.send_all(share(lambda one: seconds[one.id], runs), {}, rng.randrange(1, 5), send)

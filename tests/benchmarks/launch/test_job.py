@@ -92,16 +92,16 @@ def carry_out(home: Home, assigned: JobPayload, **variables: str) -> int:
 
 
 def ended(home: Home, run_id: str) -> list[str]:
-    return [attempt["ended"] for attempt in home.attempts(run_id)]
+    return [attempt["ended"] for attempt in home.run(run_id).attempts()]
 
 
 def test_runs_are_done_in_turn_and_given_back(home: Home) -> None:
     assigned = work(home, a="succeed", b="succeed")
     assert carry_out(home, assigned) == job.DONE
-    assert [home.state(i) for i in "ab"] == ["done", "done"]
-    assert [home.claimed(i) for i in "ab"] == [None, None]
-    assert home.log("b").read_text() == "rank 0 does succeed\n"
-    (attempt,) = home.attempts("a")
+    assert [home.run(i).state() for i in "ab"] == ["done", "done"]
+    assert [home.run(i).lease() for i in "ab"] == [None, None]
+    assert home.run("b").log().read_text() == "rank 0 does succeed\n"
+    (attempt,) = home.run("a").attempts()
     assert (attempt["site"], attempt["job"], attempt["num_ranks"]) == ("s", "7", 1)
     assert carry_out(home, assigned) == job.DONE  # requeued after its last run
     assert ended(home, "a") == ["finished"]
@@ -110,9 +110,9 @@ def test_runs_are_done_in_turn_and_given_back(home: Home) -> None:
 def test_one_that_fails_is_recorded_and_the_others_are_done(home: Home) -> None:
     assigned = work(home, a="fail", b="succeed")
     assert carry_out(home, assigned) == job.FAILED
-    assert [home.state(i) for i in "ab"] == ["failed", "done"]
-    assert home.failure("a") == {"reason": "RuntimeError: cannot"}
-    assert "RuntimeError: cannot" in home.log("a").read_text()
+    assert [home.run(i).state() for i in "ab"] == ["failed", "done"]
+    assert home.run("a").failure() == {"reason": "RuntimeError: cannot"}
+    assert "RuntimeError: cannot" in home.run("a").log().read_text()
     assert carry_out(home, assigned) == job.FAILED
     assert ended(home, "a") == ["failed: RuntimeError: cannot"]  # and not tried again
 
@@ -121,8 +121,8 @@ def test_a_run_whose_predecessor_failed_in_the_same_job_is_not_tried(home: Home)
     assigned = work(home, a="fail", b="succeed", c="succeed")
     assigned.runs[1]["upstream"]["features"] = "a"  # type: ignore[index]
     assert carry_out(home, assigned) == job.FAILED
-    assert [home.state(i) for i in "abc"] == ["failed", "new", "done"]
-    assert home.claimed("b") is None
+    assert [home.run(i).state() for i in "abc"] == ["failed", "new", "done"]
+    assert home.run("b").lease() is None
 
 
 @pytest.mark.parametrize(("do", "name"), [("stop", "SIGTERM"), ("leave", "SIGUSR2")])
@@ -132,9 +132,9 @@ def test_a_run_that_is_told_to_stop_asks_for_another_attempt(
     assigned = work(home, a="succeed", b=do, c="succeed")
     assert carry_out(home, assigned) == AGAIN
     assert ended(home, "b") == [f"stopped by {name}"]
-    assert home.log("b").read_text() == f"rank 0 does {do}\ninterrupted: stopped by {name}\n"
-    assert home.attempts("c") == []
-    assert home.claimed("b") is not None  # still this job's
+    assert home.run("b").log().read_text() == f"rank 0 does {do}\ninterrupted: stopped by {name}\n"
+    assert home.run("c").attempts() == []
+    assert home.run("b").lease() is not None  # still this job's
 
 
 def test_a_signal_between_attempts_says_nothing_of_the_one_before(home: Home) -> None:
@@ -149,16 +149,16 @@ def test_attempts_that_get_no_further_come_to_an_end(home: Home, do: str, how: s
     assigned = work(home, a=do)
     codes = [carry_out(home, assigned) for _ in range(4)]
     assert codes == [-signal.SIGKILL if do == "die" else AGAIN] * 3 + [job.FAILED]
-    assert home.failure("a") == {
+    assert home.run("a").failure() == {
         "reason": f"3 attempts in a row got no further; the last was {how}"
     }
-    assert home.claimed("a") is None
+    assert home.run("a").lease() is None
 
 
 def test_attempts_that_get_further_may_go_on(home: Home) -> None:
     assigned = work(home, a="progress")
     assert [carry_out(home, assigned) for _ in range(6)] == [-signal.SIGKILL] * 6
-    assert home.failure("a") is None
+    assert home.run("a").failure() is None
 
 
 def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: Path) -> None:
@@ -167,31 +167,31 @@ def test_shards_that_a_preparation_has_made_are_progress(home: Home, tmp_path: P
     assert home.claim("prepare-x", preparation(corpus))
     for number in range(4):
         (corpus / f"{number % 3}.shard").touch()
-        home.begin_attempt("prepare-x", {**PROVENANCE, "launch": home.token})
-    assert home.attempts("prepare-x")[0]["found"] == ["1 files"]
-    assert home.num_in_vain("prepare-x", home.token) == 2
-    assert home.num_in_vain("prepare-x", "another launch") == 0
+        home.run("prepare-x").begin_attempt({**PROVENANCE, "launch": home.token})
+    assert home.run("prepare-x").attempts()[0]["found"] == ["1 files"]
+    assert home.run("prepare-x").num_in_vain(home.token) == 2
+    assert home.run("prepare-x").num_in_vain("another launch") == 0
     (corpus / "another.shard").touch()
-    assert home.num_in_vain("prepare-x", home.token) == 0
+    assert home.run("prepare-x").num_in_vain(home.token) == 0
 
 
 def test_a_run_that_another_launch_took_over_is_left_alone(home: Home) -> None:
     assigned = work(home, a="succeed")
-    home.release("a")
+    home.run("a").release()
     assert carry_out(home, assigned) == job.FAILED  # what waits for this job has nothing to read
     assert home.claim("a", SPEC)
     assert carry_out(home, replace(assigned, launch="of another launch")) == job.FAILED
-    assert home.attempts("a") == []
-    assert not home.log("a").exists()
+    assert home.run("a").attempts() == []
+    assert not home.run("a").log().exists()
 
 
 def test_only_the_first_task_records_but_a_failure_of_any_counts(home: Home) -> None:
     ranks = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}
     assert carry_out(home, work(home, a="succeed"), **ranks) == job.DONE
-    assert home.attempts("a") == []
-    assert home.log("a", 1).read_text() == "rank 1 does succeed\n"
+    assert home.run("a").attempts() == []
+    assert home.run("a").log(1).read_text() == "rank 1 does succeed\n"
     assert carry_out(home, work(home, b="fail"), **ranks) == job.FAILED
-    assert home.failure("b") == {"reason": "rank 1: RuntimeError: cannot"}
+    assert home.run("b").failure() == {"reason": "rank 1: RuntimeError: cannot"}
 
 
 @pytest.mark.parametrize("kind", ["cut", "fifo", "folder"])
@@ -200,9 +200,9 @@ def test_a_run_with_a_damaged_record_is_not_tried_and_the_others_are(home: Home,
     put(kind, home.runs / "a" / "spec.json")
     (home.runs / "b" / "result.json").write_text("{}")
     assert carry_out(home, assigned) == job.FAILED
-    assert [home.state(i) for i in "abc"] == ["damaged", "damaged", "done"]
-    assert [home.claimed(i) for i in "abc"] == [None, None, None]
-    assert home.attempts("a") == home.attempts("b") == []
+    assert [home.run(i).state() for i in "abc"] == ["damaged", "damaged", "done"]
+    assert [home.run(i).lease() for i in "abc"] == [None, None, None]
+    assert home.run("a").attempts() == home.run("b").attempts() == []
 
 
 def test_a_run_that_needs_a_damaged_one_is_not_tried(home: Home) -> None:
@@ -211,8 +211,8 @@ def test_a_run_that_needs_a_damaged_one_is_not_tried(home: Home) -> None:
     assigned = work(home, b="succeed")
     assigned.runs[0]["upstream"]["features"] = "a"  # type: ignore[index]
     assert carry_out(home, assigned) == job.FAILED
-    assert home.state("b") == "new"
-    assert home.claimed("b") is None
+    assert home.run("b").state() == "new"
+    assert home.run("b").lease() is None
 
 
 def test_damaged_attempts_of_a_job_are_moved_aside(home: Home) -> None:

@@ -56,7 +56,7 @@ def test_rows_that_share_a_pretraining_share_its_curve(checkout: Checkout) -> No
     for run in checkout.home.run_ids():
         if run.startswith("pretrain"):
             line = json.dumps({"step": 0, "total": 2.0})
-            (checkout.home.files(run) / "metrics.jsonl").write_text(f"{line}\n")
+            (checkout.home.run(run).files / "metrics.jsonl").write_text(f"{line}\n")
     assert checkout.run("--collect") == 0
     shown = document.from_json((checkout.folder / "out" / "table2.json").read_text())
     curves = [(curve.rows, curve.phase, curve.seed) for curve in shown.curves]

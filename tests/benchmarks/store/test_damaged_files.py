@@ -139,7 +139,7 @@ def test_what_the_next_attempt_makes_again_is_moved_aside(
     assert named("\n".join([*said, words]), run_id, name)
     assert f"moved aside: {path} -> .aside/{name}.0" in words
     assert there in everything(path.parent / ".aside")
-    assert copied.home.state(run_id) == "done"
+    assert copied.home.run(run_id).state() == "done"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,8 +181,8 @@ def test_a_damaged_acceptance_counts_as_absent(
     code, words = Commands(copied, capsys).run("--collect")
     assert code == 0
     assert named(words, run_id, "accepted.json", "counts as absent")
-    copied.home.accept(run_id, "a" * 64)
-    assert copied.home.accepted(run_id) == ["a" * 64]
+    copied.home.run(run_id).accept("a" * 64)
+    assert copied.home.run(run_id).accepted() == ["a" * 64]
     assert there in everything(path.parent / ".aside")
 
 
@@ -191,7 +191,7 @@ def test_a_damaged_training_curve_costs_the_curve(
     copied: Checkout, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     run_id = first(copied, "pretrain-iicl")
-    path = copied.home.files(run_id) / "metrics.jsonl"
+    path = copied.home.run(run_id).files / "metrics.jsonl"
     path.write_text('{"step": 0, "total": 1.5}\n')
     put(kind, path)
     code, words = Commands(copied, capsys).run("--collect")
@@ -205,7 +205,7 @@ def test_what_only_the_suite_writes_is_moved_aside(
 ) -> None:
     run_id = first(copied, "retrieval")
     unfinish(copied, run_id)
-    log = copied.home.log(run_id)
+    log = copied.home.run(run_id).log()
     beat = copied.home.launches / f"{socket.gethostname()}-{os.getpid()}"
     put(kind, log)
     put(kind, beat)

@@ -27,37 +27,37 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_a_run_passes_through_its_states(home: Home) -> None:
-    assert home.state("r") == "new"
+    assert home.run("r").state() == "new"
     assert home.claim("r", SPEC)
-    assert home.state("r") == "running"
-    home.begin_attempt("r", PROVENANCE)
-    home.release("r")
-    assert home.state("r") == "resume"
+    assert home.run("r").state() == "running"
+    home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").release()
+    assert home.run("r").state() == "resume"
     assert home.claim("r", SPEC)
-    home.begin_attempt("r", PROVENANCE)
-    home.fail("r", "out of luck")
-    home.fail("r", "killed")  # the first reason is the true one
-    home.release("r")
-    assert home.state("r") == "failed"
-    assert home.failure("r") == {"reason": "out of luck"}
+    home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").fail("out of luck")
+    home.run("r").fail("killed")  # the first reason is the true one
+    home.run("r").release()
+    assert home.run("r").state() == "failed"
+    assert home.run("r").failure() == {"reason": "out of luck"}
     assert home.claim("r", SPEC)
-    home.begin_attempt("r", PROVENANCE)
-    home.finish("r", RESULT)
-    home.release("r")
-    assert home.state("r") == "done"
+    home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").finish(RESULT)
+    home.run("r").release()
+    assert home.run("r").state() == "done"
     assert not home.claim("r", SPEC)
-    ended = [attempt["ended"] for attempt in home.attempts("r")]
+    ended = [attempt["ended"] for attempt in home.run("r").attempts()]
     assert ended == ["unknown", "failed: out of luck", "finished"]
 
 
 def test_an_attempt_that_comes_too_late_leaves_a_finished_run_as_it_is(home: Home) -> None:
     assert home.claim("r", SPEC)
-    home.begin_attempt("r", PROVENANCE)
-    home.finish("r", RESULT)
+    home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").finish(RESULT)
     before = {path.name: path.read_bytes() for path in (home.runs / "r").glob("*.json")}
     with pytest.raises(ValueError, match="r is finished already"):
-        home.begin_attempt("r", PROVENANCE)
-    home.end_attempt("r", "interrupted")
+        home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").end_attempt("interrupted")
     assert {path.name: path.read_bytes() for path in (home.runs / "r").glob("*.json")} == before
 
 
@@ -80,20 +80,20 @@ def test_the_claim_of_a_dead_process_is_taken_over(home: Home) -> None:
 
 def test_a_reused_process_id_is_no_claim(home: Home) -> None:
     claim(home, socket.gethostname(), os.getpid(), "1")
-    assert home.state("r") == "new"
+    assert home.run("r").state() == "new"
 
 
 def test_a_claim_from_another_host_lives_by_its_heartbeat(home: Home) -> None:
     claim(home, "elsewhere", 7, None)
-    assert home.state("r") == "new"
+    assert home.run("r").state() == "new"
     beat = home.root / "launches" / "elsewhere-7"
     beat.parent.mkdir()
     beat.touch()
-    assert home.state("r") == "running"
+    assert home.run("r").state() == "running"
     assert not home.claim("r", SPEC)
     for seconds in (-DEAD_AFTER_SECONDS - 10, DEAD_AFTER_SECONDS + 10):  # the clock may jump back
         os.utime(beat, (beat.stat().st_mtime, time.time() + seconds))
-        assert home.state("r") == "new"
+        assert home.run("r").state() == "new"
     assert home.claim("r", SPEC)
 
 
@@ -110,7 +110,8 @@ def test_a_full_disk_leaves_no_half_written_file(home: Home) -> None:
         f"home = home.Home(Path({str(home.root)!r}))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
-        f"for write in (lambda: home.claim('r', {SPEC!r}), lambda: home.report('r', 0.5, '')):\n"
+        "run = home.run('r')\n"
+        f"for write in (lambda: home.claim('r', {SPEC!r}), lambda: run.report(0.5, '')):\n"
         "    try: write()\n"
         "    except OSError as problem: print(problem)\n"
     )
@@ -118,31 +119,31 @@ def test_a_full_disk_leaves_no_half_written_file(home: Home) -> None:
     call = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert "progress.json" in call.stdout
     assert list((home.runs / "r").iterdir()) == []
-    assert home.state("r") == "new"
+    assert home.run("r").state() == "new"
 
 
 def test_a_claim_is_refused_where_the_folder_holds_another_run(home: Home) -> None:
     assert home.claim("r", SPEC)
-    home.release("r")
-    assert home.damage("r", **SPEC["identity"]) is None
+    home.run("r").release()
+    assert home.run("r").damage(**SPEC["identity"]) is None
     for key in SPEC["identity"]:
         other = {**SPEC["identity"], key: "other"}
-        assert home.damage("r", **other) == "spec.json is damaged: it is of another run"
+        assert home.run("r").damage(**other) == "spec.json is damaged: it is of another run"
     (home.runs / "r").rename(home.runs / "s")
-    assert home.damage("s") == "spec.json is damaged: it is of run r"
-    assert home.state("s") == "damaged"
+    assert home.run("s").damage() == "spec.json is damaged: it is of run r"
+    assert home.run("s").state() == "damaged"
     assert not home.claim("s", SPEC)
 
 
 def test_moving_aside_deletes_nothing_and_spares_the_living(home: Home) -> None:
     assert home.claim("r", SPEC)
     with pytest.raises(ValueError, match="r is being made"):
-        home.move_aside("r")
-    home.finish("r", RESULT)
-    home.release("r")
-    target = home.move_aside("r")
+        home.run("r").move_aside()
+    home.run("r").finish(RESULT)
+    home.run("r").release()
+    target = home.run("r").move_aside()
     assert json.loads((target / "result.json").read_text())["metrics"] == RESULT["metrics"]
-    assert home.state("r") == "new"
+    assert home.run("r").state() == "new"
 
 
 def test_a_number_that_is_not_finite_is_never_written(home: Home) -> None:
@@ -159,28 +160,28 @@ def test_a_run_of_a_cluster_that_is_gone_can_be_forced(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert home.claim("r", SPEC)
-    claim = home.claimed("r")
+    claim = home.run("r").lease()
     assert claim is not None
     gone = replace(claim, cluster="gone", job="7")
     write_json(home.runs / "r" / "claim.json", gone.to_json())
-    assert home.state("r") == "running"
+    assert home.run("r").state() == "running"
     assert not home.claim("r", SPEC)
-    assert home.move_aside("r").is_dir()
-    assert home.state("r") == "new"
+    assert home.run("r").move_aside().is_dir()
+    assert home.run("r").state() == "new"
 
 
 def test_preparations_live_by_the_heartbeat_of_their_launch(home: Home) -> None:
     with home.launch():
         (beat,) = home.launches.iterdir()
         assert home.preparations().claim("p", preparation("corpus"))
-        claim = home.preparations().claimed("p")
+        claim = home.preparations().run("p").lease()
         assert claim is not None
         elsewhere = replace(claim, host="elsewhere")
         beat.with_name(f"elsewhere-{claim.pid}").touch()
         write_json(home.preparations().runs / "p" / "claim.json", elsewhere.to_json())
-        assert home.preparations().state("p") == "running"
+        assert home.preparations().run("p").state() == "running"
         beat.with_name(f"elsewhere-{claim.pid}").unlink()
-        assert home.preparations().state("p") == "new"
+        assert home.preparations().run("p").state() == "new"
 
 
 def test_one_launch_at_a_time_claims(home: Home) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.store import lease
 from benchmarks.store.lease import Lease, process_start
-from slurm.scheduler import Queue
+from slurm.job_queue import Queue
 
 read_text = Path.read_text
 

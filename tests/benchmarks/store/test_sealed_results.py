@@ -71,7 +71,7 @@ def test_a_record_names_its_run_and_what_it_was_made_from(copied: Checkout) -> N
         assert result["run"] == spec["run"] == folder.name
         assert result["digest"] == records.digest(result)
         assert set(result["beside"]) == {"spec.json", "attempts.json"}
-        expected = {i: copied.home.seal_of(i) for i in spec["upstream"].values()}
+        expected = {i: copied.home.run(i).seal() for i in spec["upstream"].values()}
         assert result["upstream"] == expected
     assert {len(records.read(f / "result.json", dict)["upstream"]) for f in runs(copied, "")} == {
         0,
@@ -166,7 +166,7 @@ def test_what_was_made_from_another_result_is_no_number(
         record["digest"] = records.digest(record)
 
     change(path, another_result)
-    assert copied.home.damage(upstream) is None
+    assert copied.home.run(upstream).damage() is None
     why = f"result.json is damaged: it was made from another result of {upstream}"
     refused(copied, capsys, folder.name, why)
     assert copied.run("--force", folder.name, "--yes") == 0
@@ -244,14 +244,14 @@ def test_results_from_before_the_seals_stay_and_are_counted_once(
 def test_a_whole_number_that_might_be_a_fraction_is_sound(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert home.claim("r", {**SPEC, "flops": 0})
-    home.begin_attempt("r", PROVENANCE)
-    home.finish("r", {"metrics": {"a": 1, "b": 0}, "seconds": 2})
-    assert home.damage("r") is None
+    home.run("r").begin_attempt(PROVENANCE)
+    home.run("r").finish({"metrics": {"a": 1, "b": 0}, "seconds": 2})
+    assert home.run("r").damage() is None
     assert home.claim("s", SPEC)
-    home.finish("s", RESULT, {"r": str(home.seal_of("r"))})
-    assert home.damage("s") is None
-    home.fail("r", "killed when it was done")
-    assert home.damage("r") is None
+    home.run("s").finish(RESULT, {"r": str(home.run("r").seal())})
+    assert home.run("s").damage() is None
+    home.run("r").fail("killed when it was done")
+    assert home.run("r").damage() is None
 
 
 def test_a_digest_is_the_same_after_writing_and_reading() -> None:

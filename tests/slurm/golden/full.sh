@@ -28,7 +28,7 @@ module load cuda
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /home/jobs/%A_%a_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=8 python -u -m submitit.core._submit /home/jobs
+srun --unbuffered --output /home/jobs/%A_%a_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=8 PYTHON -u -m submitit.core._submit /home/jobs
 
 
 # teardown

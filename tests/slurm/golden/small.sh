@@ -16,4 +16,4 @@ export PYTHONPATH=/home/code
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output /home/jobs/%j_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=1 python -u -m submitit.core._submit /home/jobs
+srun --unbuffered --output /home/jobs/%j_%t_log.out --kill-on-bad-exit=1 --cpus-per-task=1 PYTHON -u -m submitit.core._submit /home/jobs

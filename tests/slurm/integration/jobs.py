@@ -69,7 +69,7 @@ def submit(
             site.name,
             site.requeue,
         )
-        return {"work": assigned}
+        return {"payload": assigned}
 
     works = [work(*runs)] if together else [work(run_id) for run_id in runs]
     array = Array("iicl-test", "benchmarks.launch.job:carry_out", works, num_tasks, tuple(after))
@@ -81,7 +81,7 @@ def submit(
 
 def ended(home: Home, run_id: str) -> list[str]:
     """How each attempt at a run ended."""
-    return [attempt["ended"] for attempt in home.attempts(run_id)]
+    return [attempt["ended"] for attempt in home.run(run_id).attempts()]
 
 
 def task_pid(job: str, rank: int) -> int:

@@ -47,13 +47,15 @@ def test_what_waits_for_a_failed_run_is_cancelled_and_nothing_else(
     far = submit(home, {"far": run("succeed")}, after=[lost["lost"]], **stages)
     kept = {f"kept{i}": run("succeed") for i in range(3)}
     submit(home, kept, after=[first["good"]], **stages)
-    wait_until(lambda: all(home.state(i) == "done" for i in kept), 120, "the others do not run")
-    assert home.state("bad") == "failed"
-    assert home.failure("bad") == {"reason": "RuntimeError: no luck"}
+    wait_until(
+        lambda: all(home.run(i).state() == "done" for i in kept), 120, "the others do not run"
+    )
+    assert home.run("bad").state() == "failed"
+    assert home.run("bad").failure() == {"reason": "RuntimeError: no luck"}
     for run_id, job in {**lost, **far}.items():
         wait_until(lambda job=job: jobs.state(cluster, job) == "CANCELLED", 60, "not cancelled")
-        wait_until(lambda run_id=run_id: home.state(run_id) == "new", 30, "still claimed")
-        assert home.attempts(run_id) == []
+        wait_until(lambda run_id=run_id: home.run(run_id).state() == "new", 30, "still claimed")
+        assert home.run(run_id).attempts() == []
 
 
 def test_a_run_that_kills_its_process_is_given_up_after_some_attempts(
@@ -61,12 +63,12 @@ def test_a_run_that_kills_its_process_is_given_up_after_some_attempts(
 ) -> None:
     home = Home(tmp_path / "home")
     submit(home, {"deadly": run("die"), "other": run("succeed")}, together=True, **stages)
-    wait_until(lambda: home.state("deadly") == "failed", 240, "it never ends")
-    assert home.failure("deadly") == {
+    wait_until(lambda: home.run("deadly").state() == "failed", 240, "it never ends")
+    assert home.run("deadly").failure() == {
         "reason": "3 attempts in a row got no further; the last was killed"
     }
-    assert ended(home, "deadly") == ["unknown", "unknown", f"failed: {home.reason('deadly')}"]
-    wait_until(lambda: home.state("other") == "done", 60, "the others do not run")
+    assert ended(home, "deadly") == ["unknown", "unknown", f"failed: {home.run('deadly').reason()}"]
+    wait_until(lambda: home.run("other").state() == "done", 60, "the others do not run")
 
 
 def test_a_job_whose_launch_lost_the_run_does_nothing(
@@ -76,12 +78,12 @@ def test_a_job_whose_launch_lost_the_run_does_nothing(
     # The launcher dies after sbatch and before it has written down the job: another takes over.
     blocker = submit(home, {"blocker": run("wait")}, num_tasks=2, **stages)["blocker"]
     job = submit(home, {"run": run("succeed")}, **stages)["run"]
-    home.release("run")
+    home.run("run").release()
     other = Home(home.root)
     again = submit(other, {"run": run("wait")}, **stages)["run"]
     cluster.ask("scancel", blocker)
     wait_until(lambda: jobs.state(cluster, job) == "FAILED", 60, "does not end")
-    wait_until(lambda: home.attempts("run"), 60, "does not begin")
+    wait_until(lambda: home.run("run").attempts(), 60, "does not begin")
     cluster.ask("scancel", again)
-    (attempt,) = home.attempts("run")
+    (attempt,) = home.run("run").attempts()
     assert attempt["job"] == again

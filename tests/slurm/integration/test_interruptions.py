@@ -70,18 +70,18 @@ def undisturbed(training: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
         place=place,
         **training,
     )
-    return (home.files(RUN) / WEIGHTS).read_bytes()
+    return (home.run(RUN).files / WEIGHTS).read_bytes()
 
 
 def num_saved(home: Home) -> int:
-    names = [path.name for path in (home.files(RUN) / "checkpoints").glob("step-*.pt")]
+    names = [path.name for path in (home.run(RUN).files / "checkpoints").glob("step-*.pt")]
     return max((int(name[5:14]) for name in names), default=0)
 
 
 def finish(home: Home, undisturbed: bytes, cluster: DevCluster, job: str) -> None:
-    wait_until(lambda: home.state(RUN) in ("done", "failed"), 240, "the run does not end")
-    assert home.state(RUN) == "done", home.failure(RUN)
-    assert (home.files(RUN) / WEIGHTS).read_bytes() == undisturbed
+    wait_until(lambda: home.run(RUN).state() in ("done", "failed"), 240, "the run does not end")
+    assert home.run(RUN).state() == "done", home.run(RUN).failure()
+    assert (home.run(RUN).files / WEIGHTS).read_bytes() == undisturbed
     assert ended(home, RUN)[-1] == "finished"
     wait_until(lambda: jobs.state(cluster, job) == "COMPLETED", 30, "the job does not complete")
 
@@ -135,8 +135,10 @@ def test_a_run_goes_on_where_it_was_and_ends_in_the_same_bits(
         found = num_saved(home)
         wait_until(lambda s=found: num_saved(home) > s, 120, f"nothing saved before {fault}")
         fault(cluster, job)
-        wait_until(lambda n=number: len(home.attempts(RUN)) > n, 120, f"no attempt after {fault}")
-        made, following = home.attempts(RUN)[number - 1 :]
+        wait_until(
+            lambda n=number: len(home.run(RUN).attempts()) > n, 120, f"no attempt after {fault}"
+        )
+        made, following = home.run(RUN).attempts()[number - 1 :]
         assert any(made["ended"].startswith(words) for words in how), (fault, made["ended"])
         assert (made["job"], made["num_ranks"], made["num_nodes"]) == (job, num_tasks, num_tasks)
         assert following["found"], f"after {fault} the run started from nothing"
@@ -150,11 +152,11 @@ def test_the_last_job_of_an_array_is_requeued_by_itself(
     other = f"{RUN}-other"
     held = submit(home, {other: training, RUN: training})
     assert held[RUN].endswith("_1")
-    wait_until(lambda: num_saved(home) > 0 and home.attempts(other), 120, "nothing was saved")
+    wait_until(lambda: num_saved(home) > 0 and home.run(other).attempts(), 120, "nothing was saved")
     signal_of_the_site(cluster, held[RUN])
     finish(home, undisturbed, cluster, held[RUN])
-    wait_until(lambda: home.state(other) == "done", 120, "the other one does not end")
-    assert (len(home.attempts(RUN)), len(home.attempts(other))) == (2, 1)
+    wait_until(lambda: home.run(other).state() == "done", 120, "the other one does not end")
+    assert (len(home.run(RUN).attempts()), len(home.run(other).attempts())) == (2, 1)
 
 
 def test_the_time_limit_is_no_end(
@@ -165,7 +167,7 @@ def test_the_time_limit_is_no_end(
     site = SITE.model_copy(update={"minutes": 1, "signal_seconds": 59})
     long = {**training, "resolved": {**training["resolved"], "epochs": 20 * EPOCHS}}
     job = submit(home, {RUN: long}, site=site)[RUN]
-    wait_until(lambda: len(home.attempts(RUN)) > 1, 180, "the job was not requeued")
+    wait_until(lambda: len(home.run(RUN).attempts()) > 1, 180, "the job was not requeued")
     assert ended(home, RUN)[0] == "stopped by SIGUSR2"
     assert jobs.state(cluster, job) in ("RUNNING", "COMPLETING")
 
@@ -190,9 +192,9 @@ def test_a_cancelled_job_stays_cancelled_and_the_next_launch_goes_on(
     wait_until(lambda: num_saved(home) > 0, 120, "nothing was saved")
     cluster.ask("scancel", job)
     wait_until(lambda: jobs.state(cluster, job) == "CANCELLED", 30, "the job is not cancelled")
-    wait_until(lambda: home.state(RUN) == "resume", 30, "the claim of a dead job holds")
-    assert len(home.attempts(RUN)) == 1
+    wait_until(lambda: home.run(RUN).state() == "resume", 30, "the claim of a dead job holds")
+    assert len(home.run(RUN).attempts()) == 1
     next_launch = Home(tmp_path)
     again = submit(next_launch, {RUN: training})[RUN]
     finish(next_launch, undisturbed, cluster, again)
-    assert len(home.attempts(RUN)) == 2
+    assert len(home.run(RUN).attempts()) == 2

@@ -34,7 +34,7 @@ def test_two_launches_at_once_make_the_tables_of_one_process(
     assert alone.returncode == both[0].returncode
 
     home = Home(tmp_path / "cluster")
-    attempts = {run_id: home.attempts(run_id) for run_id in home.run_ids()}
+    attempts = {run_id: home.run(run_id).attempts() for run_id in home.run_ids()}
     assert len(attempts) == len(Home(tmp_path / "inline").run_ids())
     assert all(len(made) == 1 for made in attempts.values())
     on_two_nodes = [i for i, made in attempts.items() if made[0]["num_nodes"] == 2]
@@ -56,9 +56,11 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
 
     ours = launch("devcluster")
     with ours.home.launch():
-        plan = corpus_jobs.prepare(ours, ours.plan(), wait=True)
+        plan = corpus_jobs.prepare(ours, ours.site, ours.plan(), waits=True)
     assert plan is not None
-    made = {i: ours.home.preparations().attempts(i) for i in ours.home.preparations().run_ids()}
+    made = {
+        i: ours.home.preparations().run(i).attempts() for i in ours.home.preparations().run_ids()
+    }
     assert len(made) == 3  # two shards, and the manifest
     assert len({attempts[0]["job"].split("_")[0] for attempts in made.values()}) == 2
     (corpus,) = plan.used_corpora()
@@ -68,5 +70,5 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     )
     assert (corpus.path / MANIFEST_NAME).read_bytes() == (expected / MANIFEST_NAME).read_bytes()
     again = launch("devcluster")
-    assert corpus_jobs.prepare(again, again.plan(), wait=True) is not None
+    assert corpus_jobs.prepare(again, again.site, again.plan(), waits=True) is not None
     assert len(ours.home.preparations().run_ids()) == 3
