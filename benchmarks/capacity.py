@@ -3,7 +3,7 @@
     python benchmarks/capacity.py [--scale paper]
 
 The six tables of the paper are planned as ``run.py --dry-run`` does it, with nothing finished or
-prepared, and priced by :mod:`benchmarks.plan.cost`. ``slurm/README.md`` holds the output.
+prepared, and priced by their settings. ``slurm/README.md`` holds the output.
 """
 # ruff: noqa: E402 (the project must be on the path first)
 
@@ -11,9 +11,8 @@ import argparse
 import sys
 import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ on the path
@@ -26,11 +25,14 @@ if __name__ == "__main__":  # `python benchmarks/capacity.py` puts benchmarks/ o
 from tabulate import tabulate
 
 from benchmarks import stages
-from benchmarks.plan import builder, corpora, cost, sizes
+from benchmarks.plan import builder, corpora
+from benchmarks.plan.amounts import duration, figure, num_bytes, rate
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.rates import Rates
 from benchmarks.plan.schedule import ScheduledRun, enough, simulate
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.scale import PreparedSize, Scale, load_scale
+from benchmarks.stages import Footprint
 from benchmarks.store.home import Home
 from slurm import command_line
 
@@ -65,22 +67,18 @@ def read(scale: str) -> Plan:
 
 
 def most_devices(run: Run) -> int:
-    """GPUs that a run can use: a chunk is encoded whole, so a batch has as many as it has chunks.
+    """GPUs that a run is given: as many as it can use, but 1 for an extraction of features.
 
-    The batch of a fine-tuning is one chunk. An extraction of features could be cut finer, but
-    takes minutes.
+    That takes minutes, so that it is not worth cutting up.
     """
     if not run.work.flops:
         return 0
-    if run.stage != "pretrain":
-        return 1
-    optimisation = run.resolved["optimisation"]
-    return int(-(-optimisation["batch_size"] // optimisation["chunk_size"]))
+    return 1 if run.stage == "features" else run.work.num_ranks
 
 
 def tasks(runs: Sequence[Run], scale: Scale) -> list[ScheduledRun]:
     """Runs as a schedule sees them, in the planner's order."""
-    rates = cost.Rates([])
+    rates = Rates([])
     return [
         ScheduledRun(
             run.id,
@@ -99,7 +97,7 @@ def page(plan: Plan) -> str:
     # The pretraining with the largest gradient, and of those on the largest corpus.
     largest = max(
         (run for run in plan.runs.values() if run.stage == "pretrain"),
-        key=lambda run: (sizes.parameters(run.resolved), run.work.flops),
+        key=lambda run: (footprint(run, plan).parameters, run.work.flops),
     )
     paragraphs = [
         f"A GPU is taken to compute {device.sustained_gflops:,.0f} GFLOP/s: {device.origin}. At"
@@ -107,8 +105,8 @@ def page(plan: Plan) -> str:
         " doubles.",
         *_time(plan),
         *_disk(plan, store),
-        *_network(largest, device.sustained_gflops * 1e9),
-        *_files(largest, plan.scale, store),
+        *_network(largest, footprint(largest, plan), device.sustained_gflops * 1e9),
+        *_files(largest, footprint(largest, plan), plan.scale, store),
     ]
     wrapped = [
         p if p[0] in "|#" else textwrap.fill(p, 100, break_on_hyphens=False) for p in paragraphs
@@ -127,7 +125,7 @@ def _time(plan: Plan) -> list[str]:
         graph = tasks(runs, plan.scale)
         useful = enough(graph, NODE)
         hours = sum(task.seconds for task in graph) / 3600
-        times = [_duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
+        times = [duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
         lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
     graph = tasks(list(plan.runs.values()), plan.scale)
     most = max(task.width for task in graph)
@@ -141,7 +139,7 @@ def _time(plan: Plan) -> list[str]:
         f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
         " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch is one"
         " chunk, and an extraction of features use one GPU; none takes more than"
-        f" {_duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
+        f" {duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
         " have ended and as many GPUs are free as it can use, and keeps them to its end.",
         f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
         " chain of runs, each of which needs the one before, is then all the time it takes. The"
@@ -156,32 +154,34 @@ def _time(plan: Plan) -> list[str]:
 
 
 def _disk(plan: Plan, store: PreparedSize) -> list[str]:
-    size, lines = {}, []
+    prepared, lines = {}, []
     for corpus in plan.used_corpora():
         seconds = plan.scale.corpora[corpus.name].seconds_per_item
         items = corpus.counts["all"]
-        size[corpus.name] = items * sizes.item_bytes(seconds, store)
+        prepared[corpus.name] = items * stages.item_bytes(seconds, store.video_bytes_per_second)
         hours = items * seconds["video"] / 3600 if "video" in seconds else None
         lines.append(
             [
                 corpus.name,
                 f"{items:,}",
                 figure(items * max(seconds.values()) / 3600),
-                _bytes(size[corpus.name]),
+                num_bytes(prepared[corpus.name]),
                 figure(hours * store.prepare_seconds_per_second) if hours else "not estimated",
             ]
         )
+    sound = stages.item_bytes({"audio": 1.0}, 0.0)
     per_table = []
     for heading, runs in _groups(plan).items():
         read = {run.corpus.name for run in runs}
-        left = sum(sizes.run_bytes(run, encoder(run, plan)) for run in runs)
-        per_table.append([heading, _bytes(sum(size[name] for name in read)), _bytes(left)])
+        left = sum(footprint(run, plan).disk_bytes for run in runs)
+        stored = sum(prepared[name] for name in read)
+        per_table.append([heading, num_bytes(stored), num_bytes(left)])
     return [
         "### Disk",
         _table(["corpus", "items", "hours", "prepared", "core-hours to prepare"], lines),
-        f"A second of prepared video takes {_bytes(store.video_bytes_per_second)}, and"
+        f"A second of prepared video takes {num_bytes(store.video_bytes_per_second)}, and"
         f" {figure(store.prepare_seconds_per_second * 1e3)} ms of one core to prepare:"
-        f" {store.origin}. A second of sound takes {_bytes(sizes.SAMPLE_RATE * sizes.SAMPLE)}. The"
+        f" {store.origin}. A second of sound takes {num_bytes(sound)}. The"
         " originals, which are read once, are not counted.",
         _table(["table", "corpora it reads", "files of its runs"], per_table),
         "A training leaves its weights and its last two checkpoints, which hold the optimiser's"
@@ -189,41 +189,36 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
     ]
 
 
-def encoder(run: Run, plan: Plan) -> Mapping[str, Any] | None:
-    """The resolved pretraining whose encoder a run uses."""
+def footprint(run: Run, plan: Plan) -> Footprint:
+    """What a run trains, leaves on disk and exchanges."""
     encoder = run.upstream.get("encoder")
-    return plan.runs[encoder].resolved if encoder else None
+    pretrained = plan.runs[encoder].resolved if encoder else None
+    return stages.footprint(run.resolved, run.corpus.counts, pretrained)
 
 
-def _network(run: Run, flops_per_second: float) -> list[str]:
+def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     ranks, batch = most_devices(run), run.resolved["optimisation"]["batch_size"]
     step = batch * run.work.flops / run.work.clips / ranks / flops_per_second
-    gradient = sizes.GRADIENT * sizes.parameters(run.resolved)
-    moved = sizes.all_reduce_bytes(gradient, ranks)
+    moved = all_reduce_bytes(of_run.gradient_bytes, ranks)
     needed = moved / (SHARE * step)
     lines = []
     for nodes in (n for n in (2, 4, 8) if n <= ranks):
         per_node = ranks // nodes
         trainings = NODE // per_node
         lines.append(
-            [f"{nodes}", f"{per_node}", _rate(needed), f"{trainings}", _rate(trainings * needed)]
+            [f"{nodes}", f"{per_node}", rate(needed), f"{trainings}", rate(trainings * needed)]
         )
-    headers = [
-        "nodes of a training",
-        "its GPUs per node",
-        "out of a node for it",
-        "trainings per node",
-        "out of a full node",
-    ]
+    headers = ["nodes of a training", "its GPUs per node", "out of a node for it"]
+    headers += ["trainings per node", "out of a full node"]
     return [
         "### Where the network is the limit",
         f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
-        f" the gradient of {figure(gradient / sizes.GRADIENT / 1e6)} million parameters, as float64"
-        f" {_bytes(gradient)}, while nothing is computed. In a ring each GPU sends and receives"
-        f" {_bytes(moved)} for it. The features of all clips, which every GPU needs for the loss,"
-        f" are {_bytes(batch * sizes.feature_bytes(run.resolved))} beside it.",
+        f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as float64"
+        f" {num_bytes(of_run.gradient_bytes)}, while nothing is computed. In a ring each GPU sends"
+        f" and receives {num_bytes(moved)} for it. The features of all clips, which every GPU needs"
+        f" for the loss, are {num_bytes(batch * of_run.exchanged_bytes)} beside it.",
         f"For this to take {SHARE:.0%} of the step's computing, each GPU must send"
-        f" {_rate(needed)} to the next one, and receive as much at the same time. If a training is"
+        f" {rate(needed)} to the next one, and receive as much at the same time. If a training is"
         " spread over nodes, its ring leaves each node once; the node's other GPUs then belong to"
         " other trainings, whose rings leave it too:",
         _table(headers, lines),
@@ -233,18 +228,23 @@ def _network(run: Run, flops_per_second: float) -> list[str]:
     ]
 
 
-def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
+def all_reduce_bytes(size: float, ranks: int) -> float:
+    """What each rank sends, and receives, when a ring of ranks adds up so many bytes."""
+    return 2 * (ranks - 1) / ranks * size
+
+
+def _files(run: Run, of_run: Footprint, scale: Scale, store: PreparedSize) -> list[str]:
     clip, seconds = run.resolved["clip"], scale.corpora[run.corpus.name].seconds_per_item
     clips = scale.device.sustained_gflops * 1e9 * run.work.clips / run.work.flops
-    size, reads = sizes.clip_bytes(clip, seconds, store), sizes.reads_per_clip()
-    checkpoint = sizes.checkpoint_bytes(sizes.parameters(run.resolved))
+    read = stages.reading(run.resolved, seconds, store.video_bytes_per_second)
+    checkpoint, period = of_run.checkpoint_bytes, of_run.checkpoint_seconds
     lines = [
         [
             f"{devices}",
             figure(devices * clips),
-            _rate(devices * clips * size),
-            figure(devices * clips * reads),
-            _rate(devices / most_devices(run) * checkpoint / sizes.CHECKPOINT_SECONDS),
+            rate(devices * clips * read.num_bytes),
+            figure(devices * clips * read.num_reads),
+            rate(devices / most_devices(run) * checkpoint / period),
             figure(devices * clips * store.decode_seconds_per_clip),
         ]
         for devices in CLUSTERS
@@ -252,41 +252,19 @@ def _files(run: Run, scale: Scale, store: PreparedSize) -> list[str]:
     headers = ["GPUs that pretrain", "clips/s", "read", "reads/s", "written", "cores that decode"]
     return [
         "### Where the file system is the limit",
-        f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(reads)} reads at"
-        f" random places of the store, {_bytes(size)} in all: the sizes of its packets, the packets"
-        f" and {figure(clip['audio_seconds'])} s of sound; and once in {sizes.VERIFY_EPOCHS} epochs"
+        f"A GPU pretrains on {figure(clips)} clips a second. A clip is {figure(read.num_reads)}"
+        f" reads at random places of the store, {num_bytes(read.num_bytes)} in all: the sizes of"
+        f" its packets, the packets and {figure(clip['audio_seconds'])} s of sound; and once in"
+        f" {read.verify_epochs} epochs"
         " the whole item, for its digest. Each read opens its file: there are as many opens. The"
         f" clip takes {figure(1e3 * store.decode_seconds_per_clip)} ms of one core, measured on the"
         " same clips as the bytes. A training writes a checkpoint of"
-        f" {_bytes(checkpoint)} every {figure(sizes.CHECKPOINT_SECONDS)} s.",
+        f" {num_bytes(checkpoint)} every {figure(period)} s.",
         _table(headers, lines),
         "If the file system gives less, it is the limit and GPUs wait. An extraction of features"
-        f" has no backward pass: its GPU wants {1 + cost.BACKWARD} times as many clips a second.",
+        f" has no backward pass: its GPU wants {stages.passes_of_training()} times as many clips a"
+        " second.",
     ]
-
-
-def figure(value: float) -> str:
-    """Two significant digits; no more is known."""
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600)):
-        if seconds >= 2 * length:
-            return f"{figure(seconds / length)} {unit}"
-    return f"{figure(seconds / 60)} minutes"
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{figure(count / size)} {unit}"
-    return f"{figure(count / 1e3)} kB"
-
-
-def _rate(bytes_per_second: float) -> str:
-    return f"{_bytes(bytes_per_second)}/s"
 
 
 def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

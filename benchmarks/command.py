@@ -9,8 +9,9 @@ from pathlib import Path
 from benchmarks.launch import display
 from benchmarks.launch.launchers import launcher_of
 from benchmarks.launch.request import Request, read
-from benchmarks.plan import cost, run_status
+from benchmarks.plan import run_status
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.rates import Rates
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.table import Table
@@ -89,7 +90,7 @@ def _check_data(request: Request, plan: Plan) -> None:
         raise ValueError(f"scale {request.scale.scale} needs a real copy: {options}")
 
 
-def _rates(home: Home) -> cost.Rates:
+def _rates(home: Home) -> Rates:
     """How fast runs compute, as far as the sound results of a home say it."""
     finished = []
     for run in map(home.run, home.run_ids()):
@@ -97,7 +98,7 @@ def _rates(home: Home) -> cost.Rates:
             spec, result = run.spec(), run.result()
             if spec is not None and result is not None:
                 finished.append((spec, result))
-    return cost.Rates(finished)
+    return Rates(finished)
 
 
 def _is_allowed(arguments: argparse.Namespace) -> bool:

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on 
     host.require_posix()
     host.require_packages()
 
-from benchmarks.render import claims_table, document, html_page
+from benchmarks.render import claims_table, document_file, html_page
 from benchmarks.render.document import Document
 from benchmarks.store.files import parse_json, write_text
 from slurm import command_line
@@ -31,7 +31,7 @@ def read(results: Path) -> list[Document]:
         data = html_page.content(path)
         parse_json(data, path)  # a document has finite numbers and no key twice
         try:
-            found.append(document.from_json(data.decode()))
+            found.append(document_file.from_json(data.decode()))
         except ValueError as problem:
             reason = str(problem).splitlines()[0]
             raise ValueError(f"{path} is no document of a table: {reason}") from None

@@ -8,8 +8,9 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from benchmarks.store import files, records
 from benchmarks.store.files import DamagedFileError
@@ -26,8 +27,43 @@ STAGES = {
     "neighbours": "iicl.evaluation.neighbours:run",
 }
 
+Seconds = Mapping[Literal["video", "audio"], float]
+"""What an item has -> its mean duration in seconds."""
+
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
 """Modules worth importing once before many runs start."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a run computes; see :class:`iicl.work.StageWork`."""
+
+    clips: int
+    flops: float
+    num_ranks: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a run trains, leaves and exchanges; see :class:`iicl.footprint.StageFootprint`."""
+
+    parameters: int
+    parameters_per_class: int
+    weight_bytes: int
+    checkpoint_bytes: int
+    checkpoint_seconds: float
+    disk_bytes: int
+    gradient_bytes: int
+    exchanged_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadCost:
+    """What a training reads for one clip; see :class:`iicl.data.volume.ClipReading`."""
+
+    num_bytes: float
+    num_reads: float
+    verify_epochs: int
 
 
 @functools.cache
@@ -37,6 +73,11 @@ def _adapter() -> Any:
     from iicl import protocols
 
     return TypeAdapter(protocols.Stage)
+
+
+def _settings(resolved: Mapping[str, Any]) -> Any:
+    """The settings of a resolved run."""
+    return _adapter().validate_python(dict(resolved))
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -50,21 +91,22 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
-    from iicl import config
+    from iicl.config import PretrainLength
+    from iicl.pretraining import pretrain_phases
 
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
     if stage == "pretrain":
-        length = config.PretrainLength.model_validate(settings.get("length", {}))
+        length = PretrainLength.model_validate(settings.get("length", {}))
         rest = {key: value for key, value in settings.items() if key != "length"}
-        runs = config.pretrain_phases(length, **rest)
+        runs = pretrain_phases(length, **rest)
         return [run.model_dump(mode="json") for run in runs]
     return [_adapter().validate_python({**settings, "stage": stage}).model_dump(mode="json")]
 
 
 def metrics(resolved: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the metrics that the result of a resolved measuring run will have."""
-    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).metrics()
+    names: tuple[str, ...] = _settings(resolved).metrics()
     return names
 
 
@@ -74,15 +116,13 @@ def needs(resolved: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any] | None]
     Returns:
         role -> settings of the feature run that it reads, or None for the pretraining itself.
     """
-    found: Mapping[str, Mapping[str, Any] | None] = (
-        _adapter().validate_python(dict(resolved)).needs()
-    )
+    found: Mapping[str, Mapping[str, Any] | None] = _settings(resolved).needs()
     return found
 
 
 def splits(resolved: Mapping[str, Any]) -> tuple[str, ...]:
     """Splits of its fold that a resolved measuring run reads."""
-    names: tuple[str, ...] = _adapter().validate_python(dict(resolved)).splits()
+    names: tuple[str, ...] = _settings(resolved).splits()
     return names
 
 
@@ -94,10 +134,85 @@ def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     """
     if resolved["stage"] == "prepare":
         return ["iicl.data.synthetic.write"]
+    stage = _settings(resolved)
     modules = [STAGES[resolved["stage"]].split(":")[0]]
-    if "method" in resolved:
-        modules.append(f"iicl.methods.{resolved['method']['name']}")
+    modules += [f"iicl.views.{view}" for view in stage.views()]
+    if resolved["stage"] == "pretrain":
+        modules.append(f"iicl.methods.{stage.method.name}.method")
+        modules += [f"iicl.encoders.{name}.network" for name in stage.encoder_names()]
     return modules
+
+
+def items_trained_on(resolved: Mapping[str, Any]) -> str:
+    """Key in the counts of the items that a resolved pretraining reads."""
+    from iicl import work as arithmetic
+
+    return arithmetic.items_trained_on(_settings(resolved))
+
+
+def work(
+    resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
+) -> Work:
+    """How much a resolved run computes on a corpus.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        counts: numbers of usable items: ``all``, ``<fold>/train``, ``<fold>/train/with_sound``,
+            ``<fold>/test``.
+        pretrained: the resolved pretraining whose encoder the run uses; None if it uses none.
+
+    Raises:
+        ValueError: if the run needs an encoder that ``pretrained`` doesn't have.
+    """
+    from iicl import work as arithmetic
+
+    encoder = None if pretrained is None else _settings(pretrained)
+    return Work(**asdict(arithmetic.work(_settings(resolved), counts, encoder)))
+
+
+def footprint(
+    resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
+) -> Footprint:
+    """What a resolved run trains, leaves on disk and exchanges; arguments as of :func:`work`.
+
+    Raises:
+        ValueError: as :func:`work`.
+    """
+    from iicl import footprint as arithmetic
+
+    encoder = None if pretrained is None else _settings(pretrained)
+    return Footprint(**asdict(arithmetic.footprint(_settings(resolved), counts, encoder)))
+
+
+def item_bytes(seconds: Seconds, video_bytes_per_second: float) -> float:
+    """Size of an item in a prepared corpus.
+
+    Args:
+        seconds: durations of what the item has.
+        video_bytes_per_second: size of a second of prepared video.
+    """
+    from iicl.data import volume
+
+    return volume.item_bytes(seconds, video_bytes_per_second)
+
+
+def reading(
+    resolved: Mapping[str, Any], seconds: Seconds, video_bytes_per_second: float
+) -> ReadCost:
+    """What a resolved pretraining reads for one clip; other arguments as of :func:`item_bytes`."""
+    from iicl.data import volume
+
+    stage = _settings(resolved)
+    samples = stage.method.samples(stage.phase)
+    read = volume.clip_reading(samples, stage.clip, seconds, video_bytes_per_second)
+    return ReadCost(**asdict(read))
+
+
+def passes_of_training() -> int:
+    """How many forward passes cost as much as one forward and one backward pass."""
+    from iicl.work import BACKWARD
+
+    return 1 + BACKWARD
 
 
 def corpus_header(out: Path) -> dict[str, Any] | None:
@@ -147,43 +262,16 @@ def prepare(
     Raises:
         ValueError: if the source cannot be read or nothing in it is usable.
     """
-    from concurrent.futures.process import BrokenProcessPool
-
-    from iicl import config
     from iicl.data.prepare import prepare
-    from iicl.data.synthetic.contact_sheet import contact_sheet
-    from iicl.data.synthetic.world import CorpusName
-    from iicl.data.synthetic.write import generate as write
 
-    phases = 1 if source is not None else 2
+    phases = 1
     if source is None:
         assert generate is not None
-        assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
-        source = out.with_name(f"{out.name}.source")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(
-                cast(CorpusName, corpus),
-                source,
-                **generate,
-                num_workers=num_workers,
-                progress=lambda done, total: progress(done, phases * total),
-            )
-        except BrokenProcessPool:
-            raise ChildProcessError(
-                f"a process that generated {corpus} was killed, perhaps for its memory;"
-                " the same command goes on"
-            ) from None
-        try:
-            contact_sheet([source], out.with_name(f"{out.name}.png"))
-        except Exception as problem:  # the corpus is whole without its picture
-            print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
-    prepare(
-        reader(corpus, source),
-        source,
-        out,
+        phases, source = 2, out.with_name(f"{out.name}.source")
+        _generate(corpus, source, generate, num_workers, lambda d, n: progress(d, phases * n))
+        _draw_sheet(corpus, source, out.with_name(f"{out.name}.png"))
+    _of_copy(prepare, corpus, source, preparation, out)(
         corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
         others=_other_copies(corpus, out),
@@ -191,6 +279,54 @@ def prepare(
     header = corpus_header(out)
     assert header is not None
     return header
+
+
+def _generate(
+    corpus: str,
+    folder: Path,
+    settings: Mapping[str, Any],
+    num_workers: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    from concurrent.futures.process import BrokenProcessPool
+
+    from iicl.data.synthetic.world import CorpusName
+    from iicl.data.synthetic.write import generate
+
+    assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    name = cast(CorpusName, corpus)
+    try:
+        generate(name, folder, **settings, num_workers=num_workers, progress=progress)
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f"a process that generated {corpus} was killed, perhaps for its memory;"
+            " the same command goes on"
+        ) from None
+
+
+def _draw_sheet(corpus: str, source: Path, picture: Path) -> None:
+    from iicl.data.synthetic.contact_sheet import contact_sheet
+
+    try:
+        contact_sheet([source], picture)
+    except Exception as problem:  # the corpus is whole without its picture
+        print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
+
+
+def _of_copy(
+    function: Callable[..., Any],
+    corpus: str,
+    source: Path,
+    preparation: Mapping[str, Any],
+    out: Path,
+) -> Callable[..., Any]:
+    """A function of ``iicl.data.prepare`` with the copy that it is to work on."""
+    from iicl import config
+
+    settings = config.Preparation.model_validate(dict(preparation))
+    name = reader(corpus, source)
+    return functools.partial(function, name, source, out, preparation=settings)
 
 
 def reader(corpus: str, source: Path) -> str:
@@ -214,17 +350,10 @@ def survey(
     Raises:
         ValueError: if the source cannot be read or the manifest is damaged.
     """
-    from iicl import config
     from iicl.data.prepare import survey
 
-    found = survey(
-        reader(corpus, source),
-        source,
-        out,
-        corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
-    )
-    return found.current, found.num_shards, found.fingerprint
+    state = _of_copy(survey, corpus, source, preparation, out)(corpus=corpus)
+    return state.current, state.num_shards, state.fingerprint
 
 
 def prepare_part(
@@ -252,16 +381,11 @@ def prepare_part(
     Raises:
         ValueError: if the source cannot be read or there is no such part.
     """
-    from iicl import config
     from iicl.data.prepare import prepare_part
 
-    prepare_part(
-        reader(corpus, source),
-        source,
-        out,
+    _of_copy(prepare_part, corpus, source, preparation, out)(
         part=part,
         num_parts=num_parts,
-        preparation=config.Preparation.model_validate(dict(preparation)),
         num_workers=num_workers,
         progress=progress,
         others=_other_copies(corpus, out),
@@ -285,16 +409,11 @@ def assemble(
         ValueError: if a shard is missing or damaged, the source cannot be read, or nothing in it
             is usable.
     """
-    from iicl import config
     from iicl.data.prepare import assemble
 
-    return assemble(
-        reader(corpus, source),
-        source,
-        out,
-        corpus=corpus,
-        preparation=config.Preparation.model_validate(dict(preparation)),
-    ).header()
+    manifest = _of_copy(assemble, corpus, source, preparation, out)(corpus=corpus)
+    header: dict[str, Any] = manifest.header()
+    return header
 
 
 def run(
@@ -317,17 +436,14 @@ def run(
         report: receives the finished fraction, 0-1, and a line of text.
     """
     from iicl import config
+    from iicl.training.context import Context
 
-    stage = _adapter().validate_python(dict(resolved))
+    stage = _settings(resolved)
     module, function = STAGES[resolved["stage"]].split(":")
-    result: dict[str, Any] = getattr(importlib.import_module(module), function)(
-        stage,
-        corpora=corpora,
-        upstream=upstream,
-        out=out,
-        execution=config.Execution.model_validate(dict(execution)),
-        report=report,
+    context = Context(
+        corpora, upstream, out, config.Execution.model_validate(dict(execution)), report
     )
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(stage, context)
     return result
 
 

@@ -1,27 +1,47 @@
-"""Every setting of data and pretraining, validated, with the paper's values as defaults.
+"""Settings that all stages share, validated, with the paper's values as defaults.
 
-Imports no torch; the settings of what follows a pretraining are in :mod:`iicl.protocols`.
+Imports no torch. A method's and an encoder's own settings are in its folder, those of a pretraining
+in :mod:`iicl.pretraining`, those of what measures it in :mod:`iicl.protocols`.
 
 Where the paper is silent or contradicts itself, the comment ``[n]`` beside a field is the number of
 the entry in :mod:`iicl.interpretations` that argues the default and names the alternatives.
 """
 
-from collections.abc import Set
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Precision = Literal["float32", "bf16"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Phase = Literal["initialisation", "co_training", "training"]
 
 
 class Config(BaseModel):
-    """Base of all settings: immutable, and an unknown key is an error."""
+    """Base of all settings: immutable, and an unknown key is an error that lists the legal ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping):
+            return settings
+        kind = PydanticCustomError(
+            "unknown_setting",
+            "unknown setting; legal: {legal}",
+            {"legal": ", ".join(cls.model_fields)},
+        )
+        unknown = [
+            InitErrorDetails(type=kind, loc=(key,), input=value)
+            for key, value in settings.items()
+            if key not in cls.model_fields
+        ]
+        if unknown:
+            raise ValidationError.from_exception_data(cls.__name__, unknown)
+        return settings
 
 
 class Clip(Config):
@@ -69,78 +89,6 @@ NO_AUGMENTATION = Augmentation(
 )
 
 
-class Encoders(Config):
-    """R(2+1)D and ResNet: residual blocks per stage, and an eighth of the features' dimension."""
-
-    video_width: Count = 64
-    video_depth: Count = 2
-    audio_width: Count = 64
-    audio_depth: Count = 2
-
-
-class IICL(Config):
-    """The paper's method, sections III-B to III-E."""
-
-    name: Literal["iicl"] = "iicl"
-    objective: Literal["both", "instance", "cluster"] = "both"  # eq. 7, and Table II's ablations
-    cluster_start: Literal["cluster", "instance"] = "cluster"  # loss before L_clu alone [20]
-    clusters: Annotated[int, Field(ge=2)] = 400
-    cluster_weight: Annotated[float, Field(ge=0)] = 0.5  # lambda of eq. 7
-    instance_dim: Count = 1024
-    instance_temperature: Positive = 0.5
-    cluster_temperature: Positive = 0.5  # [6]
-    similarity: Literal["l2", "l1"] = "l2"  # [1]
-    instance_space: Literal["z", "h"] = "z"  # [2]
-    instance_margin: Annotated[float, Field(ge=0)] = 0.0  # [3]
-    assignment_norm: Literal["entrywise", "induced"] = "entrywise"  # [4]
-    entropy_weight: Annotated[float, Field(ge=0)] = 1.0  # [5]
-    detach_keys: bool = False  # [7]
-    co_attention: Literal["batch", "token", "none"] = "batch"  # [9]
-    co_attention_depth: Count = 1
-    co_attention_in_initialisation: bool = False  # [8]
-    co_attention_projections: bool = False  # [10]
-    co_attention_residual: Literal["none", "query"] = "none"  # [10]
-    co_attention_norm: Literal["none", "layer"] = "none"  # [10]
-    co_attention_feed_forward: bool = False  # [10]
-    heads: Literal["shared", "separate"] = "shared"  # [12]
-    head_input: Literal["h", "f"] = "h"  # [13]
-
-    def losses(self, phase: Phase) -> frozenset[Literal["instance", "cluster"]]:
-        """The losses that a phase descends; before L_clu alone, ``cluster_start`` says which."""
-        if phase == "initialisation":
-            return frozenset([self.cluster_start if self.objective == "cluster" else "instance"])
-        return frozenset(["instance", "cluster"] if self.objective == "both" else [self.objective])
-
-    def attends(self, phase: Phase) -> bool:
-        """Whether the losses of a phase see co-attended features [8] [13]."""
-        if self.co_attention == "none" or self.head_input == "f":
-            return False
-        return phase != "initialisation" or self.co_attention_in_initialisation
-
-
-class Supervised(Config):
-    """Cross-entropy on the corpus's own labels, one classifier for all views: the upper control."""
-
-    name: Literal["supervised"] = "supervised"
-    modalities: Literal["both", "video"] = "both"
-
-
-class RandomInit(Config):
-    """Untrained encoders: the lower control."""
-
-    name: Literal["random_init"] = "random_init"
-
-
-class MFCC(Config):
-    """Mean and deviation over time of cepstral coefficients: an audio baseline without learning."""
-
-    name: Literal["mfcc"] = "mfcc"
-    num_coefficients: Count = 20
-
-
-Method = Annotated[IICL | Supervised | RandomInit | MFCC, Field(discriminator="name")]
-
-
 class Optimisation(Config):
     """How a pretraining descends (paper IV-B)."""
 
@@ -149,27 +97,6 @@ class Optimisation(Config):
     learning_rate: Positive = 5e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # coupled L2, as torch.optim.Adam
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
-
-
-class Pretrain(Config):
-    """One phase of a pretraining; phases of one pretraining follow each other as runs."""
-
-    stage: Literal["pretrain"] = "pretrain"
-    method: Method
-    corpus: str
-    phase: Phase
-    epochs: Annotated[int, Field(ge=0)]
-    clips_per_item: Count = 1  # [22]
-    silent_items: Literal["drop", "zero"] = "drop"  # [19]
-    pairing: Literal["own", "shuffled"] = "own"  # shuffled: the sound of another item, a control
-    keep_instance_head: bool = True  # [8]
-    keep_optimiser: bool = False  # [8]
-    clip: Clip = Clip()
-    augmentation: Augmentation = Augmentation()
-    encoders: Encoders = Encoders()
-    optimisation: Optimisation = Optimisation()
-    precision: Precision = "bf16"
-    seed: Annotated[int, Field(ge=0)]
 
 
 class Preparation(Config):
@@ -190,97 +117,27 @@ class Execution(Config):
 
 
 class PretrainLength(Config):
-    """Epochs of the two phases of a pretraining (paper IV-B)."""
+    """Epochs of a pretraining (paper IV-B); a method of one phase trains for their sum."""
 
     initialisation: Annotated[int, Field(ge=0)] = 300
     co_training: Annotated[int, Field(ge=0)] = 300
 
 
-def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain]:
-    """The phases that a pretraining consists of, in order; each starts from the one before.
+class CorpusFacts(Config):
+    """What a method may know of the corpus that it is pretrained on.
 
-    Settings that cannot change a phase are reset to their defaults in it, so that equal phases of
-    different rows are equal configurations: the initialisation knows neither C nor lambda.
-
-    Args:
-        length: epochs of the two phases; a method of one phase trains for their sum, one without
-            an objective not at all.
-        settings: fields of :class:`Pretrain` other than ``phase`` and ``epochs``.
-
-    Raises:
-        pydantic.ValidationError: if a setting is unknown or out of range.
+    Attributes:
+        corpus: its name.
+        num_items: train items that the pretraining reads.
+        classes: names of the corpus's classes, in the order of the view ``label``.
+        num_groups: groups among these items; items of a group come from one recording.
+        log_mel_mean: mean of the corpus's log-mel values; None if no item has sound.
+        log_mel_std: their standard deviation.
     """
-    whole = Pretrain.model_validate({**settings, "phase": "training", "epochs": 0})
-    method = whole.method
-    if isinstance(method, RandomInit | MFCC):
-        kept = {"stage", "method", "corpus", "phase", "epochs", "seed"}  # corpus: its statistics
-        if isinstance(method, RandomInit):
-            kept.add("encoders")
-        return [_reset(whole, Pretrain.model_fields.keys() - kept)]
-    if isinstance(method, Supervised):
-        idle = {"keep_instance_head", "keep_optimiser"}
-        if method.modalities == "video":
-            idle |= {"silent_items", "pairing"}
-        epochs = length.initialisation + length.co_training
-        return [_reset(whole, idle, epochs=epochs)]
-    first = _reset(
-        whole,
-        {"keep_instance_head", "keep_optimiser"},
-        phase="initialisation",
-        epochs=length.initialisation,
-        method=_seen_by("initialisation", method),
-    )
-    hands_on_head = method.instance_space == "z" and "instance" in (
-        method.losses("initialisation") & method.losses("co_training")
-    )
-    second = _reset(
-        whole,
-        set() if hands_on_head else {"keep_instance_head"},
-        phase="co_training",
-        epochs=length.co_training,
-        method=_seen_by("co_training", method),
-    )
-    return [first, second]
 
-
-_CLUSTER_FIELDS = {"clusters", "cluster_temperature", "assignment_norm", "entropy_weight"}
-_INSTANCE_FIELDS = {
-    "instance_dim",
-    "instance_temperature",
-    "instance_space",
-    "instance_margin",
-    "detach_keys",
-}
-_CO_ATTENTION_FIELDS = {n for n in IICL.model_fields if n.startswith("co_attention")}
-_Reset = TypeVar("_Reset", bound=Config)
-
-
-def _reset(config: _Reset, idle: Set[str], **update: object) -> _Reset:
-    """A configuration with the defaults of its idle fields, and the updated ones."""
-    defaults = {name: type(config).model_fields[name].default for name in idle}
-    return config.model_copy(update={**defaults, **update})
-
-
-def _seen_by(phase: Phase, method: IICL) -> IICL:
-    """A method with the defaults of whatever cannot change a phase."""
-    losses = method.losses(phase)
-    idle = set() if len(losses) == 2 else {"cluster_weight"}
-    if "cluster" not in losses:
-        idle |= _CLUSTER_FIELDS
-    elif method.entropy_weight == 0:
-        idle.add("assignment_norm")
-    if "instance" not in losses:
-        idle |= _INSTANCE_FIELDS
-    elif method.instance_space == "h":
-        idle.add("instance_dim")
-        if "cluster" not in losses:
-            idle.add("heads")
-    update: dict[str, object] = {"objective": "both" if len(losses) == 2 else next(iter(losses))}
-    if not method.attends(phase):
-        idle |= _CO_ATTENTION_FIELDS | {"head_input"}
-        update["co_attention"] = "none"
-    elif phase == "co_training":
-        idle.add("co_attention_in_initialisation")
-    if phase == "initialisation" or method.objective != "cluster":
-        idle.add("cluster_start")  # else it says what the co-training is handed
-    return _reset(method, idle, **update)
+    corpus: str
+    num_items: int
+    classes: tuple[str, ...]
+    num_groups: int
+    log_mel_mean: float | None
+    log_mel_std: float | None

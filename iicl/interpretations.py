@@ -1,9 +1,10 @@
 """What the paper leaves open or contradicts, and how this project reads it. Imports no torch.
 
 One entry for each such place: what the paper says, our default and the reason for it, what else it
-could mean. Where a reading is a setting, the entry names the field of :mod:`iicl.config` or
-:mod:`iicl.protocols` with its default and the alternatives on offer; the field carries the entry's
-number as ``[n]``.
+could mean. Where a reading is a setting, the entry names the class and field with its default and
+the alternatives on offer; the field carries the entry's number as ``[n]``. ``IICL`` is the class of
+settings in :mod:`iicl.methods.iicl`; the others are in :mod:`iicl.config`, :mod:`iicl.pretraining`
+and :mod:`iicl.protocols`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Setting:
-    """A field of :mod:`iicl.config` or :mod:`iicl.protocols` that an interpretation chooses.
+    """A field of a settings class that an interpretation chooses.
 
     Attributes:
         field: class and field, e.g. "IICL.similarity".
@@ -119,8 +120,8 @@ INTERPRETATIONS: tuple[Interpretation, ...] = (
         "Co-attention in both phases; a fresh g_ins; the optimiser's moments kept.",
         (
             Setting("IICL.co_attention_in_initialisation", False, (True,)),
-            Setting("Pretrain.keep_instance_head", True, (False,)),
-            Setting("Pretrain.keep_optimiser", False, (True,)),
+            Setting("PretrainSettings.keep_instance_head", True, (False,)),
+            Setting("PretrainSettings.keep_optimiser", False, (True,)),
         ),
     ),
     Interpretation(
@@ -222,7 +223,7 @@ INTERPRETATIONS: tuple[Interpretation, ...] = (
         "IV-A drops silent videos of Kinetics.",
         "Silent items are dropped, as in Kinetics; half of the test classes are then unseen.",
         "Zeros for their sound, which makes one constant the positive of half of the batch.",
-        (Setting("Pretrain.silent_items", "drop", ("zero",)),),
+        (Setting("PretrainSettings.silent_items", "drop", ("zero",)),),
     ),
     Interpretation(
         20,
@@ -254,7 +255,7 @@ INTERPRETATIONS: tuple[Interpretation, ...] = (
         "A cosine schedule, more clips per epoch, no augmentation.",
         (
             Setting("Optimisation.schedule", "constant", ("cosine",)),
-            Setting("Pretrain.clips_per_item", 1, (2, 10)),
+            Setting("PretrainSettings.clips_per_item", 1, (2, 10)),
             Setting("Augmentation.crop_fraction", (0.8, 1.0), ((1.0, 1.0), (0.4, 1.0))),
             Setting("Augmentation.flip_probability", 0.5, (0.0,)),
             Setting("Augmentation.colour_jitter", 0.4, (0.0,)),

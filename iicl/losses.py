@@ -63,45 +63,49 @@ def contrastive_loss(
 
 
 def instance_loss(
-    video: Tensor,
-    audio: Tensor,
+    first: Tensor,
+    second: Tensor,
     *,
+    names: tuple[str, str] = ("first", "second"),
     temperature: float,
     similarity: Similarity = "l2",
     margin: float = 0.0,
     detach_keys: bool = False,
 ) -> dict[str, Tensor]:
-    """L_ins of eq. 4: the visual and the audio stream's eq. 3, each against the other's rows.
+    """L_ins of eq. 4: each stream's eq. 3 against the rows of the other stream.
 
     Args:
-        video: z_v, (N, D).
-        audio: z_a, (N, D).
+        first: z of one stream, (N, D); in the paper z_v.
+        second: z of the other stream, (N, D); in the paper z_a.
+        names: of the streams.
         temperature: tau_ins.
         similarity: see :func:`contrastive_loss`.
         margin: see :func:`contrastive_loss`.
         detach_keys: let each direction's gradient reach its anchors only.
 
     Returns:
-        ``instance_video`` and ``instance_audio``; L_ins is their sum.
+        ``instance_<name>`` of both streams; L_ins is their sum.
 
     Raises:
         ValueError: for differing shapes or N < 2.
     """
-    keys = {"video": audio, "audio": video}
+    streams = dict(zip(names, (first, second), strict=True))
+    keys = dict(zip(names, (second, first), strict=True))
     if detach_keys:
-        keys = {view: key.detach() for view, key in keys.items()}
+        keys = {name: key.detach() for name, key in keys.items()}
     return {
-        f"instance_{view}": contrastive_loss(
-            anchors, keys[view], temperature=temperature, similarity=similarity, margin=margin
+        f"instance_{name}": contrastive_loss(
+            anchors, keys[name], temperature=temperature, similarity=similarity, margin=margin
         )
-        for view, anchors in (("video", video), ("audio", audio))
+        for name, anchors in streams.items()
     }
 
 
 def cluster_loss(
-    video: Tensor,
-    audio: Tensor,
+    first: Tensor,
+    second: Tensor,
     *,
+    names: tuple[str, str] = ("first", "second"),
     temperature: float,
     similarity: Similarity = "l2",
     assignment_norm: AssignmentNorm = "entrywise",
@@ -113,37 +117,37 @@ def cluster_loss(
     with no gradient, and only the entropy acts.
 
     Args:
-        video: Y_v, (N, C), rows are probabilities.
-        audio: Y_a, (N, C).
+        first: Y of one stream, (N, C), rows are probabilities; in the paper Y_v.
+        second: Y of the other stream, (N, C); in the paper Y_a.
+        names: of the streams.
         temperature: tau_clu.
         similarity: see :func:`contrastive_loss`.
         assignment_norm: see :func:`assignment_entropy`.
         entropy_weight: factor of H(Y); the paper's is 1.
 
     Returns:
-        ``cluster_video``, ``cluster_audio`` and ``negative_entropy`` (weighted); L_clu is their
-        sum.
+        ``cluster_<name>`` of both streams and ``negative_entropy`` (weighted); L_clu is their sum.
 
     Raises:
         ValueError: for differing shapes, N < 1 or C < 2.
     """
-    if video.ndim != 2 or len(video) < 1:
-        raise ValueError(f"assignments must be (N, C) with N >= 1, got {tuple(video.shape)}")
-    columns = {"video": video.T, "audio": audio.T}
+    if first.ndim != 2 or len(first) < 1:
+        raise ValueError(f"assignments must be (N, C) with N >= 1, got {tuple(first.shape)}")
+    columns = (first.T, second.T)
     terms = {
-        f"cluster_{view}": contrastive_loss(
-            columns[view], columns[other], temperature=temperature, similarity=similarity
+        f"cluster_{name}": contrastive_loss(
+            anchors, keys, temperature=temperature, similarity=similarity
         )
-        for view, other in (("video", "audio"), ("audio", "video"))
+        for name, anchors, keys in zip(names, columns, columns[::-1], strict=True)
     }
-    entropy = assignment_entropy(video, assignment_norm) + assignment_entropy(
-        audio, assignment_norm
+    entropy = assignment_entropy(first, assignment_norm) + assignment_entropy(
+        second, assignment_norm
     )
     return {**terms, "negative_entropy": -entropy_weight * entropy}
 
 
 def assignment_entropy(assignments: Tensor, norm: AssignmentNorm = "entrywise") -> Tensor:
-    """One modality's share of H(Y) in eq. 6: -sum_i P_i log P_i with P_i = sum_j Y_ji / ||Y||_1.
+    """One stream's share of H(Y) in eq. 6: -sum_i P_i log P_i with P_i = sum_j Y_ji / ||Y||_1.
 
     Args:
         assignments: Y, (N, C), non-negative.

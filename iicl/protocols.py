@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from iicl.config import Augmentation, Clip, Config, Count, Positive, Precision, Pretrain
+from iicl.config import Augmentation, Clip, Config, Count, Positive, Precision
+from iicl.pretraining import Pretrain
 
 Space = Literal["f", "z", "y"]
 """Of the encoder, g_ins on it, or g_clu on it; the heads act on stored f."""
@@ -33,6 +34,10 @@ class Features(Config):
     precision: Precision = "bf16"
     seed: Annotated[int, Field(ge=0)]
 
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that it reads."""
+        return (self.view,)
+
 
 class Protocol(Config):
     """A stage that yields metrics on a corpus."""
@@ -52,6 +57,10 @@ class Protocol(Config):
     def splits(self) -> tuple[Literal["train", "test"], ...]:
         """Splits of the fold that it reads."""
         return ("train", "test")
+
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that it reads by itself; most read stored features instead."""
+        return ()
 
 
 class Retrieval(Protocol):
@@ -121,6 +130,10 @@ class Finetune(Protocol):
     def needs(self) -> Needs:
         """The encoder alone."""
         return ENCODER
+
+    def views(self) -> tuple[str, ...]:
+        """Video and labels."""
+        return ("label", "video")
 
 
 class Clustering(Protocol):
@@ -213,6 +226,10 @@ class Neighbours(Protocol):
     def splits(self) -> tuple[Literal["train", "test"], ...]:
         """The test split."""
         return ("test",)
+
+    def views(self) -> tuple[str, ...]:
+        """Video, for the pictures."""
+        return ("video",)
 
 
 AnyProtocol = Retrieval | Linear | Finetune | Clustering | CrossModal | Neighbours

@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(p for room in ("iicl", "slurm", "benchmarks") for p in (ROOT / room).rglob("*.py"))
-LAYERS = [{"models", "losses", "data"}, {"methods"}, {"training"}, {"evaluation"}]
 # Of benchmarks/, from the ground up: a room may import what stands above it in this list, no more.
 FLOORS = [
     {"spec"},
@@ -21,6 +20,7 @@ FLOORS = [
     {"run"},
 ]
 MAX_FLOORS = 8
+LAYERS = [{"models", "losses", "data", "views"}, {"methods"}, {"training"}, {"evaluation"}]
 TORCH = {"torch", "torchvision", "torchaudio", "av"}
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.render import markdown
-from benchmarks.render.document import Document, from_json
+from benchmarks.render.document import Document
+from benchmarks.render.document_file import from_json
 from benchmarks.spec.read_tables import load_table
 
 ROOT = Path(__file__).parents[1]

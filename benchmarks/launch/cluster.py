@@ -10,8 +10,9 @@ from benchmarks.launch.grouping import JobGroup
 from benchmarks.launch.request import Request
 from benchmarks.launch.submission import Jobs, Submission, array
 from benchmarks.launch.watch import watch
-from benchmarks.plan import cost, identity
+from benchmarks.plan import identity
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.rates import Rates
 from benchmarks.store.home import Home
 from slurm import scheduler
 from slurm.site import SlurmSite
@@ -41,7 +42,7 @@ class ClusterLauncher:
         """The site in words; its queue decides how long ``seconds`` on one device take."""
         return f"site: {self._site.name}"
 
-    def preview(self, plan: Plan, rates: cost.Rates) -> list[Preview]:
+    def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """The arrays that would be submitted, with words in place of ids; needs no Slurm.
 
         Runs that wait for data count as if it were given.
@@ -65,7 +66,7 @@ class ClusterLauncher:
         grouping.send_all(groups, {}, self._site.max_array, show)
         return previews
 
-    def launch(self, plan: Plan, rates: cost.Rates) -> bool:
+    def launch(self, plan: Plan, rates: Rates) -> bool:
         """Submit what is missing and, unless told otherwise, wait; whether nothing is to come."""
         waits = not self._request.arguments.no_wait
         prepared = corpus_jobs.prepare(self._request, self._site, plan, waits=waits)
@@ -85,7 +86,7 @@ class ClusterLauncher:
             raise
         return True
 
-    def submit(self, plan: Plan, rates: cost.Rates) -> tuple[int, int]:
+    def submit(self, plan: Plan, rates: Rates) -> tuple[int, int]:
         """Claim what is missing and submit it; the number of jobs, and of runs in them.
 
         A run that another living launch or job has is left to it. Runs that need it wait for its
@@ -125,7 +126,7 @@ class ClusterLauncher:
         calls = [[self._request.call(run) for run in group.runs] for group in groups]
         return Jobs(f"iicl-{groups[0].name}", "run", calls, groups[0].num_tasks, after)
 
-    def _seconds(self, rates: cost.Rates) -> Callable[[Run], float]:
+    def _seconds(self, rates: Rates) -> Callable[[Run], float]:
         sustained = self._request.scale.device.sustained_gflops
         return lambda run: rates.seconds(run.resolved, run.work, sustained)[0]
 

@@ -17,8 +17,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 from tabulate import tabulate
 
-from benchmarks.plan.cost import Rates
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.rates import Rates
 from benchmarks.plan.run_status import RunStatus
 from benchmarks.store.home import Home
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.plan import cost
 from benchmarks.plan.graph import Run
 
 SHARED_SECONDS = 1800.0
@@ -66,7 +65,7 @@ def job_groups(
         if shares:
             open_jobs.setdefault(pretrainings[run.id], []).append(run)
         else:
-            groups.append(JobGroup((run,), cost.num_ranks(run.resolved, run.work)))
+            groups.append(JobGroup((run,), run.work.num_ranks))
     for pretraining in list(open_jobs):
         close(pretraining)
     return groups

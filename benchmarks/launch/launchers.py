@@ -6,8 +6,8 @@ from benchmarks.launch.cluster import ClusterLauncher
 from benchmarks.launch.display import Preview
 from benchmarks.launch.local import LocalLauncher
 from benchmarks.launch.request import Request
-from benchmarks.plan.cost import Rates
 from benchmarks.plan.graph import Plan
+from benchmarks.plan.rates import Rates
 from slurm.site import SlurmSite
 
 

@@ -5,8 +5,8 @@ import sys
 from benchmarks.launch import display
 from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
-from benchmarks.plan import cost
 from benchmarks.plan.graph import Plan, Run
+from benchmarks.plan.rates import Rates
 from slurm import launcher
 from slurm.site import ProcessSite
 
@@ -35,11 +35,11 @@ class LocalLauncher:
         time = display.duration(seconds / number)
         return f"site: {self._site.name}, {number} at a time: at least {time} to go"
 
-    def preview(self, plan: Plan, rates: cost.Rates) -> list[Preview]:
+    def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """Nothing: no array is submitted."""
         return []
 
-    def launch(self, plan: Plan, rates: cost.Rates) -> bool:
+    def launch(self, plan: Plan, rates: Rates) -> bool:
         """Prepare and run what is missing; True, because nothing is to come after that."""
         _run(self._request, self._site, prepare(self._request, plan))
         return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan import cost, identity
+from benchmarks.plan import identity
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
 from benchmarks.plan.stage_functions import Stages
@@ -148,6 +148,10 @@ class _Builder:
         encoder = self._pretrain(table, row, name, seed)
         method = self.runs[encoder].resolved["method"]["name"]
         upstream: dict[str, str] = {}
+
+        def refused(message: str) -> SpecError:
+            return table.error((section, row), f"{name}: {message}")
+
         for role, wanted in self._stages.needs(resolved).items():
             if wanted is None:
                 upstream[role] = encoder
@@ -166,8 +170,8 @@ class _Builder:
                         ((section, row, "clip"), clip),
                     ],
                 ) from None
-            upstream[role] = self._add(features, {"encoder": encoder}, method)
-        return self._add(resolved, upstream, method)
+            upstream[role] = self._add(features, {"encoder": encoder}, method, refused)
+        return self._add(resolved, upstream, method, refused)
 
     def _pretrain(self, table: Table, row: str, protocol: str, seed: int) -> str:
         key = (table.name, row, protocol, seed)
@@ -181,8 +185,9 @@ class _Builder:
                 raise blame_pretrain(problem, table, row, flat, self._plan.scale) from None
             for phase in phases:
                 needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
-                self._need(self._corpus(phase), cost.items_trained_on(phase), at_least=needed)
-                run = self._add(phase, upstream, phase["method"]["name"])
+                items = self._stages.items_trained_on(phase)
+                self._need(self._corpus(phase), items, at_least=needed)
+                run = self._add(phase, upstream, phase["method"]["name"], ValueError)
                 upstream = {"previous": run}
             self._pretrained[key] = run
         return self._pretrained[key]
@@ -256,7 +261,14 @@ class _Builder:
             what = f"{count or 'none'} usable for {part} of fold {fold}{views}"
             raise ValueError(f"{corpus.name}: {corpus.origin}, {what}{least}{hint}")
 
-    def _add(self, resolved: dict[str, Any], upstream: Mapping[str, str], method: str) -> str:
+    def _add(
+        self,
+        resolved: dict[str, Any],
+        upstream: Mapping[str, str],
+        method: str,
+        refused: Callable[[str], ValueError],
+    ) -> str:
+        """Add a run unless it is there; ``refused`` makes the error of a missing encoder."""
         corpus = self._corpus(resolved)
         before = {role: self.runs[i] for role, i in upstream.items()}
         spec = files.digest(
@@ -276,7 +288,10 @@ class _Builder:
         )
         found = self._standings.find(run_id, spec, code, is_blocked)
         encoder = before.get("encoder")
-        work = cost.work(resolved, corpus.counts, encoder.resolved if encoder else None)
+        try:
+            work = self._stages.work(resolved, corpus.counts, encoder.resolved if encoder else None)
+        except ValueError as problem:
+            raise refused(str(problem)) from None
         self.runs[found.id] = Run(
             found.id, resolved, corpus, dict(upstream), spec, found.code, work, found.standing
         )

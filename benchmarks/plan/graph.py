@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.plan import cost
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.standing import RunState, Standing
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.table import Table
+from benchmarks.stages import Work
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Run:
     upstream: Mapping[str, str]
     spec: str
     code: str
-    work: cost.Work
+    work: Work
     standing: Standing
 
     @property

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.stages import Work
+
 
 class Stages(Protocol):
     """The module :mod:`benchmarks.stages`, which documents each function, or one in its place.
@@ -34,6 +36,17 @@ class Stages(Protocol):
 
     def code_modules(self, resolved: Mapping[str, Any]) -> list[str]:
         """Modules that hold the code of a run."""
+
+    def items_trained_on(self, resolved: Mapping[str, Any]) -> str:
+        """Key in the counts of the items that a pretraining reads."""
+
+    def work(
+        self,
+        resolved: Mapping[str, Any],
+        counts: Mapping[str, int],
+        pretrained: Mapping[str, Any] | None,
+    ) -> Work:
+        """How much a run computes."""
 
     # Corpora.
 

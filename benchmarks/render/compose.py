@@ -16,6 +16,7 @@ from benchmarks.results import judge
 from benchmarks.results.judge import Judged
 from benchmarks.results.paper_check import paper_check
 from benchmarks.results.records import per_seed
+from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
 
@@ -54,17 +55,7 @@ def compose(
         axis=table.axis.label if table.axis is not None else None,
         columns=tuple(_column(table, name) for name in table.columns),
         rows=tuple(_rows(plan, table, frame, judged, about)),
-        claims=tuple(
-            document.Claim(
-                item.claim.says,
-                item.claim.where,
-                table.columns[item.claim.column].label if item.claim.column else None,
-                item.verdict,
-                item.why,
-                item.seeds_needed,
-            )
-            for item in judged.claims
-        ),
+        claims=tuple(_claim(table, judgement) for judgement in judged.claims),
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(evidence.measured(plan, table, frame)),
         paper_check=tuple(paper_check(table, others)),
@@ -231,6 +222,14 @@ def _cell(
         None if summary is None or math.isnan(summary.half_width) else summary.half_width,
         judgement.delta,
         judgement.seeds_needed,
+    )
+
+
+def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
+    claim = judgement.claim
+    label = table.columns[claim.column].label if claim.column else None
+    return document.Claim(
+        claim.says, claim.where, label, judgement.verdict, judgement.why, judgement.seeds_needed
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.render import document, escape, markdown
+from benchmarks.render import document, document_file, escape, markdown
 from benchmarks.render.document import Document
 from benchmarks.store.files import write_bytes, write_text
 
@@ -38,7 +38,7 @@ def write(
         "md": markdown.markdown(shown),
         "cost.md": markdown.cost_markdown(shown),
         "csv": buffer.getvalue().encode(errors="backslashreplace").decode(),
-        "json": document.to_json(shown),
+        "json": document_file.to_json(shown),
     }
     for ending, text in texts.items():
         write_text(out / f"{shown.name}.{ending}", text)

@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from benchmarks import run, stages  # noqa: E402
 from benchmarks.launch import cluster, local, request  # noqa: E402
-from benchmarks.plan import cost  # noqa: E402
+from benchmarks.plan.rates import Rates  # noqa: E402
 from slurm.site import SlurmSite  # noqa: E402
 
 COMMANDS = ("sbatch", "squeue", "scontrol", "sacct", "srun")
@@ -68,7 +68,7 @@ def submitting(home: Path, num_runs: int, notes: Path) -> None:
     assert isinstance(launch.site, SlurmSite)
     launcher = cluster.ClusterLauncher(launch, launch.site)
     started = time.monotonic()
-    num_jobs, submitted = launcher.submit(plan, cost.Rates([]))
+    num_jobs, submitted = launcher.submit(plan, Rates([]))
     seconds = time.monotonic() - started
     calls = Counter(notes.read_text().split())
     print(

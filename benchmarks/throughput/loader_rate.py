@@ -96,19 +96,18 @@ def direct_rate(paths: list[Path], seconds: float) -> float:
 def prepared_rate(folder: Path, seconds: float) -> float:
     """Clips per second of the loader, in this process, one thread."""
     from iicl.config import Augmentation, Clip
+    from iicl.data.draws import Contents
     from iicl.data.loader import make_loader
+    from iicl.data.sampling import Batching
     from iicl.data.store import PreparedCorpus
+    from iicl.samples import AUDIO, VIDEO
 
     corpus = PreparedCorpus.open(folder)
     loader = make_loader(
         corpus,
         corpus.select(["video", "audio"]),
-        Clip(),
-        views=["video", "audio"],
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=12,
-        epochs=range(1_000_000),
+        Contents(Clip(), (VIDEO, AUDIO), Augmentation()),
+        Batching(sampling="random", batch_size=12, epochs=range(1_000_000)),
     )
     num_clips, begin = 0, time.process_time()
     for batch in loader:

@@ -86,22 +86,21 @@ def _children_seconds() -> float:
 def _decode_seconds(folder: Path, seconds: float) -> float:
     """CPU seconds per clip of the loader, in this process."""
     from iicl.config import Augmentation, Clip
+    from iicl.data.draws import Contents
     from iicl.data.loader import make_loader
+    from iicl.data.sampling import Batching
     from iicl.data.store import PreparedCorpus
+    from iicl.samples import AUDIO, VIDEO
 
     corpus = PreparedCorpus.open(folder)
     positions = corpus.select(["video", "audio"])
-    views = ["video", "audio"] if positions else ["video"]
+    samples = (VIDEO, AUDIO) if positions else (VIDEO,)
     positions = positions or corpus.select(["video"])
     loader = make_loader(
         corpus,
         positions,
-        Clip(),
-        views=views,
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=32,
-        epochs=range(1_000_000),
+        Contents(Clip(), samples, Augmentation()),
+        Batching(sampling="random", batch_size=32, epochs=range(1_000_000)),
     )
     num_clips, begin = 0, time.process_time()
     for batch in loader:

@@ -18,7 +18,9 @@ import torch
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from iicl import config, methods  # noqa: E402
+from iicl import methods  # noqa: E402
+from iicl.config import CorpusFacts, Precision  # noqa: E402
+from iicl.encoders.choice import Encoders  # noqa: E402
 from iicl.methods.base import Method  # noqa: E402
 from iicl.training.large_batch import backward  # noqa: E402
 
@@ -30,14 +32,20 @@ def main() -> None:
     arguments = _parse()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    sizes = config.Encoders(
-        video_width=arguments.width,
-        video_depth=arguments.depth,
-        audio_width=arguments.width,
-        audio_depth=arguments.depth,
+    sizes = Encoders.model_validate(
+        {
+            f"{view}_{setting}": getattr(arguments, setting)
+            for view in ("video", "audio")
+            for setting in ("width", "depth")
+        }
+    )
+    facts = CorpusFacts(
+        corpus="none", num_items=0, classes=(), num_groups=0, log_mel_mean=0, log_mel_std=1
     )
     device = torch.device(arguments.device)
-    method = methods.build(config.IICL(), "co_training", sizes).to(device)
+    method = methods.build(methods.read_settings({"name": "iicl"}), "co_training", sizes, facts).to(
+        device
+    )
     optimiser = torch.optim.Adam(method.parameters(), lr=5e-4, weight_decay=1e-6)
     side = arguments.size
     views = {
@@ -83,9 +91,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _encoders_only(
-    method: Method, views: dict[str, torch.Tensor], precision: config.Precision
-) -> None:
+def _encoders_only(method: Method, views: dict[str, torch.Tensor], precision: Precision) -> None:
     bf16 = precision == "bf16"
     layout = torch.channels_last_3d if bf16 else torch.contiguous_format
     video = views["video"].contiguous(memory_format=layout)

@@ -6,12 +6,12 @@ import av
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from iicl.config import Preparation
+from iicl.constants import GOP
 from iicl.data.clock import InOrder
 from iicl.data.geometry import Orientation, orientation
 from iicl.data.manifest import UnusableSource
 from iicl.data.source import Source
 
-GOP = 8  # frames; a clip that starts anywhere decodes 3.5 frames too many on average
 MAX_ASPECT = 8.0  # long side / short side
 _CRF = "22"
 _PAUSE_STEPS = 1.5  # a longer step between two frames is a pause, in which the first one stays

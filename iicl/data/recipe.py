@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from iicl.config import Preparation
-from iicl.data.encode import GOP
+from iicl.constants import GOP
 from iicl.data.manifest import FORMAT, Listing
 from iicl.data.transcode import VERSION
 

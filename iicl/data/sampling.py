@@ -1,37 +1,19 @@
-"""Which samples an epoch holds, and where a sample lies in its item. Pure functions, no torch.
+"""Which items form a batch, in which order, and which other items go with them. No torch.
 
-Which samples form a batch, and whose sound goes with which video, depends on (seed, epoch) alone;
-the start of a clip and its augmentation on (seed, epoch, item, clip number) alone. So neither the
-number of workers or ranks nor a resume changes a sample.
+All of it depends on (seed, epoch) alone. So neither the number of workers or ranks nor a resume
+changes a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from iicl.config import Augmentation, Clip
-from iicl.data.manifest import ManifestItem
+from iicl.samples import Sample
 from iicl.seeding import derive_seed
 
 Sampling = Literal["random", "uniform"]
-Pairing = Literal["own", "shuffled"]
-
-
-class Sample(NamedTuple):
-    """What a worker is asked for.
-
-    Attributes:
-        epoch: its number.
-        position: of the item in the manifest.
-        clip_index: number of the clip among those of its item.
-        sound_position: of the item whose sound is heard; ``position`` but for shuffled pairs.
-    """
-
-    epoch: int
-    position: int
-    clip_index: int
-    sound_position: int
 
 
 class Share(NamedTuple):
@@ -72,22 +54,111 @@ class Share(NamedTuple):
 WHOLE = Share(0, 1)
 
 
-class Draw(NamedTuple):
-    """Everything about a sample that is not in the files.
+@dataclass(frozen=True)
+class Batching:
+    """How items come.
+
+    With ``sampling="random"`` an epoch is ``num_clips`` passes over the items, each in its own
+    random order, one clip each at a random time; each pass is cut into batches by itself, so that
+    no batch holds an item twice. With "uniform" the items come in the order given, each with
+    ``num_clips`` clips evenly spaced from its start to its end (one clip: its middle).
 
     Attributes:
-        start_seconds: of the clip, from the start of its item.
-        boxes: (R, 4) int64 top, left, height, width of the crops, in pixels.
-        flip: mirror left and right.
-        jitter: (3,) factors of brightness, contrast and saturation.
-        gain: factor of the sound's amplitude.
+        sampling: "random" for training, "uniform" for evaluation.
+        batch_size: clips per batch.
+        chunk_size: items of a "random" batch that stay together; None: all of them.
+        num_clips: clips per item and epoch.
+        num_crops: 1 for one crop, 3 for left, centre and right along the longer side.
+        epochs: numbers of the epochs to go through.
+        start_step: batches to leave out at the beginning: those that an earlier run has seen.
+        share: the part to read. With "random" sampling it is of each batch, whole chunks of it;
+            with "uniform" it is of the batches, whole ones, and may be none.
+        seed: of the run.
+        drop_last: leave out each pass's last, smaller batch.
     """
 
-    start_seconds: float
-    boxes: np.ndarray
-    flip: bool
-    jitter: np.ndarray
-    gain: float
+    sampling: Sampling
+    batch_size: int
+    chunk_size: int | None = None
+    num_clips: int = 1
+    num_crops: int = 1
+    epochs: range = range(1)
+    start_step: int = 0
+    share: Share = WHOLE
+    seed: int = 0
+    drop_last: bool = False
+
+
+class Pick(NamedTuple):
+    """What a worker is asked for.
+
+    Attributes:
+        epoch: its number.
+        position: of the item in the manifest.
+        clip_index: number of the clip among those of its item.
+        sources: position of the item that each sample is taken from, in the order of the samples.
+    """
+
+    epoch: int
+    position: int
+    clip_index: int
+    sources: tuple[int, ...]
+
+
+class Batches:
+    """The picks of every batch of every epoch, as far as they are in the share.
+
+    Args:
+        positions: of the items in the manifest.
+        samples: what is asked for.
+        batching: how items come.
+
+    Raises:
+        ValueError: if there is no batch, or a batch has fewer chunks than there are shares.
+    """
+
+    def __init__(
+        self, positions: Sequence[int], samples: Sequence[Sample], batching: Batching
+    ) -> None:
+        self._positions, self._samples, self._batching = list(positions), samples, batching
+        num_items, num_passes = len(self._positions), batching.num_clips
+        if batching.sampling == "uniform":
+            num_items, num_passes = num_items * num_passes, 1
+        size, drop_last = batching.batch_size, batching.drop_last
+        self._per_pass = num_steps(num_items, 1, size, drop_last)
+        self._per_epoch = num_steps(num_items, num_passes, size, drop_last)
+        if not self._per_epoch:
+            raise ValueError(f"{len(self._positions)} items do not fill a batch of {size}")
+        self._chunk_size = batching.chunk_size or size
+        self._of_epoch = range(self._per_epoch)
+        if batching.sampling == "uniform":
+            self._of_epoch = batching.share.of(self._per_epoch)
+        else:
+            smallest = size if drop_last else num_items % size or size
+            # Raises now what it would raise at the last batch.
+            batching.share.of_batch(smallest, self._chunk_size)
+
+    def __len__(self) -> int:
+        return sum(len(self._to_come(index)) for index in range(len(self._batching.epochs)))
+
+    def __iter__(self) -> Iterator[list[Pick]]:
+        size = self._batching.batch_size
+        for index, epoch in enumerate(self._batching.epochs):
+            if not (numbers := self._to_come(index)):
+                continue
+            passes = epoch_passes(self._positions, self._samples, self._batching, epoch)
+            for number in numbers:
+                of_pass, place = divmod(number, self._per_pass)
+                batch = passes[of_pass][place * size : (place + 1) * size]
+                if self._batching.sampling == "random":
+                    own = self._batching.share.of_batch(len(batch), self._chunk_size)
+                    batch = batch[own.start : own.stop]
+                yield batch
+
+    def _to_come(self, index: int) -> range:
+        """The share's batches of the index-th epoch that no earlier run has seen."""
+        seen = self._batching.start_step - index * self._per_epoch
+        return range(max(self._of_epoch.start, seen), self._of_epoch.stop)
 
 
 def num_steps(num_items: int, num_passes: int, batch_size: int, drop_last: bool) -> int:
@@ -101,154 +172,63 @@ def num_steps(num_items: int, num_passes: int, batch_size: int, drop_last: bool)
 
 
 def epoch_passes(
-    positions: Sequence[int],
-    sampling: Sampling,
-    num_clips: int,
-    seed: int,
-    epoch: int,
-    pairing: Pairing = "own",
-) -> list[list[Sample]]:
-    """All samples of an epoch in order, by passes.
+    positions: Sequence[int], samples: Sequence[Sample], batching: Batching, epoch: int
+) -> list[list[Pick]]:
+    """All picks of an epoch in order, by passes.
 
     Args:
         positions: of the items in the manifest.
-        sampling: "random": ``num_clips`` passes over the items, each in its own random order;
-            "uniform": one pass in the order given, each item with its clips from first to last.
-        num_clips: clips per item.
-        seed: of the run.
+        samples: what is asked for.
+        batching: how items come.
         epoch: its number.
-        pairing: "shuffled" gives each item the sound of another, as :func:`sounds_of_others`.
     """
-    if sampling == "uniform":
-        return [[Sample(epoch, p, k, p) for p in positions for k in range(num_clips)]]
-    numbers = range(len(positions))
-    sounds = numbers if pairing == "own" else sounds_of_others(len(positions), seed, epoch)
-    generator = np.random.default_rng(derive_seed(seed, "order", epoch))
+    count, clips = len(positions), range(batching.num_clips)
+    cycles = {
+        sample.name: partners(count, batching.seed, epoch, sample.name)
+        for sample in samples
+        if sample.item == "other"
+    }
+    sources = [
+        tuple(positions[k] for k in _sources(number, samples, cycles)) for number in range(count)
+    ]
+    if batching.sampling == "uniform":
+        numbers = range(count)
+        return [[Pick(epoch, positions[n], k, sources[n]) for n in numbers for k in clips]]
+    generator = np.random.default_rng(derive_seed(batching.seed, "order", epoch))
     return [
-        [
-            Sample(epoch, positions[number], k, positions[sounds[number]])
-            for number in generator.permutation(len(positions))
-        ]
-        for k in range(num_clips)
+        [Pick(epoch, positions[n], k, sources[n]) for n in generator.permutation(count)]
+        for k in clips
     ]
 
 
-def sounds_of_others(num_items: int, seed: int, epoch: int) -> np.ndarray:
-    """Whose sound each item is given in an epoch: one random cycle through all items.
+def partners(num_items: int, seed: int, epoch: int, name: str) -> np.ndarray:
+    """The other item that each item goes with in an epoch: one random cycle through all items.
+
+    Args:
+        num_items: how many items are read.
+        seed: of the run.
+        epoch: its number.
+        name: of the sample that is taken from the other item.
 
     Returns:
         (num_items,) int64, every number once and, from two items on, none in its own place.
     """
-    cycle = np.random.default_rng(derive_seed(seed, "pairing", epoch)).permutation(num_items)
-    sounds = np.empty_like(cycle)
-    sounds[cycle] = np.roll(cycle, -1)
-    return sounds
-
-
-def draw_uniform(
-    item: ManifestItem, clip_index: int, num_clips: int, num_crops: int, clip: Clip
-) -> Draw:
-    """Clip ``clip_index`` of ``num_clips`` evenly spaced ones (one: the middle), unchanged."""
-    part = clip_index / (num_clips - 1) if num_clips > 1 else 0.5
-    boxes = uniform_boxes(item.height, item.width, num_crops)
-    return Draw(part * _slack(item, clip), boxes, False, np.ones(3), 1.0)
-
-
-def draw_random(
-    item: ManifestItem,
-    epoch: int,
-    clip_index: int,
-    seed: int,
-    num_crops: int,
-    augmentation: Augmentation,
-    clip: Clip,
-) -> Draw:
-    """A random time and random augmentation; several crops stand at fixed places."""
-    generator = np.random.default_rng(derive_seed(seed, "sample", epoch, item.id, clip_index))
-    draw = generator.random(10)  # always all of them: no setting shifts what another one draws
-    jittered = draw[5] < augmentation.colour_jitter_probability
-    if num_crops == 1:
-        boxes = _random_box(item, augmentation.crop_fraction, draw[1:4])
-    else:
-        boxes = uniform_boxes(item.height, item.width, num_crops)
-    return Draw(
-        start_seconds=draw[0] * _slack(item, clip),
-        boxes=boxes,
-        flip=bool(draw[4] < augmentation.flip_probability),
-        jitter=1 + augmentation.colour_jitter * (2 * draw[6:9] - 1) * jittered,
-        gain=1 + augmentation.volume * (2 * draw[9] - 1),
+    # Not named for "audio": seeds of that time knew one other item only.
+    named = () if name == "audio" else (name,)
+    cycle = np.random.default_rng(derive_seed(seed, "pairing", epoch, *named)).permutation(
+        num_items
     )
+    others = np.empty_like(cycle)
+    others[cycle] = np.roll(cycle, -1)
+    return others
 
 
-def first_sound_sample(item: ManifestItem, start_seconds: float, clip: Clip) -> int:
-    """Where the window of sound of a clip begins, moved to lie within the item's sound.
-
-    Args:
-        item: its sound is ``num_samples`` long.
-        start_seconds: of the clip.
-        clip: length of the window, its rate, and whether it is centred on the clip.
-    """
-    if clip.alignment == "centred":
-        seconds = min(_clip_seconds(item, clip), _item_seconds(item, clip))
-        start_seconds += (seconds - clip.audio_seconds) / 2
-    first = round(start_seconds * clip.sample_rate)
-    return max(0, min(first, item.num_samples - round(clip.audio_seconds * clip.sample_rate)))
-
-
-def frame_numbers(item: ManifestItem, start_seconds: float, clip: Clip) -> np.ndarray:
-    """Frames of an item that are nearest to a clip's times.
-
-    Args:
-        item: its grid has ``num_frames`` frames at ``fps``.
-        start_seconds: time of the clip's first frame.
-        clip: number of frames and their rate.
-
-    Returns:
-        (clip.num_frames,) int64 in 0 to num_frames - 1; they start over where the clip is longer
-        than the item.
-    """
-    times = start_seconds + np.arange(clip.num_frames) / clip.fps
-    numbers = np.floor(times * item.fps + 0.5 + 1e-6).astype(np.int64)
-    if clip.seconds > item.num_frames / item.fps + 1e-6:
-        return numbers % item.num_frames
-    return np.minimum(numbers, item.num_frames - 1)
-
-
-def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
-    """Squares of the short side, evenly spaced along the longer side; one square: the centre.
-
-    Returns:
-        (num_crops, 4) int64: top, left, height, width.
-    """
-    side = min(height, width)
-    parts = np.linspace(0, 1, num_crops) if num_crops > 1 else np.array([0.5])
-    tops = np.round(parts * (height - side)).astype(np.int64)
-    lefts = np.round(parts * (width - side)).astype(np.int64)
-    sides = np.full(num_crops, side)
-    return np.stack([tops, lefts, sides, sides], axis=1)
-
-
-def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:
-    """A square at a random place, its side a random fraction of the short side: (1, 4) int64."""
-    if fraction == (1.0, 1.0):
-        return uniform_boxes(item.height, item.width, 1)
-    low, high = fraction
-    side = max(1, round((low + (high - low) * draw[0]) * min(item.height, item.width)))
-    top = int(draw[1] * (item.height - side + 1))
-    left = int(draw[2] * (item.width - side + 1))
-    return np.array([[top, left, side, side]])
-
-
-def _slack(item: ManifestItem, clip: Clip) -> float:
-    """Seconds that an item is longer than a clip, at least 0."""
-    return max(0.0, _item_seconds(item, clip) - _clip_seconds(item, clip))
-
-
-def _item_seconds(item: ManifestItem, clip: Clip) -> float:
-    if "video" in item.views:
-        return item.num_frames / item.fps
-    return item.num_samples / clip.sample_rate
-
-
-def _clip_seconds(item: ManifestItem, clip: Clip) -> float:
-    return clip.seconds if "video" in item.views else clip.audio_seconds
+def _sources(number: int, samples: Sequence[Sample], cycles: Mapping[str, np.ndarray]) -> list[int]:
+    """The item that each sample of an item is taken from, by number."""
+    sources: dict[str | None, int] = {}
+    for sample in samples:
+        source = sources.get(sample.of, number)
+        if sample.item == "other":
+            source = int(cycles[sample.name][source])
+        sources[sample.name] = source
+    return list(sources.values())

@@ -23,7 +23,7 @@ def log_mel_statistics(
     """
     import torch  # here, because it takes seconds, and most commands do not come here
 
-    from iicl.data.transforms import log_mel
+    from iicl.data.log_mel import log_mel
 
     clip = Clip(sample_rate=preparation.sample_rate)
     window = round(clip.audio_seconds * clip.sample_rate)

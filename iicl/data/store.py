@@ -9,7 +9,8 @@ from typing import Any
 import av
 import numpy as np
 
-from iicl.data.encode import GOP
+from iicl.config import CorpusFacts
+from iicl.constants import GOP
 from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem, shard_path
 from iicl.data.shard_folders import hold_shards
 
@@ -84,6 +85,18 @@ class PreparedCorpus:
             if item.views and media <= set(item.views) and (item.labels or "label" not in views)
         }
         return [position for position, item in enumerate(items) if item.id in ids]
+
+    def facts(self, positions: Sequence[int]) -> CorpusFacts:
+        """What a method that reads the items at ``positions`` may know of the corpus."""
+        manifest = self.manifest
+        return CorpusFacts(
+            corpus=manifest.corpus,
+            num_items=len(positions),
+            classes=tuple(manifest.classes),
+            num_groups=len({manifest.items[position].group for position in positions}),
+            log_mel_mean=manifest.log_mel_mean,
+            log_mel_std=manifest.log_mel_std,
+        )
 
     def verify(self, position: int) -> None:
         """Reads all that is stored of an item and compares it with the item's digest.

@@ -1,30 +1,11 @@
-"""From raw batches to views: colour, crop, resize, flip, jitter and log-mel, on the batch's device.
-
-Every item is treated on its own; nothing here is random.
-"""
-
-import functools
-import math
+"""From raw batches to what a method takes."""
 
 import torch
-import torchaudio
-from torch.nn import functional
 
+from iicl import views
 from iicl.config import Clip
 from iicl.data.loader import RawBatch
-
-MEAN, STD = 0.45, 0.225  # of every colour channel, values 0 to 1
-LOG_OFFSET = 1e-6
-# Values of RGB made at a time: what fits a cache on a CPU, what bounds the memory elsewhere.
-_CHUNK_VALUES = {"cpu": 1 << 21}
-_CHUNK_VALUES_ELSEWHERE = 1 << 27
-_GREY = (0.299, 0.587, 0.114)
-# BT.601, limited range: rows R, G, B; columns Y - 16, U - 128, V - 128; results 0 to 1.
-_TO_RGB = (
-    (1 / 219, 0.0, 1.402 / 224),
-    (1 / 219, -1.772 * 0.114 / 0.587 / 224, -1.402 * 0.299 / 0.587 / 224),
-    (1 / 219, 1.772 / 224, 0.0),
-)
+from iicl.data.view import View
 
 
 def make_views(
@@ -33,211 +14,35 @@ def make_views(
     """The tensors that a method takes.
 
     Args:
-        batch: B samples with R crops each.
-        clip: the shape wanted.
+        batch: B items with R crops each.
+        clip: the shape of samples that have none of their own.
         device: where to compute and to leave the result.
-        chunk_size: samples made together, 1 or more; None: all. The last bits of a sample may
+        chunk_size: items made together, 1 or more; None: all. The last bits of an item may
             depend on those it is made with.
 
     Returns:
-        The batch's views as float32. "video" (B R, 3, T, size, size) RGB, normalised by ``MEAN``
-        and ``STD``; "audio" (B R, 1, mel, frames), see :func:`log_mel`, not normalised; "label" (B
-        R, classes). The R crops of a clip follow each other; sound and label are repeated for each.
+        Name of each sample -> (B R, ...) float32 or int64, see ``transform`` of its view in
+        :mod:`iicl.views`. The R crops of an item follow each other; what has no crops is repeated.
     """
-    num_crops = batch.boxes.shape[1]
     step = chunk_size or len(batch)
-    chunks = [slice(start, start + step) for start in range(0, len(batch), step)]
-    views = {}
-    for name, view in batch.views.items():
-        tensor = view.to(device, non_blocking=True)
-        if name == "video":
-            views[name] = _video(tensor, batch, clip.size, chunks)
-            continue
-        if name == "audio":
-            gain = batch.gain.to(device, torch.float32, non_blocking=True)
-            tensor = torch.cat([log_mel(tensor[c] * gain[c, None], clip) for c in chunks])
-        views[name] = tensor.repeat_interleave(num_crops, dim=0)
-    return views
-
-
-def log_mel(samples: torch.Tensor, clip: Clip) -> torch.Tensor:
-    """Natural logarithm of mel power, ``ln(mel + 1e-6)``.
-
-    The frames tile the window: frame i is centred on the middle of the i-th of
-    ``spectrogram_frames`` equal parts. Hann window, FFT of the next power of two, HTK mel filters
-    from 0 to half the sample rate; the ends are mirrored.
-
-    Args:
-        samples: (B, audio_seconds x sample_rate) sound in the range of int16, any dtype.
-        clip: the front end.
-
-    Returns:
-        (B, 1, mel_bins, spectrogram_frames) float32.
-
-    Raises:
-        ValueError: if the window does not divide into that many frames, or they would leave gaps.
-    """
-    transform, hop, num_fft = _mel_transform(clip, samples.device)
-    assert samples.shape[1] == hop * clip.spectrogram_frames, samples.shape
-    scaled = samples.float() / 32768
-    border = num_fft - hop
-    padded = functional.pad(scaled, (border // 2, border - border // 2), mode="reflect")
-    with torch.autocast(samples.device.type, enabled=False):
-        power = transform(padded)
-    return torch.log(power + LOG_OFFSET)[:, None]
-
-
-@functools.lru_cache(maxsize=8)
-def _mel_transform(
-    clip: Clip, device: torch.device
-) -> tuple[torchaudio.transforms.MelSpectrogram, int, int]:
-    """The mel transform on a device, its hop and its FFT length."""
-    num_samples = round(clip.audio_seconds * clip.sample_rate)
-    hop, rest = divmod(num_samples, clip.spectrogram_frames)
-    window = round(clip.window_seconds * clip.sample_rate)
-    num_fft = 2 ** math.ceil(math.log2(window))
-    if rest:
-        raise ValueError(
-            f"{num_samples} samples of sound do not divide into {clip.spectrogram_frames} frames"
+    made = {}
+    for sample in batch.samples:
+        view: View = views.get(sample.view)
+        whole: torch.Tensor | None = None
+        for start in range(0, len(batch), step):
+            part = slice(start, start + step)
+            raw = {name: tensor[part] for name, tensor in batch.raw[sample.name].items()}
+            rows = view.transform(raw, sample, clip, device)
+            num_items = min(step, len(batch) - start)
+            per_item = len(rows) // num_items
+            assert len(rows) == per_item * num_items, (sample.name, rows.shape)
+            if whole is None:  # filled part by part, so that no two copies of a batch exist
+                whole = rows.new_empty((len(batch) * per_item, *rows.shape[1:]))
+            whole[start * per_item : start * per_item + len(rows)] = rows
+        assert whole is not None
+        made[sample.name] = (
+            whole
+            if len(whole) == len(batch) * batch.num_crops
+            else whole.repeat_interleave(batch.num_crops, dim=0)
         )
-    if hop > num_fft:
-        raise ValueError(f"frames {hop} samples apart leave gaps between windows of {window}")
-    transform = torchaudio.transforms.MelSpectrogram(
-        sample_rate=clip.sample_rate,
-        n_fft=num_fft,
-        win_length=window,
-        hop_length=hop,
-        n_mels=clip.mel_bins,
-        center=False,
-    )
-    return transform.to(device), hop, num_fft
-
-
-def _video(planes: torch.Tensor, batch: RawBatch, size: int, chunks: list[slice]) -> torch.Tensor:
-    """(B, T, 3H/2, W) uint8 -> (B R, 3, T, size, size) normalised RGB."""
-    device = planes.device
-    boxes = batch.boxes.to(device, torch.float32, non_blocking=True)
-    sizes = batch.sizes.to(device, torch.float32, non_blocking=True)
-    flips = batch.flips.to(device, non_blocking=True)
-    jitter = batch.jitter.to(device, non_blocking=True)
-    num_items, num_frames = planes.shape[:2]
-    num_crops = boxes.shape[1]
-    out = torch.empty((num_items, num_crops, 3, num_frames, size, size), device=device)
-    most = _CHUNK_VALUES.get(device.type, _CHUNK_VALUES_ELSEWHERE)
-    at_a_time = max(1, most // (3 * num_frames * size * size))
-    for chunk in chunks:
-        height, width = batch.sizes[chunk].amax(0).tolist()
-        jittered = bool((batch.jitter[chunk] != 1).any())
-        stop = min(chunk.stop, num_items)
-        for start in range(chunk.start, stop, at_a_time):
-            part = slice(start, min(start + at_a_time, stop))
-            frames = _trimmed(planes[part], height, width)
-            for crop in range(num_crops):
-                rgb = to_rgb(_resized(frames, sizes[part], boxes[part, crop], flips[part], size))
-                if jittered:
-                    rgb = jitter_colours(rgb, jitter[part])
-                out[part, crop] = (rgb - MEAN) / STD
-    return out.flatten(0, 1)
-
-
-def _trimmed(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Frames of at most the given size without the padding beyond it, laid out as before."""
-    rows, half = 2 * planes.shape[2] // 3, planes.shape[3] // 2
-    if (rows, 2 * half) == (height, width):
-        return planes
-    luma, chroma = planes[:, :, :height, :width], planes[:, :, rows : rows + height // 2]
-    u, v = chroma[..., : width // 2], chroma[..., half : half + width // 2]
-    return torch.cat([luma, torch.cat([u, v], dim=3)], dim=2)
-
-
-def _resized(
-    planes: torch.Tensor,
-    sizes: torch.Tensor,
-    box: torch.Tensor,
-    flips: torch.Tensor,
-    size: int,
-) -> torch.Tensor:
-    """Crops, resizes and flips the three planes: (B, 3, T, size, size) float32 of Y, U, V."""
-    rows, half = 2 * planes.shape[2] // 3, planes.shape[3] // 2
-    luma, u, v = planes[:, :, :rows], planes[:, :, rows:, :half], planes[:, :, rows:, half:]
-    no_flip = torch.zeros_like(flips)
-    resized = []
-    for plane in (luma, u, v):
-        # Chroma samples are two pixels apart: between two rows, but level with the left column.
-        step, down, across = (1, 0.5, 0.5) if plane is luma else (2, 1.0, 0.5)
-        vertical = _taps(
-            box[:, 0], box[:, 2], sizes[:, 0], plane.shape[2], step, down, no_flip, size
-        )
-        across_ = _taps(
-            box[:, 1], box[:, 3], sizes[:, 1], plane.shape[3], step, across, flips, size
-        )
-        narrow = torch.matmul(plane.float(), across_[:, None].transpose(2, 3))
-        resized.append(torch.matmul(vertical[:, None], narrow))
-    return torch.stack(resized, dim=1)
-
-
-def _taps(
-    low: torch.Tensor,
-    length: torch.Tensor,
-    extent: torch.Tensor,
-    num_inputs: int,
-    step: float,
-    first: float,
-    flips: torch.Tensor,
-    size: int,
-) -> torch.Tensor:
-    """Weights of a triangle filter that resamples one axis.
-
-    The filter is as wide as the wider of the input's and the output's step: bilinear when
-    enlarging, without aliasing when reducing. A crop of the output's own size at whole pixels has
-    weights 0 and 1.
-
-    Args:
-        low: (B,) where the crop begins, in pixels.
-        length: (B,) its length.
-        extent: (B,) true length of the axis; what lies beyond is padding.
-        num_inputs: samples along the axis, padding included.
-        step: pixels between input samples.
-        first: centre of the first sample, in pixels.
-        flips: (B,) bool, whether to reverse.
-        size: number of outputs.
-
-    Returns:
-        (B, size, num_inputs) rows that sum to 1.
-    """
-    inputs = first + step * torch.arange(num_inputs, device=low.device)
-    outputs = (torch.arange(size, device=low.device) + 0.5) / size
-    outputs = torch.where(flips[:, None], 1 - outputs, outputs)
-    centres = low[:, None] + outputs * length[:, None]
-    width = torch.clamp(length / size, min=step)[:, None, None]
-    distance = (inputs - centres[:, :, None]).abs()
-    weights = torch.clamp(1 - distance / width, min=0) * (inputs < extent[:, None])[:, None]
-    return weights / weights.sum(dim=2, keepdim=True)
-
-
-def to_rgb(yuv: torch.Tensor) -> torch.Tensor:
-    """BT.601 limited range (B, 3, ...) of 0-255 -> RGB (B, 3, ...) of 0-1, clipped."""
-    y, u, v = yuv[:, 0] - 16, yuv[:, 1] - 128, yuv[:, 2] - 128
-    return torch.stack([a * y + b * u + c * v for a, b, c in _TO_RGB], dim=1).clamp_(0, 1)
-
-
-def jitter_colours(rgb: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Brightness, contrast, saturation in this order, the same over all frames of a clip.
-
-    Brightness scales; contrast moves values from (or to) the clip's mean grey; saturation from (or
-    to) each pixel's own grey. Each result is clipped to 0-1.
-
-    Args:
-        rgb: (B, 3, T, H, W) of 0-1.
-        factors: (B, 3); 1 changes nothing.
-    """
-    brightness, contrast, saturation = factors.T[:, :, None, None, None, None]
-    rgb = (rgb * brightness).clamp(0, 1)
-    mean = _grey(rgb).mean(dim=(2, 3, 4), keepdim=True)
-    rgb = (mean + (rgb - mean) * contrast).clamp(0, 1)
-    grey = _grey(rgb)
-    return (grey + (rgb - grey) * saturation).clamp(0, 1)
-
-
-def _grey(rgb: torch.Tensor) -> torch.Tensor:
-    return (rgb * torch.tensor(_GREY, device=rgb.device)[:, None, None, None]).sum(1, keepdim=True)
+    return made

@@ -1,7 +1,6 @@
 """The stage ``clustering``: agreement of clusters with classes (paper IV-D.2)."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,18 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from iicl.config import Execution
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_space, split_rows
 from iicl.evaluation.retrieval import item_embeddings
 from iicl.protocols import Clustering
 from iicl.seeding import derive_seed
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 NUM_PERMUTATIONS = 100  # of the chance levels
 NUM_STARTS = 10  # of k-means
 
 
-def run(
-    config: Clustering,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Clustering, context: Context) -> dict[str, Any]:
     """Cluster the items of a fold from their videos and compare the clusters with the classes.
 
     Returns:
@@ -46,8 +36,8 @@ def run(
     Raises:
         ValueError: if the pretraining lacks the space, or k-means has fewer items than clusters.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    stored = load_space(upstream, "features", "video", config.space)
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    stored = load_space(context.upstream, "features", "video", config.space)
     splits = [split_rows(corpus, stored, config.fold, split) for split in config.splits()]
     features = stored.features[np.concatenate([split.rows for split in splits])]
     classes, labels = np.unique(

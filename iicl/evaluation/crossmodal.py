@@ -5,30 +5,19 @@ very pair that is to be found, so that embeddings that have gone through it find
 having anything in common.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iicl.config import Execution
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.pairs import cosines, embed_pairs, shared_labels
 from iicl.protocols import CrossModal
 from iicl.seeding import derive_seed
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 
-def run(
-    config: CrossModal,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: CrossModal, context: Context) -> dict[str, Any]:
     """Retrieve the partner, and items of the query's class, in both directions.
 
     Returns:
@@ -41,8 +30,8 @@ def run(
         ValueError: if fewer than two test items have both views, or the pretraining lacks the
             space.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    pairs = embed_pairs(config, corpus, upstream)
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    pairs = embed_pairs(config, corpus, context.upstream)
     num_pairs = len(pairs.positions)
     sizes = {**{str(size): size for size in config.galleries}, "all": num_pairs}
     relevant = shared_labels(pairs.labels)
@@ -62,7 +51,7 @@ def run(
             chance[f"{way}_mrr_{name}"] = float(_harmonic(size) / size) if fits else None
         metrics[f"{way}_map"] = float(average_precision(queries, gallery, relevant, seed).mean())
         chance[f"{way}_map"] = float(chance_average_precision(relevant.sum(1), num_pairs).mean())
-        report(number / len(ways), way)
+        context.report(number / len(ways), way)
     return {
         "metrics": metrics,
         "chance": chance,

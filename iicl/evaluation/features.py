@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from iicl.config import Execution
+from iicl.constants import FEATURE_BATCH_SIZE
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.methods.base import Method
 from iicl.protocols import Features, Space, View
+from iicl.samples import plain
+from iicl.training.context import Context
 from iicl.training.distributed import Ranks, connect
-from iicl.training.loop import Report
 from iicl.training.outcome import cost
 from iicl.training.precision import encode
-from iicl.training.weights import encoder_of, load_method
+from iicl.training.weights import load_method
 
 FEATURES = "features.safetensors"
-BATCH_SIZE = 32
 Split = Literal["train", "test"]
 
 
@@ -60,20 +62,16 @@ class SplitRows:
     num_expected: int
 
 
-def run(
-    config: Features,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Features, context: Context) -> dict[str, Any]:
     """Encode ``num_clips`` centre-cropped clips of every item with the upstream's encoder.
 
     Items without the view are left out, which the counts show. Batch norm uses its running
     statistics. Writes ``features.safetensors``. The ranks of the run
     (:mod:`iicl.training.distributed`) share the batches; rank 0 collects and writes them.
+
+    Args:
+        config: corpus, view and clips.
+        context: its ``upstream`` holds the pretraining as ``"encoder"``.
 
     Returns:
         The items evaluated and expected, and the cost.
@@ -82,75 +80,78 @@ def run(
         ValueError: if the pretraining has no encoder for the view, or no item has it.
         LostRankError: if another rank is gone.
     """
-    with connect(execution.device) as ranks:
-        return _run(config, corpora, upstream, out, execution, report, ranks)
+    with connect(context.execution.device) as ranks:
+        corpus = PreparedCorpus.open(context.corpora[config.corpus])
+        num_expected = len(corpus.manifest.items)
+        if config.items == "test":
+            positions = corpus.select([config.view], split="test", fold=1)
+            num_expected = num_in_split(corpus, 1, "test")
+        else:
+            positions = corpus.select([config.view])
+        started = time.monotonic()
+        # Ranks in order have the batches in order, and a batch its items' clips.
+        parts = ranks.gather(_encode(config, context, corpus, positions, ranks))
+        if ranks.rank == 0:
+            order = [position for own, _ in parts for position in own]
+            assert order == [position for position in positions for _ in range(config.num_clips)]
+            rows = np.concatenate([batch for _, own in parts for batch in own])
+            arrays: dict[str, NDArray[Any]] = {
+                "features": rows.reshape(len(positions), config.num_clips, -1),
+                "positions": np.asarray(positions, np.int64),
+            }
+            write_atomically(context.out / FEATURES, save(arrays))
+        ranks.wait()  # who is done may count on what rank 0 has written
+        return {
+            "metrics": {},
+            "chance": {},
+            "num_evaluated": len(positions),
+            "num_expected": num_expected,
+            "selection": "last",
+            **cost(
+                seconds=time.monotonic() - started,
+                num_clips=len(positions) * config.num_clips,
+                ranks=ranks,
+            ),
+        }
 
 
-def _run(
+def _encode(
     config: Features,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
+    context: Context,
+    corpus: PreparedCorpus,
+    positions: list[int],
     ranks: Ranks,
-) -> dict[str, Any]:
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    num_expected = len(corpus.manifest.items)
-    if config.items == "test":
-        positions = corpus.select([config.view], split="test", fold=1)
-        num_expected = num_in_split(corpus, 1, "test")
-    else:
-        positions = corpus.select([config.view])
-    encoder = encoder_of(load_method(upstream["encoder"]), config.view).to(ranks.device).eval()
+) -> tuple[list[int], list[NDArray[np.float32]]]:
+    """Positions and, by batches, features of the clips in this rank's share, in order."""
+    encoder = load_method(context.upstream["encoder"]).encoder(config.view)
+    encoder.to(ranks.device).eval()
+    sample = plain(config.view)
+    batching = Batching(
+        sampling="uniform",
+        batch_size=FEATURE_BATCH_SIZE,
+        num_clips=config.num_clips,
+        share=ranks.share,
+    )
     loader = make_loader(
         corpus,
         positions,
-        config.clip,
-        views=[config.view],
-        sampling="uniform",
-        num_clips=config.num_clips,
-        batch_size=BATCH_SIZE,
-        num_workers=execution.num_workers,
-        share=ranks.share,
+        Contents(config.clip, (sample,)),
+        batching,
+        num_workers=context.execution.num_workers,
     )
 
-    def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {config.view: encoder(views[config.view])}
+    def pooled(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"pooled": encoder(batch[sample.name])}
 
-    started = time.monotonic()
     encoded: list[NDArray[np.float32]] = []
     seen: list[int] = []
     with torch.inference_mode():
-        for batch in loader:
-            views = make_views(batch, config.clip, ranks.device)
-            encoded.append(encode(pooled, views, config.precision)[config.view].cpu().numpy())
-            seen += batch.positions.tolist()
-            report(len(encoded) / len(loader), f"{len(seen)} clips")
-    # Ranks in order have the batches in order, and a batch its items' clips.
-    parts = ranks.gather((seen, encoded))
-    if ranks.rank == 0:
-        order = [position for own, _ in parts for position in own]
-        assert order == [position for position in positions for _ in range(config.num_clips)]
-        rows = np.concatenate([batch for _, own in parts for batch in own])
-        arrays: dict[str, NDArray[Any]] = {
-            "features": rows.reshape(len(positions), config.num_clips, -1),
-            "positions": np.asarray(positions, np.int64),
-        }
-        write_atomically(out / FEATURES, save(arrays))
-    ranks.wait()  # who is done may count on what rank 0 has written
-    return {
-        "metrics": {},
-        "chance": {},
-        "num_evaluated": len(positions),
-        "num_expected": num_expected,
-        "selection": "last",
-        **cost(
-            seconds=time.monotonic() - started,
-            num_clips=len(positions) * config.num_clips,
-            ranks=ranks,
-        ),
-    }
+        for raw in loader:
+            batch = make_views(raw, config.clip, ranks.device)
+            encoded.append(encode(pooled, batch, config.precision)["pooled"].cpu().numpy())
+            seen += raw.positions.tolist()
+            context.report(len(encoded) / len(loader), f"{len(seen)} clips")
+    return seen, encoded
 
 
 def load_features(folder: Path) -> StoredFeatures:
@@ -175,32 +176,29 @@ def load_space(upstream: Mapping[str, Path], role: str, view: View, space: Space
 def project(
     method: Method, view: View, space: Space, features: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """f, z = g_ins(f) or y = g_clu(f) of each clip; no co-attention [14].
+    """Features of each clip in a space: f, or what one of the method's heads makes of f [14].
 
     Args:
         method: whose heads are applied.
         view: whose head, where the views have their own.
-        space: "f", "z" or "y".
+        space: "f", or one of the method's heads.
         features: (N, K, D) encoder features f.
 
     Returns:
-        (N, K, D'); rows of y are distributions over clusters.
+        (N, K, D').
 
     Raises:
         ValueError: if the method lacks the head.
     """
-    heads = {
-        "z": getattr(method, "instance_head", None),
-        "y": getattr(method, "cluster_head", None),
-    }
     if space == "f":
         return features
-    head = heads[space]
-    if head is None:
-        spaces = ["f", *(name for name, head in heads.items() if head is not None)]
-        raise ValueError(f"the pretraining has no space {space!r}; it has: {', '.join(spaces)}")
+    heads = method.heads()
+    if space not in heads:
+        raise ValueError(
+            f"the pretraining has no space {space!r}; it has: {', '.join(['f', *heads])}"
+        )
     with torch.inference_mode():
-        projected = head(view, torch.from_numpy(features).flatten(0, 1))
+        projected = heads[space](view, torch.from_numpy(features).flatten(0, 1))
     return projected.unflatten(0, features.shape[:2]).numpy()
 
 

@@ -1,7 +1,6 @@
 """The stage ``linear``: a linear classifier on frozen features (paper IV-C.2 and IV-C.3)."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,25 +11,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from iicl.config import Execution
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_features, split_rows
 from iicl.protocols import Linear
 from iicl.seeding import derive_seed
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 MAX_ITERATIONS = 1000
 
 
-def run(
-    config: Linear,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Linear, context: Context) -> dict[str, Any]:
     """Top-1 accuracy of a linear classifier that is fitted to the clips of the train items.
 
     The penalty is chosen by the accuracy over items on groups of the train split that the fit does
@@ -40,8 +30,8 @@ def run(
         Metrics ``top1`` over items and ``top1_clip`` over their clips, their chance levels, the
         penalty chosen and the items evaluated and expected.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    stored = load_features(upstream["features"])
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    stored = load_features(context.upstream["features"])
     train, test = (split_rows(corpus, stored, config.fold, split) for split in ("train", "test"))
     features = stored.features[train.rows]
     seed = derive_seed(config.seed, "linear", config.fold) % 2**32

@@ -13,14 +13,18 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from iicl.config import Clip, Execution
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.pictures import MEAN, STD
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import MEAN, STD, make_views
+from iicl.data.transforms import make_views
 from iicl.evaluation.pairs import Pairs, cosines, embed_pairs, shared_labels
 from iicl.files import write_atomically
 from iicl.protocols import Neighbours
+from iicl.samples import AUDIO, VIDEO
 from iicl.seeding import derive_seed
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 NEIGHBOURS = "neighbours.safetensors"
 WAYS = ("v2v", "a2a", "v2a", "a2v")  # query and gallery
@@ -54,15 +58,7 @@ class StoredNeighbours:
     spectrograms: NDArray[np.float16]
 
 
-def run(
-    config: Neighbours,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Neighbours, context: Context) -> dict[str, Any]:
     """Score the neighbourhoods of all test items with both views, and store those of the anchors.
 
     An item is never its own neighbour, in its other modality neither. Items are of one class if
@@ -77,8 +73,8 @@ def run(
         ValueError: if an anchor is no such item, the items are too few or of too few classes, or
             the pretraining lacks the space.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    pairs = embed_pairs(config, corpus, upstream)
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    pairs = embed_pairs(config, corpus, context.upstream)
     num_items = len(pairs.positions)
     if config.num_neighbours >= num_items:
         raise ValueError(
@@ -93,23 +89,8 @@ def run(
     metrics = {f"{way}_precision": float(same_class[rows, near[way][0]].mean()) for way in WAYS}
     metrics["confusion"] = float(1 - same_class[rows, near["a2a"][0][:, :1]].mean())
     by_chance = float((same_class.sum(axis=1) - 1).mean() / (num_items - 1))
-    shown, inverse = np.unique(
-        np.concatenate([anchors, *(near[way][0][anchors].ravel() for way in WAYS)]),
-        return_inverse=True,
-    )
-    shape = (len(WAYS), len(anchors), config.num_neighbours)
-    stored: dict[str, NDArray[Any]] = {
-        "anchors": inverse[: len(anchors)],
-        "neighbours": inverse[len(anchors) :].reshape(shape).swapaxes(0, 1),
-        "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
-    }
-    positions = [pairs.positions[row] for row in shown]
-    stored["frames"], stored["spectrograms"] = _views_of(corpus, positions, config.clip, execution)
-    items = [corpus.manifest.items[p] for p in positions]
-    metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
-    stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
-    write_atomically(out / NEIGHBOURS, save(stored, metadata))
-    report(1.0, f"{len(items)} items shown")
+    num_shown = _write(config, context, corpus, pairs, anchors, near)
+    context.report(1.0, f"{num_shown} items shown")
     return {
         "metrics": metrics,
         "chance": {
@@ -121,6 +102,48 @@ def run(
         "num_expected": pairs.num_expected,
         "selection": "last",
     }
+
+
+def _write(
+    config: Neighbours,
+    context: Context,
+    corpus: PreparedCorpus,
+    pairs: Pairs,
+    anchors: NDArray[np.int64],
+    near: Mapping[str, tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> int:
+    """Store the neighbourhoods of the anchors.
+
+    Args:
+        config: number of neighbours, and the clip that is shown.
+        context: where to write.
+        corpus: of the items.
+        pairs: the items.
+        anchors: (A,) rows of ``pairs``.
+        near: what :func:`nearest` gave, for each way.
+
+    Returns:
+        How many items are shown.
+    """
+    rows, inverse = np.unique(
+        np.concatenate([anchors, *(near[way][0][anchors].ravel() for way in WAYS)]),
+        return_inverse=True,
+    )
+    shape = (len(WAYS), len(anchors), config.num_neighbours)
+    stored: dict[str, NDArray[Any]] = {
+        "anchors": inverse[: len(anchors)],
+        "neighbours": inverse[len(anchors) :].reshape(shape).swapaxes(0, 1),
+        "similarities": np.stack([near[way][1][anchors] for way in WAYS], axis=1),
+    }
+    positions = [pairs.positions[row] for row in rows]
+    stored["frames"], stored["spectrograms"] = _views_of(
+        corpus, positions, config.clip, context.execution
+    )
+    items = [corpus.manifest.items[p] for p in positions]
+    metadata = {"items": json.dumps([[item.id, list(item.labels)] for item in items])}
+    stored = {name: np.ascontiguousarray(array) for name, array in stored.items()}
+    write_atomically(context.out / NEIGHBOURS, save(stored, metadata))
+    return len(items)
 
 
 def load_neighbours(folder: Path) -> StoredNeighbours:
@@ -184,10 +207,8 @@ def _views_of(
     loader = make_loader(
         corpus,
         positions,
-        clip,
-        views=["video", "audio"],
-        sampling="uniform",
-        batch_size=BATCH_SIZE,
+        Contents(clip, (VIDEO, AUDIO)),
+        Batching(sampling="uniform", batch_size=BATCH_SIZE),
         num_workers=execution.num_workers,
     )
     times = np.linspace(0, clip.num_frames - 1, NUM_FRAMES).round().astype(int)

@@ -1,30 +1,20 @@
 """The stage ``retrieval``: nearest neighbours of test items among train items (paper IV-C.1)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from iicl.config import Execution
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_space, split_rows
 from iicl.protocols import Retrieval
-from iicl.training.loop import Report
+from iicl.training.context import Context
 
 
-def run(
-    config: Retrieval,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Retrieval, context: Context) -> dict[str, Any]:
     """R@k of the test items of a fold, queried in its train items.
 
     A class has sound if at least one item of the corpus has that label and sound.
@@ -37,8 +27,8 @@ def run(
     Raises:
         ValueError: if a rank exceeds the gallery, or the pretraining lacks the space.
     """
-    corpus = PreparedCorpus.open(corpora[config.corpus])
-    stored = load_space(upstream, "features", "video", config.space)
+    corpus = PreparedCorpus.open(context.corpora[config.corpus])
+    stored = load_space(context.upstream, "features", "video", config.space)
     test, train = (split_rows(corpus, stored, config.fold, split) for split in ("test", "train"))
     hits = hits_at(
         item_embeddings(stored.features[test.rows]),

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 class CoAttention(nn.Module):
     """Stacked cross-modal attention, H_v = softmax(F_a F_v^T / sqrt(d)) F_v and the mirror image.
 
-    With every option at its default this is eq. 1 to the letter and has no parameters.
+    The first stream is v and the second is a. With every option at its default this is eq. 1 to the
+    letter and has no parameters.
 
     ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v mixes the batch's videos
     as audio i asks. Row i of H_v depends on pair i through f_a,i alone and row j of H_a through
@@ -23,6 +24,7 @@ class CoAttention(nn.Module):
 
     Args:
         dim: d, the feature dimension of both streams.
+        names: of the streams; in the state, each layer's parts have them.
         form: "batch" or "token".
         depth: layers; each takes both streams of the one before.
         projections: learned query, key and value maps, separate for each layer and direction.
@@ -35,6 +37,7 @@ class CoAttention(nn.Module):
     def __init__(
         self,
         dim: int,
+        names: tuple[str, str] = ("first", "second"),
         *,
         form: Literal["batch", "token"] = "batch",
         depth: int = 1,
@@ -44,34 +47,32 @@ class CoAttention(nn.Module):
         feed_forward: bool = False,
     ) -> None:
         super().__init__()
-        self.form = form
+        self.form, self.names = form, names
         self.layers = nn.ModuleList(
             nn.ModuleDict(
-                {
-                    view: _Attention(dim, projections, residual, norm, feed_forward)
-                    for view in ("video", "audio")
-                }
+                {name: _Attention(dim, projections, residual, norm, feed_forward) for name in names}
             )
             for _ in range(depth)
         )
 
-    def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Attend both streams.
 
         Args:
-            video: F_v, (N, d) for the batch form, (N, L_v, d) for the token form.
-            audio: F_a, (N, d) or (N, L_a, d).
+            first: F_v, (N, d) for the batch form, (N, L_v, d) for the token form.
+            second: F_a, (N, d) or (N, L_a, d).
 
         Returns:
             H_v and H_a, (N, d) each.
         """
         if self.form == "batch":
-            video, audio = video.unsqueeze(0), audio.unsqueeze(0)
+            first, second = first.unsqueeze(0), second.unsqueeze(0)
         for layer in self.layers:
             assert isinstance(layer, nn.ModuleDict)
-            video, audio = layer["video"](audio, video), layer["audio"](video, audio)
+            of_first, of_second = (layer[name] for name in self.names)
+            first, second = of_first(second, first), of_second(first, second)
         pooled = 0 if self.form == "batch" else 1
-        return video.mean(pooled), audio.mean(pooled)
+        return first.mean(pooled), second.mean(pooled)
 
 
 class _Attention(nn.Module):

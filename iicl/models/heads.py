@@ -1,6 +1,6 @@
 """The projections g_ins and g_clu (paper III-C and III-D)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -19,19 +19,22 @@ def cluster_head(dim: int, clusters: int) -> nn.Module:
 
 
 class Heads(nn.ModuleDict):
-    """One head for both views, or one for each, behind one call.
+    """One head for several streams, or one for each, behind one call.
 
     Args:
         make: makes one head.
         sharing: "shared" or "separate".
+        names: of the streams; in the state, a separate head has the name of its stream.
     """
 
     def __init__(
-        self, make: Callable[[], nn.Module], sharing: Literal["shared", "separate"]
+        self,
+        make: Callable[[], nn.Module],
+        sharing: Literal["shared", "separate"],
+        names: Sequence[str],
     ) -> None:
-        names = ("shared",) if sharing == "shared" else ("video", "audio")
-        super().__init__({name: make() for name in names})
+        super().__init__({name: make() for name in (["shared"] if sharing == "shared" else names)})
 
-    def forward(self, view: str, hidden: Tensor) -> Tensor:
-        """The head of ``view`` ("video" or "audio") on its hidden features (N, dim)."""
-        return self["shared" if "shared" in self else view](hidden)
+    def forward(self, name: str, hidden: Tensor) -> Tensor:
+        """The head of a stream on its hidden features (N, dim)."""
+        return self["shared" if "shared" in self else name](hidden)

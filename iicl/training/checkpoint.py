@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from iicl.constants import NUM_KEPT_CHECKPOINTS
 from iicl.files import write_atomically
 
-NUM_KEPT = 2
 NUM_DIGEST_BYTES = hashlib.sha256().digest_size
 _NAME = re.compile(r"step-(\d{9})\.pt")
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     digest = hashlib.sha256(content).digest()
     write_atomically(folder / f"step-{step:09d}.pt", digest + content)
     found = _found(folder)
-    kept = [path for number, path in found if number <= step][:NUM_KEPT]
+    kept = [path for number, path in found if number <= step][:NUM_KEPT_CHECKPOINTS]
     for _, path in found:
         if path not in kept:
             path.unlink()

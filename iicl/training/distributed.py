@@ -57,6 +57,24 @@ class Ranks:
             with _others():
                 dist.all_reduce(tensor)
 
+    def concatenate(self, part: Tensor) -> Tensor:
+        """The parts of all ranks in order along the first dimension, on all of them.
+
+        Args:
+            part: of one shape on all ranks, except for its length.
+        """
+        if self.size == 1:
+            return part
+        lengths = [torch.tensor(0) for _ in range(self.size)]
+        with _others():
+            dist.all_gather(lengths, torch.tensor(len(part)))
+            # Parts of one length, as not every backend takes others.
+            padded = part.new_zeros((int(max(lengths)), *part.shape[1:]))
+            padded[: len(part)] = part
+            parts = [torch.empty_like(padded) for _ in range(self.size)]
+            dist.all_gather(parts, padded)
+        return torch.cat([own[: int(n)] for own, n in zip(parts, lengths, strict=True)])
+
     def max(self, value: int) -> int:
         """The largest value of any rank."""
         if self.size == 1:
@@ -177,7 +195,7 @@ def _counts() -> tuple[int, int, int] | None:
 
 @contextmanager
 def _others() -> Iterator[None]:
-    """What goes wrong inside is the other ranks' doing, except what the device itself reports."""
+    """Turn errors of collectives into LostRankError; errors of the device pass through."""
     try:
         yield
     except (torch.OutOfMemoryError, torch.AcceleratorError):

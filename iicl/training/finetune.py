@@ -3,43 +3,36 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from iicl import methods
-from iicl.config import Execution
-from iicl.config import Supervised as SupervisedSettings
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
-from iicl.data.sampling import num_steps
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.supervised import Supervised
-from iicl.models.video import VideoEncoder
+from iicl.methods.supervised.method import Supervised
+from iicl.methods.supervised.settings import Settings
 from iicl.protocols import Finetune
+from iicl.samples import VIDEO
 from iicl.seeding import derive_seed
 from iicl.training import schedule
+from iicl.training.context import Context, Report
 from iicl.training.distributed import Ranks, connect
-from iicl.training.loop import Report, Training, train
+from iicl.training.loop import train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
-from iicl.training.weights import encoder_of, load_config, load_method, save_weights
+from iicl.training.recipe import Training, TrainItems
+from iicl.training.weights import load_config, load_method, save_weights
 
+SETTINGS = Settings(modalities="video")
 MOMENTUM = 0.9
 TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
 
 
-def run(
-    config: Finetune,
-    *,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-) -> dict[str, Any]:
+def run(config: Finetune, context: Context) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
 
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
@@ -47,11 +40,7 @@ def run(
 
     Args:
         config: recipe, corpus and fold.
-        corpora: prepared corpora by name.
-        upstream: the pretraining as ``"encoder"``.
-        out: the run's own folder; an interrupted attempt in it is continued.
-        execution: device, workers and saving interval.
-        report: progress.
+        context: its ``upstream`` holds the pretraining as ``"encoder"``.
 
     Returns:
         Metric ``top1`` over items (mean logits of all test clips and crops, last epoch), its chance
@@ -63,104 +52,99 @@ def run(
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
         Interrupted: if asked to stop; the last step is saved.
     """
-    with connect(execution.device) as ranks:
-        return _run(config, corpora, upstream, out, execution, report, ranks)
+    with connect(context.execution.device) as ranks:
+        ranks.share.of_batch(config.batch_size, chunk_size=config.batch_size)  # or is refused
+        corpus = PreparedCorpus.open(context.corpora[config.corpus])
+        items, test_items = _items(config, corpus, context, ranks)
+        method = _method(config, items, context)
+        training = Training(
+            method,
+            _optimiser(config, method),
+            partial(_rate, config, items),
+            items,
+            config.precision,
+        )
+        trained = train(
+            training,
+            context.out,
+            context.execution,
+            lambda fraction, text: context.report(TRAIN_SHARE * fraction, text),
+            ranks,
+        )
+        save_weights(method, context.out, config)
+        started = time.monotonic()
+        scores = _test_scores(config, method, items, test_items, context.report)
+        classes = corpus.manifest.classes
+        predicted = [classes[index] for index in scores.argmax(1).tolist()]
+        hits = [
+            label in corpus.manifest.items[position].labels
+            for label, position in zip(predicted, test_items, strict=True)
+        ]
+        num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
+        return {
+            "metrics": {"top1": sum(hits) / len(hits)},
+            "chance": {"top1": 1 / len(classes)},
+            "num_evaluated": len(test_items),
+            "num_expected": num_expected,
+            "num_steps": items.num_steps,
+            "num_left_out_per_epoch": items.num_left_out_per_epoch,
+            "selection": "last",
+            **training_cost(trained, ranks),
+            "test_seconds": time.monotonic() - started,
+        }
 
 
-def _run(
-    config: Finetune,
-    corpora: Mapping[str, Path],
-    upstream: Mapping[str, Path],
-    out: Path,
-    execution: Execution,
-    report: Report,
-    ranks: Ranks,
-) -> dict[str, Any]:
-    ranks.share.of_batch(config.batch_size, chunk_size=config.batch_size)  # or is refused
-    corpus = PreparedCorpus.open(corpora[config.corpus])
+def _items(
+    config: Finetune, corpus: PreparedCorpus, context: Context, ranks: Ranks
+) -> tuple[TrainItems, list[int]]:
+    """What is trained on, and the positions of the test items.
+
+    Raises:
+        ValueError: if the train items cannot fill one batch, or there is no test item.
+    """
     train_items, test_items = (
         corpus.select(["video", "label"], split=split, fold=config.fold)
         for split in ("train", "test")
     )
-    num_clips = len(train_items) * config.clips_per_item
-    steps_per_epoch = num_steps(len(train_items), config.clips_per_item, config.batch_size, True)
-    if not steps_per_epoch or not test_items:
+    batching = Batching(
+        sampling="random",
+        batch_size=config.batch_size,
+        num_clips=config.clips_per_item,
+        epochs=range(config.epochs),
+        seed=derive_seed(config.seed, "finetune", config.fold),
+        drop_last=True,
+    )
+    contents = Contents(config.clip, SETTINGS.samples("training"), config.augmentation)
+    items = TrainItems(
+        corpus, train_items, contents, batching, context.execution.num_workers, ranks.device
+    )
+    if not items.steps_per_epoch or not test_items:
         raise ValueError(
-            f"corpus {config.corpus} has {num_clips} train clips and {len(test_items)} test items"
-            f" in fold {config.fold}; one batch of {config.batch_size} and one item are needed"
+            f"corpus {config.corpus} has {len(train_items) * config.clips_per_item} train clips"
+            f" and {len(test_items)} test items in fold {config.fold};"
+            f" one batch of {config.batch_size} and one item are needed"
         )
-    classes = corpus.manifest.classes
-    seed = derive_seed(config.seed, "finetune", config.fold)
-    torch.manual_seed(derive_seed(seed, "init"))
-    encoders = load_config(upstream["encoder"]).encoders
-    settings = SupervisedSettings(modalities="video")
-    method = methods.build(settings, "training", encoders, len(classes))
-    assert isinstance(method, Supervised)
+    return items, test_items
+
+
+def _method(config: Finetune, items: TrainItems, context: Context) -> Supervised:
+    """A fresh classifier on the pretrained encoder."""
+    torch.manual_seed(derive_seed(items.batching.seed, "init"))
+    encoders = load_config(context.upstream["encoder"]).encoders
+    method = Supervised(SETTINGS, encoders, items.corpus.facts(items.positions))
     torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
     torch.nn.init.zeros_(method.classifier.bias)
-    encoder = encoder_of(load_method(upstream["encoder"]), "video")
-    assert isinstance(encoder, VideoEncoder)
-    method.video_encoder = encoder
-    method.to(ranks.device)
+    method.video_encoder = load_method(context.upstream["encoder"]).encoder("video")
+    return method.to(items.device)
 
-    trained = train(
-        Training(
-            method=method,
-            optimiser=_optimiser(config, method),
-            rate=lambda step: schedule.steps_with_warmup(
-                step / steps_per_epoch,
-                warmup_epochs=config.warmup_epochs,
-                milestones=config.milestones,
-                decay=config.decay,
-            ),
-            num_steps=config.epochs * steps_per_epoch,
-            batches=lambda first_step: iter(
-                make_loader(
-                    corpus,
-                    train_items,
-                    config.clip,
-                    views=method.views,
-                    sampling="random",
-                    num_clips=config.clips_per_item,
-                    augmentation=config.augmentation,
-                    batch_size=config.batch_size,
-                    drop_last=True,
-                    seed=seed,
-                    epochs=range(config.epochs),
-                    start_step=first_step,
-                    num_workers=execution.num_workers,
-                )
-            ),
-            views=partial(make_views, clip=config.clip, device=ranks.device),
-            batch_size=config.batch_size,
-            chunk_size=config.batch_size,
-            precision=config.precision,
-            seed=seed,
-        ),
-        out,
-        execution,
-        lambda fraction, text: report(TRAIN_SHARE * fraction, text),
-        ranks,
+
+def _rate(config: Finetune, items: TrainItems, step: int) -> float:
+    return schedule.steps_with_warmup(
+        step / items.steps_per_epoch,
+        warmup_epochs=config.warmup_epochs,
+        milestones=config.milestones,
+        decay=config.decay,
     )
-    save_weights(method, out, config)
-    started = time.monotonic()
-    scores = _test_scores(config, method, corpus, test_items, ranks.device, execution, report)
-    predicted = [classes[index] for index in scores.argmax(1).tolist()]
-    hits = [
-        label in corpus.manifest.items[position].labels
-        for label, position in zip(predicted, test_items, strict=True)
-    ]
-    return {
-        "metrics": {"top1": sum(hits) / len(hits)},
-        "chance": {"top1": 1 / len(classes)},
-        "num_evaluated": len(test_items),
-        "num_expected": corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items)),
-        "num_steps": config.epochs * steps_per_epoch,
-        "num_left_out_per_epoch": num_clips - steps_per_epoch * config.batch_size,
-        "selection": "last",
-        **training_cost(trained, ranks),
-        "test_seconds": time.monotonic() - started,
-    }
 
 
 def _optimiser(config: Finetune, method: Supervised) -> torch.optim.Optimizer:
@@ -176,42 +160,39 @@ def _optimiser(config: Finetune, method: Supervised) -> torch.optim.Optimizer:
 def _test_scores(
     config: Finetune,
     method: Supervised,
-    corpus: PreparedCorpus,
-    items: Sequence[int],
-    device: torch.device,
-    execution: Execution,
+    items: TrainItems,
+    test_items: Sequence[int],
     report: Report,
 ) -> Tensor:
-    """Mean logits of each item over its clips and crops, (items, classes)."""
-    row = {position: index for index, position in enumerate(items)}
+    """Mean logits of each test item over its clips and crops, (items, classes)."""
+    row = {position: index for index, position in enumerate(test_items)}
     views_per_item = config.num_clips * config.num_crops
-    scores = torch.zeros(len(items), method.classifier.out_features)
+    scores = torch.zeros(len(test_items), method.classifier.out_features)
     num_done = 0
-    loader = make_loader(
-        corpus,
-        items,
-        config.clip,
-        views=["video"],
+    batching = Batching(
         sampling="uniform",
+        batch_size=config.batch_size,
         num_clips=config.num_clips,
         num_crops=config.num_crops,
-        batch_size=config.batch_size,
-        num_workers=execution.num_workers,
+    )
+    contents = Contents(config.clip, (VIDEO,))
+    loader = make_loader(
+        items.corpus, test_items, contents, batching, num_workers=items.num_workers
     )
 
-    def pooled(views: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {"video": method.video_encoder(views["video"])}
+    def pooled(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"video": method.video_encoder(batch["video"])}
 
     method.eval()
     with torch.inference_mode():
-        for batch in loader:
-            views = make_views(batch, config.clip, device)
-            features = encode(pooled, views, config.precision)["video"]
-            rows = torch.tensor([row[position] for position in batch.positions.tolist()])
+        for raw in loader:
+            batch = make_views(raw, config.clip, items.device)
+            features = encode(pooled, batch, config.precision)["video"]
+            rows = torch.tensor([row[position] for position in raw.positions.tolist()])
             rows = rows.repeat_interleave(config.num_crops)
             scores.index_add_(0, rows, method.classifier(features).cpu() / views_per_item)
             num_done += len(rows)
-            share = num_done / (len(items) * views_per_item)
+            share = num_done / (len(test_items) * views_per_item)
             report(TRAIN_SHARE + (1 - TRAIN_SHARE) * share, f"test {num_done} clips")
-    assert num_done == len(items) * views_per_item
+    assert num_done == len(test_items) * views_per_item
     return scores

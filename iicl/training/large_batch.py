@@ -1,37 +1,39 @@
 """The gradient of a whole batch's loss in the memory of a chunk (the idea of GradCache).
 
-The batch is encoded chunk by chunk, and only the graph of the last one is kept; the loss and its
-gradient with respect to the features are taken once over all items; each chunk's part of that
-gradient is then sent back through its graph, for which all chunks but the last are encoded again.
+Three steps:
+
+1. Encode the batch chunk by chunk. Only the graph of the last chunk is kept.
+2. Take the loss over the features of all items, and its gradient with respect to them, once.
+3. Send each chunk's part of that gradient back through the chunk's graph. For this all chunks but
+   the last are encoded again.
+
 Loss and gradients are those of the unchunked step. A rank with one chunk encodes nothing twice.
 
-Chunks over time and chunks over ranks are the same thing: every rank encodes its own chunks and
-takes the loss over the whole batch. A batch gives the same result on any number of ranks:
+Ranks share the chunks: each encodes its own, and all take the loss over the whole batch. A batch
+gives the same bits on any number of ranks:
 
-- Gradients: a sum of float32 values in float64 is exact, whatever its order, unless their sizes
-  are more than 2^29 / K apart; beyond that it is so close that one rounding to float32 all but
-  never shows it. So each chunk's gradient is added in float64, over chunks and ranks, and rounded
-  once. Those of what only the loss sees are taken from rank 0. All ranks get the same bits, and
-  ranks that start from the same weights keep the same weights.
-- Random numbers: one number drawn from the generator, and a chunk's place in the whole batch, seed
-  both encodings of the chunk. The loss goes on from the generator after that draw.
-- Batch norm normalises within a chunk. Its running statistics r move once per step, from the batch
-  statistics s_k of the K chunks weighted by their numbers of items n_k:
-  r <- (1 - momentum) r + momentum * sum_k (n_k / N) s_k; ``num_batches_tracked`` grows by one.
+- Gradients are summed by :mod:`iicl.training.exact_sum`. The gradient of parameters that only the
+  loss reads is the same on all ranks and is taken from rank 0.
+- One number drawn from the generator, and a chunk's place in the whole batch, seed both encodings
+  of the chunk. The loss goes on from the generator after that draw.
+- Batch norm normalises within a chunk; see :mod:`iicl.training.running_statistics`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from iicl.config import Precision
 from iicl.methods.base import Method
 from iicl.seeding import derive_seed
 from iicl.training.distributed import ALONE, Ranks
+from iicl.training.exact_sum import GradientSum
 from iicl.training.precision import encode
+from iicl.training.running_statistics import AveragedStatistics, unchanged
 
 
 class NonFiniteError(FloatingPointError):
@@ -40,6 +42,20 @@ class NonFiniteError(FloatingPointError):
     def __init__(self, names: list[str]) -> None:
         super().__init__(f"not finite: {', '.join(names)}")
         self.names = names
+
+
+class BatchLoss(NamedTuple):
+    """The loss of a whole batch; all tensors are detached and the same on all ranks.
+
+    Attributes:
+        total: the scalar that is descended.
+        parts: its unweighted terms by name.
+        features: what the loss was taken of, all items along the first dimension.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    features: dict[str, Tensor]
 
 
 def check_finite(values: Mapping[str, Tensor]) -> None:
@@ -58,12 +74,12 @@ def check_finite(values: Mapping[str, Tensor]) -> None:
 
 def backward(
     method: Method,
-    views: Mapping[str, Tensor],
+    batch: Mapping[str, Tensor],
     chunk_size: int,
     *,
     precision: Precision = "float32",
     ranks: Ranks = ALONE,
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> BatchLoss:
     """Add the gradient of the loss over the whole batch to the parameters' ``grad``.
 
     A batch that fits in one chunk is a plain forward and backward. Under "bf16" encoding runs in
@@ -72,195 +88,182 @@ def backward(
     All ranks call it with the same weights and the generators in the same state, and leave it so.
 
     Args:
-        method: in training mode, on the views' device.
-        views: the method's views of this rank's items, along the first dimension of each: its
-            share of a batch, see :meth:`iicl.data.sampling.Share.of_batch`. Alone it is the batch.
+        method: in training mode, on the batch's device.
+        batch: the method's samples of this rank's items, along the first dimension of each: its
+            share of a batch, see :meth:`iicl.data.sampling.Share.of_batch`. On one rank it is the
+            whole batch.
         chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller.
         precision: of the encoders' arithmetic.
         ranks: that share the batch.
 
-    Returns:
-        The loss and its terms over the whole batch, detached.
-
     Raises:
-        ValueError: for a chunk size below 1, a missing view, views of unequal length, or a batch of
-            fewer chunks than ranks.
+        ValueError: for a chunk size below 1, a missing sample, samples of unequal length, or a
+            batch of fewer chunks than ranks.
         NonFiniteError: if a feature ("video features") or a term of the loss is not finite, on all
             ranks alike; no gradient has then been added.
         LostRankError: if another rank is gone.
     """
-    if chunk_size < 1:
-        raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
-    if missing := [name for name in method.views if name not in views]:
-        raise ValueError(f"views {missing} are missing; there are {sorted(views)}")
-    lengths = {name: len(views[name]) for name in method.views}
-    if len(set(lengths.values())) != 1:
-        raise ValueError(f"views must hold the same items, got lengths {lengths}")
-    num_own = lengths[method.views[0]]
+    num_own = _num_items(method, batch, chunk_size)
     counted = torch.tensor(num_own)
     ranks.sum(counted)
     num_items = int(counted)
     own = ranks.share.of_batch(num_items, chunk_size)
     assert len(own) == num_own, f"rank {ranks.rank} has {num_own} of items {own}"
     if num_items <= chunk_size:
-        features = _encode(method, views, precision)
+        features = _encode(method, batch, precision)
         total, parts = _loss(method, features)
         total.backward()
-        return total.detach(), parts
-    split = {name: views[name].split(chunk_size) for name in method.views}
-    chunks = [
+        return BatchLoss(total.detach(), parts, _detached(features))
+    chunks = _cut(method, batch, chunk_size, precision, own)
+    encoded = _encode_chunks(chunks, num_items, ranks)
+    features = {
+        name: ranks.concatenate(torch.cat([chunk[name] for chunk in encoded.features]))
+        for name in encoded.features[0]
+    }
+    gradient = GradientSum([p for p in method.parameters() if p.requires_grad], chunks.device)
+    loss, at_features = _gradient_of_features(method, features, gradient, ranks)
+    at_own = {
+        name: whole[own.start : own.stop].split(chunk_size) for name, whole in at_features.items()
+    }
+    _send_back(chunks, encoded, at_own, gradient)
+    gradient.write(ranks)
+    return loss
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """This rank's chunks of a batch; the number of a chunk is its place among them."""
+
+    method: Method
+    samples: list[dict[str, Tensor]]
+    seeds: list[int]
+    precision: Precision
+    device: torch.device
+
+    def encode(self, number: int) -> dict[str, Tensor]:
+        """The same features each time, with their graph; seeds the generator."""
+        torch.manual_seed(self.seeds[number])
+        return _encode(self.method, self.samples[number], self.precision)
+
+    def generator_kept(self) -> AbstractContextManager[None]:
+        """Restores the state of the generators at the end of the block."""
+        return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
+
+
+class _Encoded(NamedTuple):
+    """The features of each chunk without their graph, and those of the last chunk with it."""
+
+    features: list[dict[str, Tensor]]
+    last: dict[str, Tensor]
+
+
+def _cut(
+    method: Method,
+    batch: Mapping[str, Tensor],
+    chunk_size: int,
+    precision: Precision,
+    own: range,
+) -> _Chunks:
+    """Cut the items ``own`` of a batch; draws one number from the generator."""
+    split = {name: batch[name].split(chunk_size) for name in method.samples}
+    samples = [
         dict(zip(split, tensors, strict=True)) for tensors in zip(*split.values(), strict=True)
     ]
-    device = views[method.views[0]].device
-    cuda_devices = [device] if device.type == "cuda" else []
     base = int(torch.randint(2**62, ()))
     seeds = [derive_seed(base, "chunk", start // chunk_size) for start in own[::chunk_size]]
-    norms = [module for module in method.modules() if isinstance(module, _BatchNorm)]
+    return _Chunks(method, samples, seeds, precision, batch[method.samples[0]].device)
 
-    encoded: list[dict[str, Tensor]] = []
-    statistics = _AveragedStatistics(norms, device)
-    with torch.random.fork_rng(cuda_devices):
-        for seed, chunk in zip(seeds, chunks, strict=True):
-            torch.manual_seed(seed)
-            with statistics.of_items(_num_items(chunk)):
+
+def _encode_chunks(chunks: _Chunks, num_items: int, ranks: Ranks) -> _Encoded:
+    """Step 1; the running statistics then are those of the step."""
+    statistics = AveragedStatistics(chunks.method, chunks.device)
+    features: list[dict[str, Tensor]] = []
+    with chunks.generator_kept():
+        for number, samples in enumerate(chunks.samples):
+            with statistics.of_items(len(next(iter(samples.values())))):
                 # With a graph each time, as kernels without one may differ in the last bits; only
                 # the last graph outlives its chunk.
-                last = _encode(method, chunk, precision)
-            encoded.append({name: feature.detach() for name, feature in last.items()})
+                last = chunks.encode(number)
+            features.append(_detached(last))
     statistics.write(num_items, ranks)
+    return _Encoded(features, last)
 
-    features = {
-        name: _of_all_ranks(torch.cat([part[name] for part in encoded]), own, num_items, ranks)
-        for name in encoded[0]
-    }
+
+def _gradient_of_features(
+    method: Method, features: dict[str, Tensor], gradient: GradientSum, ranks: Ranks
+) -> tuple[BatchLoss, dict[str, Tensor]]:
+    """Step 2; adds the gradient of what only the loss reads.
+
+    Args:
+        method: whose loss is taken.
+        features: of the whole batch, without a graph.
+        gradient: receives the gradient of the parameters at fixed features.
+        ranks: that share the batch.
+
+    Returns:
+        The loss, and its gradient with respect to each feature that it depends on.
+    """
     learned = [name for name, feature in features.items() if feature.is_floating_point()]
     for name in learned:
         features[name].requires_grad_()
     total, parts = _loss(method, features)
-    parameters = [p for p in method.parameters() if p.requires_grad]
-    sources = [*(features[name] for name in learned), *parameters]
+    sources = [*(features[name] for name in learned), *gradient.parameters]
     of_loss = torch.autograd.grad(total, sources, allow_unused=True)
-    gradient = _SummedGradient(parameters, device)
     gradient.add(of_loss[len(learned) :], times=int(ranks.rank == 0))
-    sent_back = {
-        name: whole[own.start : own.stop].split(chunk_size)
-        for name, whole in zip(learned, of_loss, strict=False)
-        if whole is not None
+    at_features = {
+        name: whole for name, whole in zip(learned, of_loss, strict=False) if whole is not None
     }
-
-    def send_back(number: int, features: Mapping[str, Tensor]) -> None:
-        names = [name for name in sent_back if features[name].requires_grad]
-        outputs = [features[name] for name in names]
-        at_outputs = [sent_back[name][number] for name in names]
-        gradient.add(torch.autograd.grad(outputs, parameters, at_outputs, allow_unused=True))
-
-    send_back(len(chunks) - 1, last)
-    del last
-    with torch.random.fork_rng(cuda_devices), _kept(norms):
-        for number, (seed, chunk) in enumerate(zip(seeds[:-1], chunks[:-1], strict=True)):
-            torch.manual_seed(seed)
-            send_back(number, _encode(method, chunk, precision))
-    gradient.write(ranks)
-    return total.detach(), parts
+    return BatchLoss(total.detach(), parts, _detached(features)), at_features
 
 
-def _encode(method: Method, views: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
-    return encode(method.encode, {name: views[name] for name in method.views}, precision)
+def _send_back(
+    chunks: _Chunks,
+    encoded: _Encoded,
+    at_features: Mapping[str, Sequence[Tensor]],
+    gradient: GradientSum,
+) -> None:
+    """Step 3; adds the gradient of what the chunks were encoded by.
+
+    Args:
+        chunks: of this rank.
+        encoded: their features; the last chunk's graph is used up.
+        at_features: gradient of the loss with respect to each feature of each chunk.
+        gradient: receives the gradient of the parameters.
+    """
+    last = len(chunks.samples) - 1
+    with chunks.generator_kept(), unchanged(chunks.method):
+        for number in (last, *range(last)):
+            features = encoded.last if number == last else chunks.encode(number)
+            names = [name for name in at_features if features[name].requires_grad]
+            outputs = [features[name] for name in names]
+            at_outputs = [at_features[name][number] for name in names]
+            gradient.add(
+                torch.autograd.grad(outputs, gradient.parameters, at_outputs, allow_unused=True)
+            )
+
+
+def _encode(method: Method, batch: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
+    return encode(method.encode, {name: batch[name] for name in method.samples}, precision)
 
 
 def _loss(method: Method, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     total, parts = method.loss(features)
-    parts = {name: part.detach() for name, part in parts.items()}
+    parts = _detached(parts)
     check_finite({**{f"{n} features": f for n, f in features.items()}, **parts, "loss": total})
     return total, parts
 
 
-def _num_items(chunk: Mapping[str, Tensor]) -> int:
-    return len(next(iter(chunk.values())))
+def _num_items(method: Method, batch: Mapping[str, Tensor], chunk_size: int) -> int:
+    """The items of a batch that can be encoded."""
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
+    if missing := [name for name in method.samples if name not in batch]:
+        raise ValueError(f"samples {missing} are missing; there are {sorted(batch)}")
+    lengths = {name: len(batch[name]) for name in method.samples}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"samples must hold the same items, got lengths {lengths}")
+    return lengths[method.samples[0]]
 
 
-def _of_all_ranks(feature: Tensor, own: range, num_items: int, ranks: Ranks) -> Tensor:
-    """A feature of the whole batch, in order, from what each rank has of it."""
-    whole = feature.new_full((num_items, *feature.shape[1:]), -0.0)  # -0.0 + x is x, 0.0 + x not
-    whole[own.start : own.stop] = feature
-    ranks.sum(whole)
-    return whole
-
-
-def _zeros(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[Tensor]]:
-    """A float64 vector with room for all tensors, and its parts in their shapes."""
-    sizes = [tensor.numel() for tensor in tensors]
-    flat = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
-    parts = [part.view(t.shape) for part, t in zip(flat.split(sizes), tensors, strict=True)]
-    return flat, parts
-
-
-class _SummedGradient:
-    """The gradient of some parameters, summed in float64 over chunks and ranks."""
-
-    def __init__(self, parameters: list[torch.nn.Parameter], device: torch.device) -> None:
-        self._parameters = parameters
-        self._flat, self._sums = _zeros(parameters, device)
-        self._has_gradient = [False] * len(parameters)
-
-    def add(self, gradients: Sequence[Tensor | None], times: int = 1) -> None:
-        """Add a multiple of gradients; 0 times says only which there are."""
-        for index, gradient in enumerate(gradients):
-            if gradient is not None:
-                self._has_gradient[index] = True
-                self._sums[index].add_(gradient, alpha=times)
-
-    def write(self, ranks: Ranks) -> None:
-        """Add what all ranks have to ``grad``, rounded once."""
-        ranks.sum(self._flat)
-        for parameter, whole, has_gradient in zip(
-            self._parameters, self._sums, self._has_gradient, strict=True
-        ):
-            if not has_gradient:
-                continue
-            gradient = torch.empty_like(parameter).copy_(whole)
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
-
-
-def _statistics(norms: list[_BatchNorm]) -> list[Tensor]:
-    return [buffer for norm in norms for buffer in norm.buffers(recurse=False)]
-
-
-class _AveragedStatistics:
-    """Running statistics after one update from the mean of several chunks' batch statistics.
-
-    Every chunk starts from the statistics before the step. As an update is linear in the batch
-    statistics, the mean of the chunks' results is the result of their mean. The sum is taken as
-    that of the gradients: whole multiples in float64, divided and rounded at the end.
-    """
-
-    def __init__(self, norms: list[_BatchNorm], device: torch.device) -> None:
-        self._buffers = _statistics(norms)
-        self._before = [buffer.clone() for buffer in self._buffers]
-        self._flat, self._changes = _zeros(self._buffers, device)
-
-    @contextmanager
-    def of_items(self, num_items: int) -> Iterator[None]:
-        """Count what happens to the statistics inside as that of so many items."""
-        for buffer, before in zip(self._buffers, self._before, strict=True):
-            buffer.data.copy_(before)
-        yield
-        for buffer, before, change in zip(self._buffers, self._before, self._changes, strict=True):
-            change.add_(buffer.double() - before, alpha=num_items)
-
-    def write(self, num_items: int, ranks: Ranks) -> None:
-        ranks.sum(self._flat)
-        for buffer, before, change in zip(self._buffers, self._before, self._changes, strict=True):
-            # Not seen by autograd, which would take a kept graph for spoilt: a backward pass in
-            # training mode reads the batch's statistics, not these.
-            buffer.data.copy_(before + change / num_items)
-
-
-@contextmanager
-def _kept(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Undo what happens to the statistics inside."""
-    buffers = _statistics(norms)
-    before = [buffer.clone() for buffer in buffers]
-    yield
-    for buffer, value in zip(buffers, before, strict=True):
-        buffer.data.copy_(value)
+def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in tensors.items()}

@@ -1,5 +1,17 @@
 """The training loop that every gradient-trained stage shares: resumable at any step, bit-exactly.
 
+    for epoch in epochs:
+      * forgotten = method.before_epoch(epoch, corpus_pass)
+        optimiser.forget(forgotten)
+        for step, batch in epoch:
+            features = encode(batch)        # in chunks, which the ranks share
+            loss(features).backward()       # over the whole batch
+            optimiser.step()
+          * method.after_step(step, features)
+            save, if it is time
+
+A method acts where a star stands, and nowhere else.
+
 A step depends on the run's seed and the step's number alone, so a training that is killed and
 resumed from a checkpoint ends, on the CPU, in the weights of an uninterrupted one, on any number of
 ranks.
@@ -8,7 +20,7 @@ ranks.
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +29,18 @@ import torch
 from torch import Tensor
 
 from iicl import interruption
-from iicl.config import Execution, Precision
+from iicl.config import Execution
 from iicl.data.loader import RawBatch
 from iicl.files import write_atomically
 from iicl.methods.base import Method
 from iicl.seeding import derive_seed
 from iicl.training import checkpoint, large_batch
+from iicl.training.context import Report
+from iicl.training.corpus_pass import CorpusPass
 from iicl.training.distributed import Ranks
+from iicl.training.recipe import Training
 
 NUM_CURVE_POINTS = 200
-
-Report = Callable[[float, str], None]
-"""Receives the finished fraction of a stage, 0-1, and a line that says where it is."""
 
 
 class NonFiniteStepError(FloatingPointError):
@@ -41,48 +53,23 @@ class NonFiniteStepError(FloatingPointError):
 
 
 @dataclass(frozen=True)
-class Training:
-    """What is trained and how.
-
-    Attributes:
-        method: encoders, heads and loss, on the device they train on.
-        optimiser: over the method's named parameters, with the rates that ``rate`` multiplies.
-        rate: learning-rate factor as a function of the finished steps.
-        num_steps: optimiser steps in all.
-        batches: the raw batches from a given step on, this rank's share of each.
-        views: turns a raw batch into the method's views on its device.
-        batch_size: items of a step, of all ranks together.
-        chunk_size: items encoded and normalised together.
-        precision: of the encoders; losses are float32.
-        seed: of the run.
-    """
-
-    method: Method
-    optimiser: torch.optim.Optimizer
-    rate: Callable[[int], float]
-    num_steps: int
-    batches: Callable[[int], Iterator[RawBatch]]
-    views: Callable[[RawBatch], dict[str, Tensor]]
-    batch_size: int
-    chunk_size: int
-    precision: Precision
-    seed: int
-
-
-@dataclass(frozen=True)
 class Trained:
     """What a training was.
 
+    Its time and its items are those of the steps that led to the end, over all attempts; steps lost
+    between a checkpoint and an interruption are not among them.
+
     Attributes:
         last_losses: the terms of the loss and its total at the last step.
-        seconds: time spent in the steps that led to the end, over all attempts; steps lost between
-            a checkpoint and an interruption are not in it.
-        num_items: items that went through the encoders in these steps, of all ranks together.
+        seconds: time spent in the steps and before the epochs.
+        num_items: items that went through the encoders, of all ranks together.
+        num_items_in_corpus_passes: how many of these were encoded before epochs.
     """
 
     last_losses: dict[str, float]
     seconds: float
     num_items: int
+    num_items_in_corpus_passes: int
 
 
 def train(
@@ -103,81 +90,158 @@ def train(
     Raises:
         NonFiniteStepError: if a term of the loss or the gradient is not finite; the checkpoints of
             the good steps before stay the last.
+        ValueError: if ``before_epoch`` of the method names an unknown parameter or feature.
         OSError: if a checkpoint cannot be written.
         Interrupted: if asked to stop.
         LostRankError: if another rank is gone.
     """
-    method, optimiser = training.method, training.optimiser
-    base_rates = [group["lr"] for group in optimiser.param_groups]
-    state: dict[str, Any] = {"curve": [], "losses": {}, "seconds": 0.0, "num_items": 0}
-    first_step = 0
-    latest = checkpoint.load_latest(folder / "checkpoints") if ranks.rank == 0 else None
-    # Of rank 0's finding: where a file is damaged, all go back to the same step.
-    if (latest := ranks.broadcast(latest)) is not None:
-        first_step, state = latest
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
-
-    def save(step: int) -> None:
-        if ranks.rank != 0:
-            return
-        tensors = {"method": method.state_dict(), "optimiser": optimiser.state_dict()}
-        checkpoint.save(folder / "checkpoints", step, {**state, **tensors})
-        lines = [json.dumps(record) for record in state["curve"]]
-        write_atomically(folder / "metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
-
-    method.train()
-    interval = max(1, training.num_steps // NUM_CURVE_POINTS)
-    saved_at = started = time.monotonic()
+    attempt = _Attempt(training, folder, ranks)
+    first_step, num_steps = attempt.resume(), training.items.num_steps
+    training.method.train()
     # Nothing is read where no step is left: a control that never trains needs no full batch.
-    batches = training.batches(first_step) if first_step < training.num_steps else iter(())
+    batches = training.items.batches(first_step) if first_step < num_steps else iter(())
+    saved_at = attempt.start_clock()
     with interruption.deferred() as requested:
-        for step in range(first_step, training.num_steps):
-            batch = next(batches)
-            rate = training.rate(step)
-            for group, base_rate in zip(optimiser.param_groups, base_rates, strict=True):
-                group["lr"] = base_rate * rate
-            torch.manual_seed(derive_seed(training.seed, "step", step))
-            optimiser.zero_grad(set_to_none=True)
-            try:
-                total, parts = large_batch.backward(
-                    method,
-                    training.views(batch),
-                    training.chunk_size,
-                    precision=training.precision,
-                    ranks=ranks,
-                )
-                losses = {**parts, "total": total}
-                large_batch.check_finite({"gradient": _gradient_norm(method)})
-            except large_batch.NonFiniteError as error:
-                raise NonFiniteStepError(step, error.names) from error
-            optimiser.step()
-
-            now = time.monotonic()
-            state["seconds"] += now - started
-            state["num_items"] += training.batch_size
-            started = now
-            done = step + 1
-            if step % interval == 0 or done == training.num_steps:
-                state["losses"] = {name: float(value) for name, value in losses.items()}
-                rates = {f"rate_{i}": g["lr"] for i, g in enumerate(optimiser.param_groups)}
-                state["curve"].append({"step": step, **rates, **state["losses"]})
+        for step in range(first_step, num_steps):
+            epoch = step // training.items.steps_per_epoch
+            if attempt.state["epochs_begun"] == epoch:
+                attempt.begin_epoch(epoch)
+                if time.monotonic() - saved_at >= execution.checkpoint_seconds:
+                    attempt.save(step)
+                    saved_at = time.monotonic()
+            now = attempt.take_step(step, next(batches))
             name = requested()
             stopped_by = ranks.max(signal.Signals[name] if name else 0)  # all ranks stop as one
-            if (
-                done == training.num_steps
-                or stopped_by
-                or now - saved_at >= execution.checkpoint_seconds
-            ):
-                save(done)
+            done = step + 1
+            if done == num_steps or stopped_by or now - saved_at >= execution.checkpoint_seconds:
+                attempt.save(done)
                 saved_at = time.monotonic()
-            report(done / training.num_steps, f"step {done}/{training.num_steps}")
+            report(done / num_steps, f"step {done}/{num_steps}")
             if stopped_by:
                 ranks.wait()  # for rank 0 to have saved
                 raise interruption.Interrupted(signal.Signals(stopped_by).name)
-    if training.num_steps == 0:
-        save(0)
-    return Trained(state["losses"], state["seconds"], state["num_items"])
+    if num_steps == 0:
+        attempt.save(0)
+    state = attempt.state
+    return Trained(
+        state["losses"], state["seconds"], state["num_items"], state["num_items_in_corpus_passes"]
+    )
+
+
+class _Attempt:
+    """One execution of a training.
+
+    Attributes:
+        state: what a checkpoint holds besides the method and the optimiser. ``epochs_begun`` counts
+            the epochs whose ``before_epoch`` has run.
+    """
+
+    def __init__(self, training: Training, folder: Path, ranks: Ranks) -> None:
+        self._training, self._folder, self._ranks = training, folder, ranks
+        self._base_rates = [group["lr"] for group in training.optimiser.param_groups]
+        self._clock = 0.0
+        self.state: dict[str, Any] = {
+            "curve": [],
+            "losses": {},
+            "seconds": 0.0,
+            "num_items": 0,
+            "num_items_in_corpus_passes": 0,
+            "epochs_begun": 0,
+        }
+
+    def resume(self) -> int:
+        """Go back to the newest checkpoint, if there is one, and say how many steps are done."""
+        rank = self._ranks.rank
+        latest = checkpoint.load_latest(self._folder / "checkpoints") if rank == 0 else None
+        # All go back to what rank 0 can read: a newest checkpoint may be damaged.
+        if (latest := self._ranks.broadcast(latest)) is None:
+            return 0
+        num_done, self.state = latest
+        self._training.method.load_state_dict(self.state["method"])
+        self._training.optimiser.load_state_dict(self.state["optimiser"])
+        return num_done
+
+    def save(self, num_done: int) -> None:
+        """Write a checkpoint after so many steps; replaces one of the same number."""
+        if self._ranks.rank != 0:
+            return
+        method, optimiser = self._training.method, self._training.optimiser
+        tensors = {"method": method.state_dict(), "optimiser": optimiser.state_dict()}
+        checkpoint.save(self._folder / "checkpoints", num_done, {**self.state, **tensors})
+        lines = [json.dumps(record) for record in self.state["curve"]]
+        write_atomically(self._folder / "metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
+
+    def start_clock(self) -> float:
+        """Count the time from now on as that of the next step; says when that is."""
+        self._clock = time.monotonic()
+        return self._clock
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let the method act before an epoch."""
+        training = self._training
+        seed = derive_seed(training.items.batching.seed, "epoch", epoch)
+        torch.manual_seed(seed)
+        corpus_pass = CorpusPass(training, seed, self._ranks)
+        with torch.no_grad():
+            names = training.method.before_epoch(epoch, corpus_pass)
+        _forget(training.optimiser, training.method, names)
+        self.state["epochs_begun"] = epoch + 1
+        self.state["num_items_in_corpus_passes"] += corpus_pass.num_items
+        self._count(corpus_pass.num_items)
+
+    def take_step(self, step: int, batch: RawBatch) -> float:
+        """One step of the optimiser; says when it was done."""
+        training, method, optimiser = (
+            self._training,
+            self._training.method,
+            self._training.optimiser,
+        )
+        rate = training.rate(step)
+        for group, base_rate in zip(optimiser.param_groups, self._base_rates, strict=True):
+            group["lr"] = base_rate * rate
+        torch.manual_seed(derive_seed(training.items.batching.seed, "step", step))
+        optimiser.zero_grad(set_to_none=True)
+        try:
+            loss = large_batch.backward(
+                method,
+                training.items.samples(batch),
+                training.items.chunk_size,
+                precision=training.precision,
+                ranks=self._ranks,
+            )
+            large_batch.check_finite({"gradient": _gradient_norm(method)})
+        except large_batch.NonFiniteError as error:
+            raise NonFiniteStepError(step, error.names) from error
+        optimiser.step()
+        with torch.no_grad():
+            method.after_step(step, loss.features)
+        now = self._count(training.items.batching.batch_size)
+        num_steps = training.items.num_steps
+        if step % max(1, num_steps // NUM_CURVE_POINTS) == 0 or step + 1 == num_steps:
+            losses = {**loss.parts, "total": loss.total}
+            self.state["losses"] = {name: float(value) for name, value in losses.items()}
+            rates = {f"rate_{i}": g["lr"] for i, g in enumerate(optimiser.param_groups)}
+            self.state["curve"].append({"step": step, **rates, **self.state["losses"]})
+        return now
+
+    def _count(self, num_items: int) -> float:
+        """Count items, and the time since the last count; says when that was."""
+        before, now = self._clock, self.start_clock()
+        self.state["seconds"] += now - before
+        self.state["num_items"] += num_items
+        return now
+
+
+def _forget(optimiser: torch.optim.Optimizer, method: Method, names: Collection[str]) -> None:
+    """Let the optimiser's state of some parameters start anew."""
+    parameters = dict(method.named_parameters())
+    if unknown := sorted(set(names) - parameters.keys()):
+        raise ValueError(
+            f"before_epoch of {type(method).__name__} names no parameters of it: {unknown};"
+            f" legal: {', '.join(parameters)}"
+        )
+    for name in names:
+        optimiser.state.pop(parameters[name], None)
 
 
 def _gradient_norm(method: Method) -> Tensor:

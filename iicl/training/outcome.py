@@ -28,5 +28,8 @@ def cost(*, seconds: float, num_clips: int, ranks: Ranks) -> dict[str, Any]:
 
 
 def training_cost(trained: Trained, ranks: Ranks) -> dict[str, Any]:
-    """The cost of the steps that :class:`iicl.training.loop.Trained` counts."""
-    return cost(seconds=trained.seconds, num_clips=trained.num_items, ranks=ranks)
+    """The cost of what :class:`iicl.training.loop.Trained` counts."""
+    return {
+        **cost(seconds=trained.seconds, num_clips=trained.num_items, ranks=ranks),
+        "num_items_in_corpus_passes": trained.num_items_in_corpus_passes,
+    }

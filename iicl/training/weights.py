@@ -2,25 +2,39 @@
 
 import json
 from pathlib import Path
-from typing import get_args
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from iicl import methods
-from iicl.config import Config, Pretrain
+from iicl.config import Config, CorpusFacts
 from iicl.files import write_atomically
 from iicl.methods.base import Method
-from iicl.protocols import View
+from iicl.pretraining import Pretrain
 
 WEIGHTS = "weights.safetensors"
 
 
-def save_weights(module: nn.Module, folder: Path, config: Config) -> None:
-    """Write every parameter and buffer of ``module``, with the configuration that made it."""
-    state = {name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}
+def save_weights(
+    method: Method, folder: Path, config: Config, facts: CorpusFacts | None = None
+) -> None:
+    """Write every parameter and buffer of a method but its ``not_exported``, with what made it.
+
+    Args:
+        method: whose weights to write.
+        folder: of the run.
+        config: settings of the run.
+        facts: of the corpus, with which a pretraining built its method.
+    """
+    state = {
+        name: tensor.cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if name not in method.not_exported
+    }
     metadata = {"config": config.model_dump_json()}
+    if facts is not None:
+        metadata["facts"] = facts.model_dump_json()
     write_atomically(folder / WEIGHTS, save(state, metadata))
 
 
@@ -35,8 +49,7 @@ def load_config(folder: Path) -> Pretrain:
     Raises:
         ValueError: if the weights are not those of a pretraining.
     """
-    with safe_open(folder / WEIGHTS, "pt") as file:
-        text = file.metadata()["config"]
+    text = _metadata(folder)["config"]
     if (stage := json.loads(text).get("stage")) != "pretrain":
         raise ValueError(f"{folder / WEIGHTS} is of stage {stage!r}; legal: 'pretrain'")
     return Pretrain.model_validate_json(text)
@@ -45,29 +58,32 @@ def load_config(folder: Path) -> Pretrain:
 def load_method(folder: Path) -> Method:
     """The method of a finished pretraining, on the CPU, as its last phase left it.
 
-    Building it draws from torch's global generator; every weight is then replaced.
+    Building it draws from torch's global generator; every weight is then replaced. The buffers of
+    its ``not_exported`` are those of a fresh method.
 
     Raises:
-        ValueError: if the weights are not those of a pretraining.
+        ValueError: if the weights are not those of a pretraining, or do not say how many classes
+            its method learned.
         RuntimeError: if they do not fit their configuration exactly.
     """
-    config, state = load_config(folder), load_weights(folder)
-    classifier = state.get("classifier.weight")
-    num_classes = None if classifier is None else len(classifier)
-    method = methods.build(config.method, config.phase, config.encoders, num_classes)
-    method.load_state_dict(state)
+    config = load_config(folder)
+    facts = _load_facts(folder, config)
+    method = methods.build(config.method, config.phase, config.encoders, facts)
+    fresh = {n: value for n, value in method.state_dict().items() if n in method.not_exported}
+    method.load_state_dict(fresh | load_weights(folder))
     return method
 
 
-def encoder_of(method: Method, view: View) -> nn.Module:
-    """The encoder of a method for one view.
+def _load_facts(folder: Path, config: Pretrain) -> CorpusFacts:
+    if (text := _metadata(folder).get("facts")) is not None:
+        return CorpusFacts.model_validate_json(text)
+    # Weights once said nothing of their corpus. The log-mel statistics are among them, as buffers.
+    return CorpusFacts(
+        corpus=config.corpus, num_items=0, classes=(), num_groups=0, log_mel_mean=0, log_mel_std=1
+    )
 
-    Raises:
-        ValueError: if the method has none.
-    """
-    found = {v: getattr(method, f"{v}_encoder", None) for v in get_args(View)}
-    encoder = found[view]
-    if encoder is None:
-        legal = ", ".join(v for v, encoder in found.items() if encoder is not None)
-        raise ValueError(f"the pretraining has no {view} encoder; it has: {legal}")
-    return encoder
+
+def _metadata(folder: Path) -> dict[str, str]:
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        metadata: dict[str, str] = file.metadata()
+    return metadata

@@ -19,6 +19,7 @@ from benchmarks import stages
 PRELOAD = ["json"]
 STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
+items_trained_on, work = stages.items_trained_on, stages.work
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
@@ -63,6 +64,12 @@ def prepare(
     return header
 
 
+def survey(
+    corpus: str, source: Path, preparation: Mapping[str, Any], out: Path
+) -> tuple[bool, int, str]:
+    return False, 5, "fingerprint"
+
+
 def run(
     resolved: Mapping[str, Any],
     *,
@@ -92,7 +99,7 @@ def run(
     if stage in ("pretrain", "features"):
         return {"metrics": {}, "clips_per_second": 100.0}
     names = metrics(resolved)
-    values = {name: _value(name, method, resolved) for name in names}
+    values: dict[str, float | None] = {name: _value(name, method, resolved) for name in names}
     if stage == "crossmodal":
         values |= {name: None for name in names if name.endswith("_1000")}
     return {

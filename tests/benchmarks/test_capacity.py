@@ -1,33 +1,14 @@
-"""Bytes against the store and the networks, and what a scale asks of a cluster."""
+"""What a scale asks of a cluster."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import fake_stages
 import numpy as np
 import pytest
 
 from benchmarks import capacity
-from benchmarks.plan import cost, sizes
+from benchmarks.plan.amounts import figure
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.schedule import enough, simulate
-from benchmarks.spec.scale import PreparedSize
-from iicl import config, methods
-from iicl.config import Augmentation, Clip, Encoders, Preparation
-from iicl.data import encode, loader
-from iicl.data.prepare import prepare
-from iicl.data.store import PreparedCorpus
-from iicl.data.synthetic import media
-from iicl.training import checkpoint
-
-FULL = Encoders().model_dump()
-STORE = PreparedSize(
-    video_bytes_per_second=41_000,
-    prepare_seconds_per_second=0.1,
-    decode_seconds_per_clip=0.006,
-    origin="invented",
-)
 
 
 @pytest.fixture(scope="module")
@@ -48,57 +29,13 @@ def test_an_all_reduce_moves_what_a_ring_does(ranks: int) -> None:
                 parts[to, part] = before[rank, part] + (before[to, part] if adds else 0)
             sent += 1  # part of each rank
     assert (parts == expected).all()
-    assert sizes.all_reduce_bytes(8 * ranks, ranks) == 8 * sent
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"name": "iicl"},
-        {"name": "iicl", "clusters": 7, "heads": "separate"},
-        {"name": "iicl", "objective": "cluster", "cluster_start": "instance"},
-        {"name": "iicl", "objective": "instance", "instance_space": "h"},
-        {"name": "supervised"},
-        {"name": "supervised", "modalities": "video"},
-        {"name": "random_init"},
-        {"name": "mfcc"},
-    ],
-)
-def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None:
-    encoders = {"video_width": 4, "video_depth": 2, "audio_width": 4, "audio_depth": 2}
-    phases = fake_stages.resolve(
-        "pretrain", {"corpus": "x", "method": settings, "seed": 0, "encoders": encoders}
-    )
-    for phase in phases:
-        made = config.Pretrain.model_validate(phase)
-        method = methods.build(made.method, made.phase, made.encoders, 5)
-        count = sum(
-            value.numel()
-            for name, value in method.named_parameters()
-            if not name.startswith("classifier")
-        )
-        assert sizes.parameters(phase) == count
-
-
-def test_parameters_of_the_papers_encoders() -> None:
-    clip = Clip().model_dump()
-    assert cost.num_parameters(cost.video_convolutions(clip, FULL)) == 31_300_125
-    assert cost.num_parameters(cost.audio_convolutions(clip, FULL)) == 11_170_240
-
-
-def test_what_is_known_of_the_store_and_of_checkpoints_is_true() -> None:
-    assert sizes.GOP == encode.GOP
-    assert sizes.VERIFY_EPOCHS == loader.VERIFY_EPOCHS
-    assert sizes.KEPT_CHECKPOINTS == checkpoint.NUM_KEPT
-    assert config.Execution().checkpoint_seconds == sizes.CHECKPOINT_SECONDS
-    assert Preparation().max_fps == sizes.STORED_FPS
-    assert Preparation().sample_rate == sizes.SAMPLE_RATE
+    assert capacity.all_reduce_bytes(8 * ranks, ranks) == 8 * sent
 
 
 def test_a_run_leaves_what_hand_arithmetic_says(paper: Plan) -> None:
     def left(stage: str, corpus: str, **settings: Any) -> set[int]:
         return {
-            sizes.run_bytes(run, capacity.encoder(run, paper))
+            capacity.footprint(run, paper).disk_bytes
             for run in paper.runs.values()
             if run.stage == stage
             and run.corpus.name == corpus
@@ -117,55 +54,6 @@ def test_a_run_leaves_what_hand_arithmetic_says(paper: Plan) -> None:
     assert left("features", "ucf101") == {13_320 * 10 * 512 * 4}
     assert 2 * 20 * 4 * 60 * 200 in left("features", "dcase2013")  # mfcc: 20 means, 20 deviations
     assert left("retrieval", "ucf101") == {0}
-
-
-def test_an_item_takes_its_video_and_its_sound() -> None:
-    assert sizes.item_bytes({"video": 10, "audio": 5}, STORE) == 410_000 + 160_000
-    assert sizes.item_bytes({"audio": 30}, STORE) == 960_000
-
-
-def test_a_clip_reads_what_the_loader_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw = np.random.default_rng(0)
-    (tmp_path / "clips").mkdir()
-    for name in range(2):
-        planes = draw.integers(0, 255, (300, 48, 32), np.uint8)
-        samples = draw.integers(-999, 999, 160_000).astype(np.int16)
-        media.write(tmp_path / "clips" / f"{name}.mp4", media.Media(planes, samples, 30, 16_000))
-    manifest = prepare(
-        "folder",
-        tmp_path / "clips",
-        tmp_path / "out",
-        corpus="x",
-        preparation=Preparation(short_side=32),
-        num_workers=1,
-    )
-    rate = sum(item.num_video_bytes for item in manifest.items) / 20  # seconds
-    store = STORE.model_copy(update={"video_bytes_per_second": rate})
-    read: list[int] = []
-
-    def counted(self: PreparedCorpus, item: Any, offset: int, length: int) -> bytes:
-        read.append(length)
-        return really(self, item, offset, length)
-
-    really = PreparedCorpus._read
-    monkeypatch.setattr(PreparedCorpus, "_read", counted)
-    corpus = PreparedCorpus.open(tmp_path / "out")
-    batches = loader.make_loader(
-        corpus,
-        corpus.select(["video", "audio"]),
-        Clip(size=32),
-        views=["video", "audio"],
-        sampling="random",
-        augmentation=Augmentation(),
-        batch_size=2,
-        epochs=range(2 * loader.VERIFY_EPOCHS),
-    )
-    clips = sum(len(batch) for batch in batches)
-    assert len(read) / clips == sizes.reads_per_clip()
-    per_clip = sizes.clip_bytes(Clip().model_dump(), {"video": 10, "audio": 10}, store)
-    assert sum(read) / clips == pytest.approx(per_clip, rel=0.02)
 
 
 def test_a_pretraining_uses_a_gpu_for_each_chunk_and_others_one(paper: Plan) -> None:
@@ -202,7 +90,7 @@ def test_the_longest_chain_of_table_1_is_a_pretraining_and_a_fine_tuning(paper: 
     [(41_316.0, "41,000"), (8.8, "8.8"), (99.9, "100"), (0.2035, "0.2"), (12.0, "12"), (0, "0")],
 )
 def test_a_figure_has_two_digits(value: float, text: str) -> None:
-    assert capacity.figure(value) == text
+    assert figure(value) == text
 
 
 @pytest.mark.parametrize("scale", ["desk", "papers"])

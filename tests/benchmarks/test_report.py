@@ -12,7 +12,7 @@ from damage import ODD, TEXTS, put
 from sample_documents import over_an_axis, sample
 
 from benchmarks import report
-from benchmarks.render import document, plot
+from benchmarks.render import document_file, plot
 from benchmarks.render.document import Document
 
 VOID = {"meta", "link", "img", "br"}
@@ -67,7 +67,7 @@ def documents() -> list[Document]:
 @pytest.fixture
 def results(tmp_path: Path, documents: list[Document]) -> Path:
     for shown in documents:
-        (tmp_path / f"{shown.name}.json").write_text(document.to_json(shown))
+        (tmp_path / f"{shown.name}.json").write_text(document_file.to_json(shown))
     picture = plot.draw(sample())
     for name in ("table1.png", "table2.png", "ucf101.png"):
         (tmp_path / name).write_bytes(picture)
@@ -131,7 +131,7 @@ def test_the_same_results_give_the_same_page(page: str, results: Path) -> None:
     [
         (None, "", "holds no table's document"),
         ("table2.json", "{}", "table2.json is no document of a table"),
-        ("table2.json", document.to_json(sample()), "table2.png"),  # the plot is missing
+        ("table2.json", document_file.to_json(sample()), "table2.png"),  # the plot is missing
     ],
 )
 def test_what_cannot_be_shown_is_one_line_and_exit_code_2(

@@ -5,9 +5,10 @@ import pytest
 from iicl import config
 from iicl.data.prepare import prepare
 from iicl.data.synthetic.write import generate
+from iicl.encoders.choice import Encoders
 
 CLIP = config.Clip(num_frames=8, fps=8.0, size=32)
-ENCODERS = config.Encoders(video_width=4, video_depth=1, audio_width=4, audio_depth=1)
+ENCODERS = Encoders(video_width=4, video_depth=1, audio_width=4, audio_depth=1)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,12 @@ import pytest
 from pydantic import ValidationError
 
 from iicl import config
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.methods.mfcc.settings import Settings as MFCCSettings
+from iicl.methods.random_init.settings import Settings as RandomInitSettings
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
+from iicl.pretraining import Pretrain, pretrain_phases
 
 LENGTH = PretrainLength(initialisation=3, co_training=4)
 
@@ -15,12 +20,12 @@ def phases(**method):
 
 
 def test_the_defaults_are_the_paper_s():
-    method, optimisation = config.IICL(), config.Optimisation()
+    method, optimisation = IICLSettings(), config.Optimisation()
     assert (method.clusters, method.cluster_weight, method.instance_dim) == (400, 0.5, 1024)
     assert (method.instance_temperature, method.cluster_temperature) == (0.5, 0.5)
     assert (optimisation.batch_size, optimisation.learning_rate) == (256, 5e-4)
     assert optimisation.weight_decay == 1e-6
-    assert config.PretrainLength() == PretrainLength(initialisation=300, co_training=300)
+    assert PretrainLength() == PretrainLength(initialisation=300, co_training=300)
     clip = config.Clip()
     assert (clip.num_frames, clip.fps, clip.size, clip.audio_seconds) == (32, 30, 128, 2)
     assert (clip.mel_bins, clip.spectrogram_frames) == (40, 100)
@@ -76,7 +81,7 @@ def test_l_clu_alone_starts_from_itself_or_from_the_other_rows_initialisation():
     assert own[1].method.co_attention == "batch"
 
 
-METHODS = (config.IICL, config.Supervised, config.RandomInit, config.MFCC)
+METHODS = (IICLSettings, SupervisedSettings, RandomInitSettings, MFCCSettings)
 
 # Two values of every setting of a pretraining; which of them is the other one depends on the row.
 VALUES = {
@@ -192,7 +197,7 @@ LIVE = {
 
 def test_every_setting_has_two_values():
     handled = {"stage", "method", "phase", "epochs"}
-    assert VALUES.keys() == config.Pretrain.model_fields.keys() - handled
+    assert VALUES.keys() == Pretrain.model_fields.keys() - handled
     assert METHOD_VALUES.keys() == {n for m in METHODS for n in m.model_fields} - {"name"}
 
 

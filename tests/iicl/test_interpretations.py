@@ -10,14 +10,24 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter
 
-from iicl import config, protocols
+from iicl import config, pretraining, protocols
 from iicl.interpretations import INTERPRETATIONS
+from iicl.methods.iicl import settings as iicl_settings
 
 SETTINGS = [(entry.number, setting) for entry in INTERPRETATIONS for setting in entry.settings]
 
 
+MODULES = {config: "", pretraining: "", protocols: "", iicl_settings: "IICL"}
+"""Modules with settings -> what an entry calls the class ``Settings`` of the module."""
+
+
 def model(name: str) -> type[config.Config]:
-    return getattr(protocols, name, None) or getattr(config, name)
+    for module, alias in MODULES.items():
+        if name == alias:
+            return module.Settings
+        if name in vars(module):
+            return vars(module)[name]
+    raise AssertionError(name)
 
 
 def comments(source: str) -> dict[str, set[int]]:
@@ -80,13 +90,13 @@ def test_settings_and_comments_cite_each_other() -> None:
     for number, setting in SETTINGS:
         cited.setdefault(setting.field, set()).add(number)
     assert cited == {
-        field: numbers
-        for module in (config, protocols)
+        field.replace("Settings.", f"{alias}.") if alias else field: numbers
+        for module, alias in MODULES.items()
         for field, numbers in comments(inspect.getsource(module)).items()
     }
 
 
-@pytest.mark.parametrize("module", [config, protocols])
+@pytest.mark.parametrize("module", list(MODULES))
 def test_every_citation_exists(module) -> None:
     numbers = {int(n) for n in re.findall(r"\[(\d+)\]", inspect.getsource(module))}
     assert numbers

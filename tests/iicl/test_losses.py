@@ -70,7 +70,7 @@ def test_instance_loss_is_equations_3_and_4(
 ) -> None:
     def fast(v: Tensor, a: Tensor) -> Tensor:
         terms = instance_loss(v, a, temperature=temperature, similarity=norm, margin=margin)
-        assert set(terms) == {"instance_video", "instance_audio"}
+        assert set(terms) == {"instance_first", "instance_second"}
         return sum(terms.values())
 
     def slow(v: Tensor, a: Tensor) -> Tensor:
@@ -84,8 +84,8 @@ def test_instance_loss_is_equations_3_and_4(
 def test_each_instance_term_is_its_own_direction() -> None:
     v, a = normal(5, 3), normal(5, 3, seed=1)
     terms = instance_loss(v, a, temperature=0.5)
-    torch.testing.assert_close(terms["instance_video"], slow_direction(v, a, 0.5, "l2"))
-    torch.testing.assert_close(terms["instance_audio"], slow_direction(a, v, 0.5, "l2"))
+    torch.testing.assert_close(terms["instance_first"], slow_direction(v, a, 0.5, "l2"))
+    torch.testing.assert_close(terms["instance_second"], slow_direction(a, v, 0.5, "l2"))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_cluster_loss_is_equations_5_and_6(
             assignment_norm=assignment_norm,
             entropy_weight=weight,
         )
-        assert set(terms) == {"cluster_video", "cluster_audio", "negative_entropy"}
+        assert set(terms) == {"cluster_first", "cluster_second", "negative_entropy"}
         return sum(terms.values())
 
     def slow(v: Tensor, a: Tensor) -> Tensor:
@@ -137,8 +137,8 @@ def test_detached_keys_leave_each_gradient_to_its_own_anchors() -> None:
         v_leaf, a_leaf = v.clone().requires_grad_(), a.clone().requires_grad_()
         terms = instance_loss(v_leaf, a_leaf, temperature=0.5, detach_keys=detach)
         for term, anchor, key in (
-            ("instance_video", v_leaf, a_leaf),
-            ("instance_audio", a_leaf, v_leaf),
+            ("instance_first", v_leaf, a_leaf),
+            ("instance_second", a_leaf, v_leaf),
         ):
             to_anchor, to_key = torch.autograd.grad(
                 terms[term], (anchor, key), retain_graph=True, allow_unused=True
@@ -153,17 +153,17 @@ def test_landmarks() -> None:
     n = 256
     same = torch.ones(n, 8)
     start = instance_loss(same, same, temperature=0.5)
-    assert start["instance_video"].item() == pytest.approx(math.log(256), abs=1e-5)  # 5.545
+    assert start["instance_first"].item() == pytest.approx(math.log(256), abs=1e-5)  # 5.545
     # 256 mutually equidistant unit vectors: the lowest value possible
     simplex = torch.eye(n, dtype=torch.float64) - 1 / n
     end = instance_loss(simplex, simplex, temperature=0.5)
     floor = math.log(1 + (n - 1) * math.exp(-2 * (1 + 1 / (n - 1))))
-    assert end["instance_audio"].item() == pytest.approx(floor, abs=1e-9)
-    assert end["instance_audio"].item() == pytest.approx(3.562, abs=1e-3)
+    assert end["instance_second"].item() == pytest.approx(floor, abs=1e-9)
+    assert end["instance_second"].item() == pytest.approx(3.562, abs=1e-3)
     for c, floor in ((100, 2.667), (200, 3.330), (400, 4.007), (800, 4.693)):
         y = torch.eye(c)  # one item for each cluster: orthogonal non-negative columns
         terms = cluster_loss(y, y, temperature=0.5)
-        assert terms["cluster_video"].item() == pytest.approx(floor, abs=1e-3)
+        assert terms["cluster_first"].item() == pytest.approx(floor, abs=1e-3)
         assert terms["negative_entropy"].item() == pytest.approx(-2 * math.log(c), abs=1e-4)
     uniform = torch.full((256, 400), 1 / 400)
     at_start = cluster_loss(uniform, uniform, temperature=0.5)
@@ -172,7 +172,7 @@ def test_landmarks() -> None:
 
 def test_printed_l1_similarity_cannot_tell_rows_apart() -> None:
     z = torch.randn(256, 1024, generator=torch.Generator().manual_seed(0))
-    loss = instance_loss(z, z, temperature=0.5, similarity="l1")["instance_video"]
+    loss = instance_loss(z, z, temperature=0.5, similarity="l1")["instance_first"]
     assert loss.item() == pytest.approx(math.log(256), abs=0.01)
 
 
@@ -249,10 +249,10 @@ def test_similarity_does_not_depend_on_scale() -> None:
 
 def test_half_precision_inputs_are_computed_in_float32() -> None:
     v, a = torch.randn(64, 16).bfloat16(), torch.randn(64, 16).bfloat16()
-    low = instance_loss(v, a, temperature=0.1)["instance_video"]
+    low = instance_loss(v, a, temperature=0.1)["instance_first"]
     assert low.dtype == torch.float32
     torch.testing.assert_close(
-        low, instance_loss(v.float(), a.float(), temperature=0.1)["instance_video"]
+        low, instance_loss(v.float(), a.float(), temperature=0.1)["instance_first"]
     )
     y = torch.randn(64, 16).softmax(1).bfloat16()
     assert cluster_loss(y, y, temperature=0.5)["negative_entropy"].dtype == torch.float32

@@ -399,9 +399,7 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    import fake_stages
 
-    monkeypatch.setattr(fake_stages, "survey", lambda *_: (False, 5, "fingerprint"), raising=False)
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "one.mp4").touch()
     data = ("--data", f"ucf101={tmp_path / 'clips'}", "--data", f"audioset={tmp_path / 'clips'}")

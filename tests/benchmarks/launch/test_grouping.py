@@ -9,33 +9,32 @@ import pytest
 from benchmarks.launch import grouping
 from benchmarks.launch.grouping import SHARED_SECONDS, JobGroup
 from benchmarks.plan.corpora import UsedCorpus
-from benchmarks.plan.cost import Work
 from benchmarks.plan.graph import Run
 from benchmarks.plan.standing import Standing
+from benchmarks.stages import Work
 
 CORPUS = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
 
 
-def run(name: str, *upstream: str, clips: int = 0, **resolved: object) -> Run:
+def run(name: str, *upstream: str, clips: int = 0, num_ranks: int = 1) -> Run:
     stage = name.split("-")[0]
     return Run(
         name,
-        {"stage": stage, **resolved},
+        {"stage": stage},
         CORPUS,
         {str(i): other for i, other in enumerate(upstream)},
         "spec",
         "code",
-        Work(clips, float(clips)),
+        Work(clips, float(clips), num_ranks),
         Standing("new"),
     )
 
 
-PRETRAIN = {"optimisation": {"batch_size": 256, "chunk_size": 32}}
 RUNS = [
-    run("pretrain-a", clips=512, **PRETRAIN),
-    run("pretrain-b", "pretrain-a", clips=512, **PRETRAIN),
-    run("pretrain-untrained", **PRETRAIN),
-    run("features-b", "pretrain-b", clips=320),
+    run("pretrain-a", clips=512, num_ranks=8),
+    run("pretrain-b", "pretrain-a", clips=512, num_ranks=8),
+    run("pretrain-untrained"),
+    run("features-b", "pretrain-b", clips=320, num_ranks=10),
     run("retrieval-b", "features-b", "pretrain-b"),
     run("finetune-b", "pretrain-b", clips=100),
     run("features-u", "pretrain-untrained", clips=320),
@@ -88,7 +87,7 @@ def test_an_array_holds_equal_jobs_that_wait_for_the_same_and_is_split_at_the_li
         arrays.append(([group.runs[0].id for group in groups], after))
         return [f"{len(arrays)}_{i}" for i in range(len(groups))]
 
-    heads = [run(f"pretrain-{i}", clips=512, **PRETRAIN) for i in range(5)]
+    heads = [run(f"pretrain-{i}", clips=512, num_ranks=8) for i in range(5)]
     tails = [run(f"finetune-{i}{j}", f"pretrain-{i}", clips=9) for i in (0, 1) for j in range(4)]
     other = run("finetune-x", "pretrain-elsewhere", clips=9)
     groups = [
@@ -113,7 +112,7 @@ def test_every_job_waits_for_exactly_the_jobs_of_the_runs_it_needs(seed: int) ->
     for i in range(30):
         before = [one.id for one in rng.sample(runs, min(len(runs), rng.randrange(3)))]
         stage = "pretrain" if not before else rng.choice(("features", "finetune", "linear"))
-        runs.append(run(f"{stage}-{i}", *before, clips=3, **PRETRAIN))
+        runs.append(run(f"{stage}-{i}", *before, clips=3))
     seconds = {one.id: rng.choice((1.0, SHARED_SECONDS + 1)) for one in runs}
     job_of: dict[str, str] = {}
     waits: dict[str, frozenset[str]] = {}

@@ -118,7 +118,12 @@ def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
     [
         ("{clusters: 100}", "{clip: {size: 64}}", 13, "clip is a key of the row"),
         ("corpus: audioset", "corpus: audioset, clip: {size: 64}", 6, "clip is a key of the row"),
-        ("pretrain: {clusters: 100}", "clip: {frames: 9}", 13, "clip.frames is 9: Extra inputs"),
+        (
+            "pretrain: {clusters: 100}",
+            "clip: {frames: 9}",
+            13,
+            "clip.frames is 9: unknown setting",
+        ),
         (
             "{clusters: 100}",
             "{optimisation: {batch_size: 1}}",
@@ -134,6 +139,13 @@ def test_a_wrong_setting_is_named_where_it_stands(
         plan(tmp_path, SMALL_TABLE.replace(old, new))
 
 
+def test_a_row_whose_method_lacks_the_encoder_is_named_where_it_stands(tmp_path: Path) -> None:
+    text = with_row("pretrain: {method: mfcc}")
+    message = r"table2.yaml:13: \w+: mfcc trains no video encoder; it has: audio"
+    with pytest.raises(ValueError, match=message):
+        plan(tmp_path, text)
+
+
 def test_a_scales_wrong_setting_is_not_blamed_on_the_row(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,4 +155,4 @@ def test_a_scales_wrong_setting_is_not_blamed_on_the_row(
     scale.write_text(scale.read_text().replace("initialisation: 5", "initialization: 5"))
     assert checkout.run("--dry-run") == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {scale}:10: initialization is 5: Extra inputs")
+    assert error.startswith(f"error: {scale}:10: initialization is 5: unknown setting; legal: init")

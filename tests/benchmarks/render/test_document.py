@@ -8,14 +8,14 @@ import pytest
 from fake_checkout import Checkout
 from sample_documents import measured, over_an_axis, sample
 
-from benchmarks.render import document, evidence
+from benchmarks.render import document, document_file, evidence
 
 
 @pytest.mark.parametrize("shown", [sample(), over_an_axis()], ids=["blocks", "axis"])
 def test_json_gives_back_an_equal_document(shown: document.Document) -> None:
-    text = document.to_json(shown)
-    assert document.from_json(text) == shown
-    assert document.to_json(document.from_json(text)) == text
+    text = document_file.to_json(shown)
+    assert document_file.from_json(text) == shown
+    assert document_file.to_json(document_file.from_json(text)) == text
 
 
 def test_awkward_numbers_survive_and_those_that_are_none_are_refused() -> None:
@@ -24,17 +24,17 @@ def test_awkward_numbers_survive_and_those_that_are_none_are_refused() -> None:
         shown.rows[0], cells=(measured(0.1 + 0.2), *shown.rows[0].cells[1:])
     )
     odd = dataclasses.replace(shown, rows=(first, *shown.rows[1:]))
-    assert document.from_json(document.to_json(odd)).rows[0].cells[0].mean == 0.1 + 0.2
+    assert document_file.from_json(document_file.to_json(odd)).rows[0].cells[0].mean == 0.1 + 0.2
     first = dataclasses.replace(first, cells=(measured(math.nan), *first.cells[1:]))
     with pytest.raises(ValueError, match="JSON compliant"):
-        document.to_json(dataclasses.replace(shown, rows=(first,)))
+        document_file.to_json(dataclasses.replace(shown, rows=(first,)))
 
 
 @pytest.mark.parametrize("change", [{"rows": "none"}, {"heading": None}, {"seeds": [0.5]}])
 def test_what_is_no_document_is_refused(change: dict[str, object]) -> None:
-    data = json.loads(document.to_json(sample())) | change
+    data = json.loads(document_file.to_json(sample())) | change
     with pytest.raises(ValueError, match=next(iter(change))):
-        document.from_json(json.dumps(data))
+        document_file.from_json(json.dumps(data))
 
 
 @pytest.mark.parametrize("num_records", [1, 2, 199, 200, 201, 5000])
@@ -58,7 +58,7 @@ def test_rows_that_share_a_pretraining_share_its_curve(checkout: Checkout) -> No
             line = json.dumps({"step": 0, "total": 2.0})
             (checkout.home.run(run).files / "metrics.jsonl").write_text(f"{line}\n")
     assert checkout.run("--collect") == 0
-    shown = document.from_json((checkout.folder / "out" / "table2.json").read_text())
+    shown = document_file.from_json((checkout.folder / "out" / "table2.json").read_text())
     curves = [(curve.rows, curve.phase, curve.seed) for curve in shown.curves]
     assert sorted(curves) == [
         (("A",), "co_training", 0),
@@ -76,10 +76,10 @@ def test_the_document_counts_its_own_table_s_runs(checkout: Checkout) -> None:
     (tables / "table1.yaml").unlink()
     assert checkout.run("--yes", table="all") == 0
     out = checkout.folder / "out"
-    two = document.from_json((out / "table2.json").read_text())
+    two = document_file.from_json((out / "table2.json").read_text())
     assert (two.num_runs, two.num_unshared) == (14, 16)
     assert [cost.num_runs for cost in two.costs] == [6, 4, 4]
-    three = document.from_json((out / "table3.json").read_text())
+    three = document_file.from_json((out / "table3.json").read_text())
     assert (three.num_runs, three.num_unshared) == (8, 8)
     for row in (*two.rows, *three.rows):
         for cell in row.cells:
@@ -90,7 +90,7 @@ def test_the_document_counts_its_own_table_s_runs(checkout: Checkout) -> None:
 
 def test_cells_without_a_run_are_incomplete(checkout: Checkout) -> None:
     assert checkout.run("--collect") == 3
-    shown = document.from_json((checkout.folder / "out" / "table2.json").read_text())
+    shown = document_file.from_json((checkout.folder / "out" / "table2.json").read_text())
     cells = [cell for row in shown.rows for cell in row.cells]
     assert {(cell.verdict, cell.mean, cell.values) for cell in cells} == {("incomplete", None, ())}
     assert [row.kind for row in shown.rows] == ["paper", "paper"]  # no run, no chance level

@@ -10,7 +10,16 @@ import pytest
 from markdown_it import MarkdownIt
 from sample_documents import over_an_axis, sample
 
-from benchmarks.render import claims_table, document, escape, html_page, markdown, plot, write
+from benchmarks.render import (
+    claims_table,
+    document,
+    document_file,
+    escape,
+    html_page,
+    markdown,
+    plot,
+    write,
+)
 from benchmarks.render.document import Document
 
 READER = MarkdownIt("gfm-like", {"linkify": False})
@@ -180,7 +189,7 @@ def test_a_hostile_label_costs_at_most_the_picture(
     shown = everywhere(over_an_axis(), label)
     files = write.write(shown, pd.DataFrame({"a": [label]}), {}, tmp_path)
     assert {"table2.md", "table2.csv", "table2.json"} <= {file.name for file in files}
-    read = document.from_json((tmp_path / "table2.json").read_text())
+    read = document_file.from_json((tmp_path / "table2.json").read_text())
     assert read.title == label.replace("\udcff", "\\udcff")
     if read.plot is None:
         (line,) = capsys.readouterr().err.splitlines()

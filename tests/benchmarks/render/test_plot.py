@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from sample_documents import over_an_axis, sample
 
-from benchmarks.render import document, html_page, neighbours, plot
+from benchmarks.render import document, document_file, html_page, neighbours, plot
 
 PNG = b"\x89PNG"
 
@@ -19,7 +19,7 @@ PNG = b"\x89PNG"
 def test_a_plot_depends_on_the_document_alone(shown: document.Document) -> None:
     picture = plot.draw(shown)
     assert picture.startswith(PNG)
-    assert plot.draw(document.from_json(document.to_json(shown))) == picture
+    assert plot.draw(document_file.from_json(document_file.to_json(shown))) == picture
     first = shown.rows[0]
     moved = dataclasses.replace(first.cells[0], mean=60.0)
     rows = (dataclasses.replace(first, cells=(moved, *first.cells[1:])), *shown.rows[1:])
@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_drawn_costs_the_picture_alone(
     assert not (out / "table2.png").exists()  # that of other numbers
     after = (out / "table2.md").read_text()
     assert after == before.replace("![Every column of Table II](table2.png)\n\n", "")
-    shown = document.from_json((out / "table2.json").read_text())
+    shown = document_file.from_json((out / "table2.json").read_text())
     assert shown.plot is None
     assert "<img" not in html_page.page([shown], out)
 

@@ -10,8 +10,10 @@ from pydantic import TypeAdapter
 from benchmarks.spec.read_tables import find_tables, load_table
 from benchmarks.spec.table import PRETRAIN_KEYS, Table
 from iicl import protocols
-from iicl.config import IICL, PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
 from iicl.interpretations import INTERPRETATIONS
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.pretraining import pretrain_phases
 from iicl.protocols import Features
 
 TABLES = {path.stem: load_table(path) for path in sorted((ROOT / "tables").glob("*.yaml"))}
@@ -152,7 +154,7 @@ def test_repeats_name_cells_that_are_there(table: Table) -> None:
         assert repeat.with_column in other.rows[repeat.with_row].reported
 
 
-def cells(table: Table) -> Iterator[tuple[str, str, protocols.Protocol, IICL | None]]:
+def cells(table: Table) -> Iterator[tuple[str, str, protocols.Protocol, IICLSettings | None]]:
     """Row, metric, resolved protocol, and the settings that its pretraining ends with."""
     adapter: TypeAdapter[Any] = TypeAdapter(protocols.Stage)
     for name, row in table.all_rows.items():
@@ -169,7 +171,12 @@ def cells(table: Table) -> Iterator[tuple[str, str, protocols.Protocol, IICL | N
             method = {"name": flat["method"], **own_settings}
             shared = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS}
             last = pretrain_phases(PretrainLength(), **{**shared, "method": method, "seed": 0})[-1]
-            yield name, column.metric, stage, last.method if isinstance(last.method, IICL) else None
+            yield (
+                name,
+                column.metric,
+                stage,
+                last.method if isinstance(last.method, IICLSettings) else None,
+            )
 
 
 @every_table

@@ -8,37 +8,43 @@ import pytest
 import torch
 
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
-from iicl.data.loader import VERIFY_EPOCHS, RawBatch, make_loader
-from iicl.data.sampling import Share, frame_numbers, sounds_of_others, uniform_boxes
+from iicl.constants import VERIFY_EPOCHS
+from iicl.data.draws import Contents, uniform_boxes
+from iicl.data.loader import RawBatch, make_loader
+from iicl.data.sampling import Batching, Share, partners
 from iicl.data.store import PreparedCorpus
+from iicl.samples import AUDIO, LABEL, VIDEO, Sample
+from iicl.views.video import frame_numbers
 
 CLIP = Clip(num_frames=8, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=50)
 
 
 def load(corpus: PreparedCorpus, **options) -> list[RawBatch]:  # type: ignore[no-untyped-def]
-    settings = {
-        "views": ["video", "audio", "label"],
-        "sampling": "random",
-        "augmentation": Augmentation(),
-        "batch_size": 4,
-        "seed": 3,
-        "epochs": range(2),
-    } | options
-    if settings["sampling"] == "uniform":
-        settings["augmentation"] = NO_AUGMENTATION
+    settings = {"sampling": "random", "batch_size": 4, "seed": 3, "epochs": range(2)} | options
     positions = settings.pop("positions", corpus.select(["video", "audio"]))
-    return list(make_loader(corpus, positions, settings.pop("clip", CLIP), **settings))
+    num_workers = settings.pop("num_workers", 0)
+    what = {
+        "clip": CLIP,
+        "samples": (VIDEO, AUDIO, LABEL),
+        "augmentation": Augmentation() if settings["sampling"] == "random" else NO_AUGMENTATION,
+    }
+    names = (*what, "pairing", "silent")
+    what |= {name: settings.pop(name) for name in names if name in settings}
+    how = Batching(**settings)
+    return list(make_loader(corpus, positions, Contents(**what), how, num_workers=num_workers))
 
 
 def assert_equal(first: list[RawBatch], second: list[RawBatch]) -> None:
     assert len(first) == len(second)
     for a, b in zip(first, second, strict=True):
-        assert a.views.keys() == b.views.keys()
-        for name in a.views:
-            assert torch.equal(a.views[name], b.views[name]), name
-        for field in dataclasses.fields(a):
-            if field.name != "views":
-                assert torch.equal(getattr(a, field.name), getattr(b, field.name)), field.name
+        assert (a.samples, a.num_crops) == (b.samples, b.num_crops)
+        assert a.raw.keys() == b.raw.keys()
+        for name in a.raw:
+            assert a.raw[name].keys() == b.raw[name].keys()
+            for key in a.raw[name]:
+                assert torch.equal(a.raw[name][key], b.raw[name][key]), (name, key)
+        assert torch.equal(a.positions, b.positions)
+        assert torch.equal(a.clip_index, b.clip_index)
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -66,15 +72,15 @@ def test_a_sample_depends_on_no_other_item(corpus: PreparedCorpus) -> None:
     together = {int(p): (b, k) for b in load(corpus) for k, p in enumerate(b.positions)}
     alone = load(corpus, positions=[corpus.select(["video", "audio"])[0]], epochs=range(1, 2))[0]
     batch, k = together[int(alone.positions[0])]
-    assert torch.equal(batch.boxes[k], alone.boxes[0])
-    assert torch.equal(batch.views["audio"][k], alone.views["audio"][0])
+    assert torch.equal(batch.raw["video"]["boxes"][k], alone.raw["video"]["boxes"][0])
+    assert torch.equal(batch.raw["audio"]["sound"][k], alone.raw["audio"]["sound"][0])
 
 
 def test_every_pass_of_an_epoch_sees_every_item_once(corpus: PreparedCorpus) -> None:
     positions = corpus.select(["video"])
     seen = [
         (int(p), int(k))
-        for batch in load(corpus, positions=positions, views=["video"], num_clips=3, batch_size=5)
+        for batch in load(corpus, positions=positions, samples=(VIDEO,), num_clips=3, batch_size=5)
         for p, k in zip(batch.positions, batch.clip_index, strict=True)
     ]
     first, second = seen[:21], seen[21:]
@@ -89,7 +95,7 @@ def test_every_pass_of_an_epoch_sees_every_item_once(corpus: PreparedCorpus) -> 
 
 @pytest.mark.parametrize("drop_last", [True, False])
 def test_no_batch_holds_an_item_twice(corpus: PreparedCorpus, drop_last: bool) -> None:
-    batches = load(corpus, views=["audio"], num_clips=3, epochs=range(8), drop_last=drop_last)
+    batches = load(corpus, samples=(AUDIO,), num_clips=3, epochs=range(8), drop_last=drop_last)
     for batch in batches:
         assert len(batch.positions.unique()) == len(batch)
     whole = [4] if drop_last else [4, 2]
@@ -101,24 +107,25 @@ def test_shuffled_pairs_are_videos_with_the_sounds_of_other_videos(corpus: Prepa
     options = {"num_clips": 2, "epochs": range(3)}
     own, shuffled = (load(corpus, pairing=p, **options) for p in ("own", "shuffled"))
     for a, b in zip(own, shuffled, strict=True):
-        for view in ("video", "label"):
-            assert torch.equal(a.views[view], b.views[view])
-        for name in ("positions", "clip_index", "sizes", "boxes", "flips", "jitter"):
-            assert torch.equal(getattr(a, name), getattr(b, name)), name
+        for name in ("video", "label"):
+            for key in a.raw[name]:
+                assert torch.equal(a.raw[name][key], b.raw[name][key]), key
+        for key in ("positions", "clip_index"):
+            assert torch.equal(getattr(a, key), getattr(b, key)), key
     heard = {  # of each epoch, item and clip
         (step // 4, int(p), int(k)): (audio, gain)
         for step, b in enumerate(own)
         for p, k, audio, gain in zip(
-            b.positions, b.clip_index, b.views["audio"], b.gain, strict=True
+            b.positions, b.clip_index, *b.raw["audio"].values(), strict=True
         )
     }
     for step, b in enumerate(shuffled):
-        others = sounds_of_others(len(positions), 3, step // 4)
+        others = partners(len(positions), 3, step // 4, "audio")
         for row, (p, k) in enumerate(zip(b.positions, b.clip_index, strict=True)):
             other = positions[others[positions.index(int(p))]]
             audio, gain = heard[step // 4, other, int(k)]
-            assert torch.equal(b.views["audio"][row], audio)
-            assert b.gain[row] == gain
+            assert torch.equal(b.raw["audio"]["sound"][row], audio)
+            assert b.raw["audio"]["gain"][row] == gain
 
 
 def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
@@ -127,16 +134,15 @@ def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
         float(gain)
         for seed in (0, 1)
         for batch in load(corpus, positions=position, seed=seed, num_clips=2, batch_size=1)
-        for gain in batch.gain
+        for gain in batch.raw["audio"]["gain"]
     ]
     assert len(set(gains)) == len(gains) == 8
 
 
-def samples(batch: RawBatch) -> list[tuple[int, int, float]]:
-    """Item, clip and drawn gain of each sample."""
-    return list(
-        zip(batch.positions.tolist(), batch.clip_index.tolist(), batch.gain.tolist(), strict=True)
-    )
+def drawn(batch: RawBatch) -> list[tuple[int, int, list[float]]]:
+    """Item, clip and drawn jitter of each row."""
+    columns = (batch.positions, batch.clip_index, batch.raw["video"]["jitter"])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @pytest.mark.parametrize("start_step", [0, 3, 4, 7])
@@ -145,7 +151,7 @@ def test_shares_of_training_are_whole_chunks_of_the_same_batches(
     corpus: PreparedCorpus, start_step: int, num_workers: int
 ) -> None:
     positions = corpus.select(["video"])
-    options = {"positions": positions, "views": ["video"], "batch_size": 7, "num_clips": 2}
+    options = {"positions": positions, "samples": (VIDEO,), "batch_size": 7, "num_clips": 2}
     whole = load(corpus, **options)
     shares = [
         load(
@@ -161,7 +167,7 @@ def test_shares_of_training_are_whole_chunks_of_the_same_batches(
     assert len(whole) == 4
     for batch, *parts in zip(whole[start_step:], *shares, strict=True):
         assert [len(part) for part in parts] == [2, 2, 3]  # of chunks of 2, 2, 2 and 1
-        assert [sample for part in parts for sample in samples(part)] == samples(batch)
+        assert [row for part in parts for row in drawn(part)] == drawn(batch)
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2, 3, 5])
@@ -180,13 +186,8 @@ def test_the_length_is_the_number_of_the_share_s_batches_to_come(
         loader = make_loader(
             corpus,
             corpus.select(["audio"]),
-            CLIP,
-            views=["audio"],
-            sampling="uniform",
-            batch_size=2,
-            epochs=range(2),
-            start_step=start_step,
-            share=Share(rank, 2),
+            Contents(CLIP, (AUDIO,)),
+            Batching("uniform", 2, epochs=range(2), start_step=start_step, share=Share(rank, 2)),
         )
         own = [n for n in range(start_step, 6) if (n % 3 == 0) == (rank == 0)]
         assert len(loader) == len(list(loader)) == len(own)
@@ -208,12 +209,8 @@ def test_drop_last_and_the_number_of_batches(corpus: PreparedCorpus) -> None:
     loader = make_loader(
         corpus,
         [0, 1, 2],
-        CLIP,
-        views=["video"],
-        sampling="random",
-        batch_size=2,
-        epochs=range(5),
-        start_step=3,
+        Contents(CLIP, (VIDEO,)),
+        Batching("random", 2, epochs=range(5), start_step=3),
     )
     assert len(loader) == 7
     with pytest.raises(ValueError, match="3 items do not fill a batch of 4"):
@@ -227,17 +224,19 @@ def test_uniform_clips_span_the_item_in_order(corpus: PreparedCorpus) -> None:
         (int(p), int(k)) for b in batches for p, k in zip(b.positions, b.clip_index, strict=True)
     ]
     assert order == [(p, k) for p in positions for k in range(3)]
-    videos = torch.cat([b.views["video"][:, :, :48] for b in batches])
+    videos = torch.cat([b.raw["video"]["frames"][:, :, :48] for b in batches])
     item = corpus.manifest.items[positions[0]]
     last = item.num_frames / item.fps - CLIP.seconds
     for k, start in enumerate((0, last / 2, last)):
-        numbers = frame_numbers(item, start, CLIP)
+        numbers = frame_numbers(item, start, VIDEO, CLIP)
         expected = np.zeros((8, 3 * item.height // 2, item.width), np.uint8)
         corpus.read_video(positions[0], numbers, expected)
         rows = item.height
         np.testing.assert_array_equal(videos[k, :, :rows, : item.width].numpy(), expected[:, :rows])
     middle = load(corpus, positions=positions[:1], sampling="uniform", epochs=range(1))[0]
-    np.testing.assert_array_equal(middle.views["audio"][0], batches[0].views["audio"][1])
+    np.testing.assert_array_equal(
+        middle.raw["audio"]["sound"][0], batches[0].raw["audio"]["sound"][1]
+    )
 
 
 def test_sound_is_centred_on_the_clip_and_kept_inside(corpus: PreparedCorpus) -> None:
@@ -249,7 +248,7 @@ def test_sound_is_centred_on_the_clip_and_kept_inside(corpus: PreparedCorpus) ->
     )[0]
     for k, start in starts.items():
         expected = corpus.read_audio(position, round(start * 16_000), 16_000)
-        np.testing.assert_array_equal(batch.views["audio"][k], expected)
+        np.testing.assert_array_equal(batch.raw["audio"]["sound"][k], expected)
     with_start = clip.model_copy(update={"alignment": "start"})
     batch = load(
         corpus,
@@ -260,12 +259,12 @@ def test_sound_is_centred_on_the_clip_and_kept_inside(corpus: PreparedCorpus) ->
         epochs=range(1),
     )[0]
     expected = corpus.read_audio(position, round(0.95 * 16_000), 16_000)
-    np.testing.assert_array_equal(batch.views["audio"][1], expected)
+    np.testing.assert_array_equal(batch.raw["audio"]["sound"][1], expected)
 
 
 def test_short_sound_ends_in_zeros(corpus: PreparedCorpus) -> None:
     position = [i.id for i in corpus.manifest.items].index("c/5.mkv")  # 0.4 s
-    audio = load(corpus, positions=[position], epochs=range(1))[0].views["audio"][0]
+    audio = load(corpus, positions=[position], epochs=range(1))[0].raw["audio"]["sound"][0]
     expected = corpus.read_audio(position, 0, corpus.manifest.items[position].num_samples)
     np.testing.assert_array_equal(audio[: len(expected)], expected)
     assert len(expected) >= 6400
@@ -277,8 +276,8 @@ def test_silent_items_are_refused_or_zero(corpus: PreparedCorpus) -> None:
     with pytest.raises(ValueError, match=r"1 items lack.*a/2.mkv \(no audio stream\)"):
         load(corpus, positions=[0, silent])
     batch = load(corpus, positions=[silent], silent="zero", epochs=range(1))[0]
-    assert batch.views["video"].any()
-    assert not batch.views["audio"].any()
+    assert batch.raw["video"]["frames"].any()
+    assert not batch.raw["audio"]["sound"].any()
 
 
 def test_augmentation_stays_in_its_ranges(corpus: PreparedCorpus) -> None:
@@ -292,15 +291,17 @@ def test_augmentation_stays_in_its_ranges(corpus: PreparedCorpus) -> None:
     batches = load(
         corpus,
         positions=corpus.select(["video"]),
-        views=["video"],
+        samples=(VIDEO, AUDIO),
+        silent="zero",
         augmentation=augmentation,
         epochs=range(30),
         clip=CLIP.model_copy(update={"num_frames": 1}),
     )
-    boxes, sizes, flips, jitter, gain = (
-        torch.cat([getattr(b, name) for b in batches])
-        for name in ("boxes", "sizes", "flips", "jitter", "gain")
+    boxes, sizes, flips, jitter = (
+        torch.cat([b.raw["video"][name] for b in batches])
+        for name in ("boxes", "sizes", "flips", "jitter")
     )
+    gain = torch.cat([b.raw["audio"]["gain"] for b in batches])
     box, short = boxes[:, 0], sizes.min(dim=1).values
     assert (box[:, 2] == box[:, 3]).all()
     assert (box[:, :2] >= 0).all()
@@ -316,23 +317,24 @@ def test_augmentation_stays_in_its_ranges(corpus: PreparedCorpus) -> None:
     assert 0.6 <= gain.min() < 0.65
     assert 1.35 < gain.max() <= 1.4
     still = load(corpus, augmentation=NO_AUGMENTATION)[0]
-    assert (still.jitter == 1).all()
-    assert (still.gain == 1).all()
-    assert not still.flips.any()
-    for box, size in zip(still.boxes, still.sizes, strict=True):
+    pictures = still.raw["video"]
+    assert (pictures["jitter"] == 1).all()
+    assert (still.raw["audio"]["gain"] == 1).all()
+    assert not pictures["flips"].any()
+    for box, size in zip(pictures["boxes"], pictures["sizes"], strict=True):
         np.testing.assert_array_equal(box, uniform_boxes(int(size[0]), int(size[1]), 1))
 
 
 def test_labels_are_distributions_over_the_classes(corpus: PreparedCorpus) -> None:
     assert corpus.manifest.classes == ["a", "b", "c"]
     for batch in load(corpus):
-        for row, position in zip(batch.views["label"], batch.positions, strict=True):
+        for row, position in zip(batch.raw["label"]["label"], batch.positions, strict=True):
             label = corpus.manifest.items[position].labels[0]
             assert row.tolist() == [float(name == label) for name in "abc"]
     items = list(corpus.manifest.items)
     items[0] = dataclasses.replace(items[0], labels=("a", "c"))
     double = PreparedCorpus(corpus.path, dataclasses.replace(corpus.manifest, items=items))
-    row = load(double, positions=[0], epochs=range(1))[0].views["label"][0]
+    row = load(double, positions=[0], epochs=range(1))[0].raw["label"]["label"][0]
     assert row.tolist() == [0.5, 0, 0.5]
 
 
@@ -341,7 +343,7 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
         ({"positions": []}, "nothing to read"),
         ({"clip": Clip(sample_rate=8000)}, "16000 Hz, the clip asks 8000"),
         ({"num_crops": 2}, "num_crops must be 1 or 3, got 2"),
-        ({"views": ["flow"]}, "no view 'flow'"),
+        ({"samples": (Sample("flow"),)}, "no view named 'flow'"),
     ):
         with pytest.raises(ValueError, match=message):
             load(corpus, **options)
@@ -352,15 +354,7 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
         with pytest.raises(ValueError, match=f"random sampling of 2 items or more, got {given}"):
             load(corpus, pairing="shuffled", **options)
     with pytest.raises(ValueError, match="takes no augmentation"):
-        make_loader(
-            corpus,
-            [0],
-            CLIP,
-            views=["video"],
-            sampling="uniform",
-            batch_size=1,
-            augmentation=Augmentation(),
-        )
+        load(corpus, sampling="uniform", augmentation=Augmentation())
 
 
 @pytest.mark.parametrize("sampling", ["random", "uniform"])
@@ -376,7 +370,7 @@ def test_a_changed_byte_ends_the_reading(
     content[item.offset + item.num_bytes - 1] ^= 1  # of the sound: everything still decodes
     shard.write_bytes(content)
     epochs = range(5, 5 + VERIFY_EPOCHS) if sampling == "random" else range(1)
-    options = {"sampling": sampling, "views": ["audio"], "batch_size": 2, "epochs": epochs}
+    options = {"sampling": sampling, "samples": (AUDIO,), "batch_size": 2, "epochs": epochs}
     others = [position for position in positions if position != positions[1]]
     assert load(damaged, positions=others, **options)
     with pytest.raises(ValueError, match=r"a/1\.mkv differs from its digest"):
@@ -384,7 +378,7 @@ def test_a_changed_byte_ends_the_reading(
 
 
 def test_sizes_of_frames_may_differ_in_a_batch(corpus: PreparedCorpus) -> None:
-    batch = load(corpus, positions=[0, 1, 4], views=["video"], epochs=range(1))[0]
-    counts = Counter(tuple(size) for size in batch.sizes.tolist())
+    batch = load(corpus, positions=[0, 1, 4], samples=(VIDEO,), epochs=range(1))[0]
+    counts = Counter(tuple(size) for size in batch.raw["video"]["sizes"].tolist())
     assert counts == {(32, 42): 1, (32, 54): 1, (42, 32): 1}
-    assert batch.views["video"].shape == (3, 8, 63, 54)
+    assert batch.raw["video"]["frames"].shape == (3, 8, 63, 54)

@@ -15,6 +15,7 @@ import torch
 
 from iicl.config import Clip, Preparation
 from iicl.data import prepare as module
+from iicl.data.log_mel import log_mel
 from iicl.data.manifest import Manifest, ManifestItem, read_header
 from iicl.data.prepare import (
     ITEMS_PER_SHARD,
@@ -25,7 +26,6 @@ from iicl.data.prepare import (
     survey,
 )
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import log_mel
 
 REAL = Path(os.environ.get("IICL_REAL_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 ROOT = Path(__file__).parents[3]

@@ -1,46 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from iicl.config import Clip
-from iicl.data.manifest import ManifestItem
-from iicl.data.sampling import (
-    Share,
-    draw_uniform,
-    epoch_passes,
-    first_sound_sample,
-    frame_numbers,
-    num_steps,
-    sounds_of_others,
-    uniform_boxes,
-)
+from iicl.data.sampling import Batching, Pick, Share, epoch_passes, num_steps, partners
+from iicl.samples import AUDIO, VIDEO, Sample, shuffled
 
-
-@pytest.mark.parametrize("fps", [6, 8.0, 16.0, 25.0, 30000 / 1001])
-@pytest.mark.parametrize("clip_fps", [4, 8, 25, 30])
-def test_frames_are_the_nearest(fps: float, clip_fps: float) -> None:
-    item = ManifestItem("x", (), {}, "", num_frames=300, fps=fps)
-    clip = Clip(num_frames=16, fps=clip_fps)
-    for start in (0.0, 0.31, 1.7):
-        for k, number in enumerate(frame_numbers(item, start, clip)):
-            time = start + k / clip_fps
-            distances = np.abs(np.arange(300) / fps - time)
-            assert distances[number] == pytest.approx(distances.min(), abs=1e-5)
-
-
-def test_a_clip_longer_than_its_item_starts_over() -> None:
-    item = ManifestItem("x", (), {}, "", num_frames=5, fps=10.0)
-    numbers = frame_numbers(item, 0.0, Clip(num_frames=12, fps=10))
-    np.testing.assert_array_equal(numbers, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
-    exact = frame_numbers(item, 0.0, Clip(num_frames=8, fps=16))
-    assert exact.max() == 4
-    assert (np.diff(exact) >= 0).all()
-
-
-def test_three_crops_lie_along_the_longer_side() -> None:
-    np.testing.assert_array_equal(
-        uniform_boxes(32, 42, 3), [[0, 0, 32, 32], [0, 5, 32, 32], [0, 10, 32, 32]]
-    )
-    np.testing.assert_array_equal(uniform_boxes(50, 32, 1), [[9, 0, 32, 32]])
+PAIR = (VIDEO, AUDIO)
+TWO_PASSES = Batching("random", batch_size=2, num_clips=2, seed=1)
 
 
 def test_the_number_of_steps() -> None:
@@ -54,54 +21,68 @@ def test_the_number_of_steps() -> None:
 @pytest.mark.parametrize("num_items", [2, 3, 7, 40])
 def test_every_sound_is_used_once_an_epoch_and_never_with_its_own_item(num_items: int) -> None:
     for epoch in range(50):
-        sounds = sounds_of_others(num_items, seed=1, epoch=epoch)
+        sounds = partners(num_items, 1, epoch, "audio")
         assert sorted(sounds) == list(range(num_items))
         assert (sounds != np.arange(num_items)).all()
-        np.testing.assert_array_equal(sounds, sounds_of_others(num_items, seed=1, epoch=epoch))
+        np.testing.assert_array_equal(sounds, partners(num_items, 1, epoch, "audio"))
 
 
 def test_the_sounds_are_drawn_anew_in_each_epoch_and_of_each_seed() -> None:
-    drawn = {tuple(sounds_of_others(40, seed, epoch)) for seed in (1, 2) for epoch in range(5)}
-    assert len(drawn) == 10
-    given = {sounds_of_others(40, 1, epoch)[0] for epoch in range(50)}
+    drawn = {
+        tuple(partners(40, seed, epoch, name))
+        for seed in (1, 2)
+        for epoch in range(5)
+        for name in ("audio", "audio:other", "video:other")
+    }
+    assert len(drawn) == 30
+    given = {partners(40, 1, epoch, "audio")[0] for epoch in range(50)}
     assert len(given) > 20
 
 
 def test_an_epoch_is_passes_in_random_order_or_the_order_given() -> None:
     given = [7, 3, 9, 5]
-    (uniform,) = epoch_passes(given, "uniform", 2, seed=1, epoch=4)
-    assert [tuple(s) for s in uniform] == [
-        (4, position, k, position) for position in given for k in (0, 1)
+    (uniform,) = epoch_passes(given, PAIR, replace(TWO_PASSES, sampling="uniform"), epoch=4)
+    assert uniform == [
+        Pick(4, position, k, (position, position)) for position in given for k in (0, 1)
     ]
-    drawn = epoch_passes(given, "random", 2, seed=1, epoch=4)
+    drawn = epoch_passes(given, PAIR, TWO_PASSES, epoch=4)
     for k, one_pass in enumerate(drawn):
-        assert {(s.epoch, s.sound_position - s.position) for s in one_pass} == {(4, 0)}
-        assert sorted(sample.position for sample in one_pass) == sorted(given)
-        assert {sample.clip_index for sample in one_pass} == {k}
+        assert all(pick.epoch == 4 for pick in one_pass)
+        assert all(pick.sources == (pick.position, pick.position) for pick in one_pass)
+        assert sorted(pick.position for pick in one_pass) == sorted(given)
+        assert {pick.clip_index for pick in one_pass} == {k}
     assert len(drawn) == 2
-    assert drawn == epoch_passes(given, "random", 2, seed=1, epoch=4)
-    others = [epoch_passes(given, "random", 2, seed, 4) for seed in range(2, 6)]
+    assert drawn == epoch_passes(given, PAIR, TWO_PASSES, epoch=4)
+    others = [epoch_passes(given, PAIR, replace(TWO_PASSES, seed=seed), 4) for seed in range(2, 6)]
     assert any(other != drawn for other in others)
 
 
 def test_shuffled_pairs_keep_the_order_and_change_the_sounds() -> None:
     given = [7, 3, 9, 5]
-    own = epoch_passes(given, "random", 2, seed=1, epoch=4)
-    shuffled = epoch_passes(given, "random", 2, seed=1, epoch=4, pairing="shuffled")
-    sounds = sounds_of_others(4, seed=1, epoch=4)
-    for own_pass, shuffled_pass in zip(own, shuffled, strict=True):
+    own = epoch_passes(given, PAIR, TWO_PASSES, epoch=4)
+    changed = epoch_passes(given, shuffled(PAIR), TWO_PASSES, epoch=4)
+    sounds = partners(4, seed=1, epoch=4, name="audio")
+    for own_pass, shuffled_pass in zip(own, changed, strict=True):
         for one, other in zip(own_pass, shuffled_pass, strict=True):
             expected = given[sounds[given.index(one.position)]]
-            assert other == one._replace(sound_position=expected)
+            assert other == one._replace(sources=(one.position, expected))
 
 
-def test_an_item_without_video_is_sampled_by_its_sound() -> None:
-    item = ManifestItem("x", (), {}, "", views=("audio",), num_samples=5 * 16_000)
-    clip = Clip(audio_seconds=2.0, sample_rate=16_000)
-    starts = [draw_uniform(item, k, 3, 1, clip).start_seconds for k in range(3)]
-    assert starts == [0.0, 1.5, 3.0]
-    assert [first_sound_sample(item, start, clip) for start in starts] == [0, 24_000, 48_000]
-    assert first_sound_sample(item, 4.5, clip) == 48_000
+def test_a_sample_of_a_sample_is_taken_from_the_same_item() -> None:
+    given = [7, 3, 9, 5]
+    samples = (
+        VIDEO,
+        Sample("video:1"),
+        Sample("audio:other", item="other"),
+        Sample("audio:late", time="apart", of="audio:other"),
+        Sample("audio", time="with", of="video:1"),
+    )
+    others = partners(4, seed=1, epoch=4, name="audio:other")
+    for one_pass in epoch_passes(given, samples, TWO_PASSES, epoch=4):
+        for pick in one_pass:
+            own = pick.position
+            other = given[others[given.index(own)]]
+            assert pick.sources == (own, own, other, other, own)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 7, 100])
@@ -128,3 +109,16 @@ def test_more_ranks_than_chunks_are_refused() -> None:
         Share(0, 2).of_batch(32, 32)
     with pytest.raises(ValueError, match="a batch of 9 in chunks of 4 is work for 3 ranks, got 4"):
         Share(3, 4).of_batch(9, 4)
+
+
+def test_orders_and_pairs_are_drawn_as_ever() -> None:
+    """Numbers of earlier runs."""
+    given = [4, 8, 15, 16, 23, 42]
+    stored = [
+        (0, 0, [4, 2, 5, 0, 1, 3], [[23, 15, 8, 42, 16, 4], [23, 8, 16, 42, 15, 4]]),
+        (7, 3, [4, 0, 3, 5, 2, 1], [[23, 16, 4, 42, 15, 8], [4, 16, 42, 15, 8, 23]]),
+    ]
+    for seed, epoch, sounds, order in stored:
+        assert partners(6, seed, epoch, "audio").tolist() == sounds
+        passes = epoch_passes(given, PAIR, replace(TWO_PASSES, seed=seed), epoch)
+        assert [[pick.position for pick in one_pass] for one_pass in passes] == order

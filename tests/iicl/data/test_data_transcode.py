@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from iicl.config import Preparation
-from iicl.data.encode import GOP
+from iicl.constants import GOP
 from iicl.data.geometry import Orientation
 from iicl.data.manifest import UnusableSource
 from iicl.data.transcode import transcode

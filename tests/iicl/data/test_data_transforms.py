@@ -9,9 +9,12 @@ from torch.nn import functional
 from torchvision.transforms.v2 import functional as vision
 
 from iicl.config import Clip
-from iicl.data import transforms
+from iicl.data import pictures
 from iicl.data.loader import RawBatch
-from iicl.data.transforms import MEAN, STD, jitter_colours, log_mel, make_views, to_rgb
+from iicl.data.log_mel import log_mel
+from iicl.data.pictures import MEAN, STD, jitter_colours, to_rgb
+from iicl.data.transforms import make_views
+from iicl.samples import AUDIO, LABEL, VIDEO, Sample
 
 CPU = torch.device("cpu")
 
@@ -26,16 +29,26 @@ def batch_of(
     """A batch of (B, T, 3H/2, W) planes."""
     count = len(planes)
     height, width = 2 * planes.shape[2] // 3, planes.shape[3]
+    raw = {
+        "frames": planes,
+        "sizes": torch.tensor(sizes or [[height, width]] * count),
+        "boxes": torch.tensor(boxes),
+        "flips": torch.tensor(flips or [False] * count),
+        "jitter": torch.tensor(jitter or [[1.0, 1.0, 1.0]] * count),
+    }
     return RawBatch(
-        views={"video": planes},
+        samples=(VIDEO,),
+        raw={"video": raw},
         positions=torch.arange(count),
         clip_index=torch.zeros(count, dtype=torch.int64),
-        sizes=torch.tensor(sizes or [[height, width]] * count),
-        boxes=torch.tensor(boxes),
-        flips=torch.tensor(flips or [False] * count),
-        jitter=torch.tensor(jitter or [[1.0, 1.0, 1.0]] * count),
-        gain=torch.ones(count),
+        num_crops=len(boxes[0]),
     )
+
+
+def add(batch: RawBatch, sample: Sample, **raw: torch.Tensor) -> None:
+    """Another sample for a batch."""
+    batch.samples = (*batch.samples, sample)
+    batch.raw[sample.name] = raw
 
 
 def random_planes(count: int = 2, frames: int = 3, height: int = 20, width: int = 28):  # type: ignore[no-untyped-def]
@@ -46,8 +59,19 @@ def random_planes(count: int = 2, frames: int = 3, height: int = 20, width: int 
 
 def video(batch: RawBatch, size: int) -> torch.Tensor:
     """RGB of 0-1."""
-    clip = Clip(num_frames=batch.views["video"].shape[1], size=size)
-    return make_views(batch, clip, CPU)["video"] * STD + MEAN
+    return make_views(batch, Clip(size=size), CPU)["video"] * STD + MEAN
+
+
+def grey_planes(luma: torch.Tensor) -> torch.Tensor:
+    """Pictures without colour: (B, T, H, W) -> (B, T, 3H/2, W) uint8."""
+    rows = luma.shape[2] // 2
+    return torch.cat([luma, torch.full_like(luma[:, :, :rows], 128)], dim=2)
+
+
+def luma_of(rgb: torch.Tensor) -> torch.Tensor:
+    """The luma of pictures without colour: (B, 3, T, size, size) of 0-1 -> (B, T, size, size)."""
+    torch.testing.assert_close(rgb[:, 0], rgb[:, 2], atol=1e-5, rtol=0)
+    return rgb[:, 1] * 219 + 16
 
 
 def test_colours_are_those_of_swscale() -> None:
@@ -87,17 +111,11 @@ def test_primary_colours_exactly() -> None:
 
 
 def test_a_crop_of_the_output_size_is_a_slice() -> None:
-    planes = random_planes()
+    luma = random_planes()[:, :, :20]
     boxes = [[[3, 5, 12, 12]], [[8, 16, 12, 12]]]
-    got = transforms._resized(
-        planes,
-        torch.tensor([[20.0, 28.0]] * 2),
-        torch.tensor(boxes)[:, 0].float(),
-        torch.tensor([False, True]),
-        12,
-    )
-    assert torch.equal(got[0, 0], planes[0, :, 3:15, 5:17].float())
-    assert torch.equal(got[1, 0], planes[1, :, 8:20, 16:28].float().flip(-1))
+    got = luma_of(video(batch_of(grey_planes(luma), boxes, flips=[False, True]), 12))
+    torch.testing.assert_close(got[0], luma[0, :, 3:15, 5:17].float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(got[1], luma[1, :, 8:20, 16:28].float().flip(-1), atol=1e-3, rtol=0)
 
 
 def test_a_flip_is_a_flip_of_the_whole_picture() -> None:
@@ -111,18 +129,12 @@ def test_a_flip_is_a_flip_of_the_whole_picture() -> None:
 
 @pytest.mark.parametrize("size", [8, 20, 40])
 def test_whole_pictures_are_resized_as_torch_does(size: int) -> None:
-    planes = random_planes(1, 2, 20, 20)
-    got = transforms._resized(
-        planes,
-        torch.tensor([[20.0, 20.0]]),
-        torch.tensor([[0.0, 0.0, 20.0, 20.0]]),
-        torch.tensor([False]),
-        size,
-    )[0, 0]
+    luma = random_planes(1, 2, 20, 20)[:, :, :20]
+    got = luma_of(video(batch_of(grey_planes(luma), [[[0, 0, 20, 20]]]), size))[0]
     expected = functional.interpolate(
-        planes[:, :, :20].float()[0][:, None], size=(size, size), mode="bilinear", antialias=True
+        luma.float()[0][:, None], size=(size, size), mode="bilinear", antialias=True
     )[:, 0]
-    torch.testing.assert_close(got, expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(got, expected, atol=2e-3, rtol=0)
 
 
 def slow_taps(low, length, extent, count, step, first, flip, size):  # type: ignore[no-untyped-def]
@@ -140,17 +152,35 @@ def slow_taps(low, length, extent, count, step, first, flip, size):  # type: ign
     return weights
 
 
-@pytest.mark.parametrize("size", [5, 16])
-@pytest.mark.parametrize(("step", "first"), [(1, 0.5), (2, 1.0), (2, 0.5)])
-def test_the_filter_is_its_definition(size: int, step: float, first: float) -> None:
-    cases = [(0, 20, 20, False), (3, 11, 20, True), (7, 9, 16, False), (6, 14, 20, True)]
-    low, length, extent = (torch.tensor([c[k] for c in cases]).float() for k in range(3))
-    flips = torch.tensor([c[3] for c in cases])
-    count = 24 // step
-    got = transforms._taps(low, length, extent, count, step, first, flips, size)
-    for k, (a, b, c, flip) in enumerate(cases):
-        expected = slow_taps(a, b, c, count, step, first, flip, size)
-        np.testing.assert_allclose(got[k].numpy(), expected, atol=1e-5)
+def slow_picture(planes, size, box, flip, out):  # type: ignore[no-untyped-def]
+    """RGB of a frame's crop, plane by plane: chroma lies between two rows, level with a column."""
+    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
+    half = width // 2
+    resized = []
+    for plane, step, down in (
+        (planes[:height], 1, 0.5),
+        (planes[height:, :half], 2, 1.0),
+        (planes[height:, half:], 2, 1.0),
+    ):
+        rows = slow_taps(box[0], box[2], size[0], plane.shape[0], step, down, False, out)
+        columns = slow_taps(box[1], box[3], size[1], plane.shape[1], step, 0.5, flip, out)
+        resized.append(rows @ plane @ columns.T)
+    return to_rgb(torch.tensor(np.stack(resized))[None])[0]
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_the_filter_is_its_definition(size: int) -> None:
+    """Enlarged and reduced, flipped or not, within pictures that are padded or not."""
+    planes = random_planes(4, 1, 24, 28)
+    sizes = [[20, 20], [24, 28], [16, 20], [20, 28]]
+    boxes = [[[0, 0, 20, 20]], [[3, 7, 11, 11]], [[7, 9, 9, 9]], [[6, 14, 14, 14]]]
+    flips = [False, True, False, True]
+    got = video(batch_of(planes, boxes, sizes, flips), size)
+    for row in range(4):
+        expected = slow_picture(
+            planes[row, 0].double().numpy(), sizes[row], boxes[row][0], flips[row], size
+        )
+        np.testing.assert_allclose(got[row, :, 0].numpy(), expected.numpy(), atol=1e-5)
 
 
 def test_an_item_does_not_depend_on_its_mates() -> None:
@@ -176,7 +206,7 @@ def test_parts_of_a_batch_are_computed_alike(monkeypatch: pytest.MonkeyPatch) ->
     planes = random_planes(5, 2)
     batch = batch_of(planes, [[[k, k, 14, 14]] for k in range(5)])
     whole = video(batch, 12)
-    monkeypatch.setattr(transforms, "_CHUNK_VALUES", {"cpu": 2 * 3 * 2 * 12 * 12})
+    monkeypatch.setattr(pictures, "_CHUNK_VALUES", {"cpu": 2 * 3 * 2 * 12 * 12})
     torch.testing.assert_close(video(batch, 12), whole, atol=1e-6, rtol=0)
 
 
@@ -184,8 +214,8 @@ def test_crops_of_a_clip_follow_each_other() -> None:
     planes = random_planes(2)
     crops = [[0, 0, 20, 20], [0, 4, 20, 20], [0, 8, 20, 20]]
     batch = batch_of(planes, [crops, crops])
-    batch.views["audio"] = torch.ones(2, 32_000, dtype=torch.int16)
-    batch.views["label"] = torch.eye(2)
+    add(batch, AUDIO, sound=torch.ones(2, 32_000, dtype=torch.int16), gain=torch.ones(2))
+    add(batch, LABEL, label=torch.eye(2))
     views = make_views(batch, Clip(num_frames=3, size=20), CPU)
     assert views["video"].shape == (6, 3, 3, 20, 20)
     for row in range(6):
@@ -247,11 +277,10 @@ def test_log_mel_is_its_definition() -> None:
 def test_gain_scales_the_sound() -> None:
     batch = batch_of(random_planes(2), [[[0, 0, 20, 20]]] * 2)
     generator = torch.Generator().manual_seed(0)
-    batch.views = {
-        "audio": torch.randint(-5000, 5000, (2, 32_000), dtype=torch.int16, generator=generator)
-    }
+    sound = torch.randint(-5000, 5000, (2, 32_000), dtype=torch.int16, generator=generator)
+    add(batch, AUDIO, sound=sound, gain=torch.ones(2))
     plain = make_views(batch, Clip(), CPU)["audio"]
-    batch.gain = torch.tensor([2.0, 1.0])
+    batch.raw["audio"]["gain"] = torch.tensor([2.0, 1.0])
     louder = make_views(batch, Clip(), CPU)["audio"]
     torch.testing.assert_close(louder[0], plain[0] + math.log(4), atol=1e-2, rtol=0)
     assert torch.equal(louder[1], plain[1])
@@ -276,9 +305,8 @@ def test_views_of_a_chunk_do_not_depend_on_the_rest_of_the_batch(chunk_size: int
     batch = batch_of(planes, boxes, sizes, jitter=jitter)
     generator = torch.Generator().manual_seed(1)
     clip = Clip(num_frames=3, size=10)
-    batch.views["audio"] = torch.randint(
-        -9000, 9000, (5, 32_000), dtype=torch.int16, generator=generator
-    )
+    sound = torch.randint(-9000, 9000, (5, 32_000), dtype=torch.int16, generator=generator)
+    add(batch, AUDIO, sound=sound, gain=torch.linspace(0.5, 1.5, 5))
     together = make_views(batch, clip, CPU, chunk_size)
     for start in range(0, 5, chunk_size):
         part = slice(start, start + chunk_size)
@@ -290,7 +318,7 @@ def test_views_of_a_chunk_do_not_depend_on_the_rest_of_the_batch(chunk_size: int
             part, :, 20 : 20 + height // 2, 14 : 14 + width // 2
         ]
         alone = batch_of(trimmed, boxes[part], sizes[part], jitter=jitter[part])
-        alone.views["audio"] = batch.views["audio"][part]
+        add(alone, AUDIO, **{key: rows[part] for key, rows in batch.raw["audio"].items()})
         for name, view in make_views(alone, clip, CPU).items():
             assert torch.equal(together[name][part], view), name
     for name, view in make_views(batch, clip, CPU).items():

@@ -169,13 +169,16 @@ READER = """
 import sys
 from pathlib import Path
 from iicl.config import Clip
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
+from iicl.samples import AUDIO, VIDEO
 corpus = PreparedCorpus.open(Path(sys.argv[1]))
 clip = Clip(num_frames=64, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=50)
 print(len(list(make_loader(
-    corpus, corpus.select(["video", "audio"]), clip, views=["video", "audio"], sampling="random",
-    batch_size=6, epochs=range(8), num_workers=int(sys.argv[2])))))
+    corpus, corpus.select(["video", "audio"]), Contents(clip, (VIDEO, AUDIO)),
+    Batching("random", batch_size=6, epochs=range(8)), num_workers=int(sys.argv[2])))))
 """
 
 

@@ -7,11 +7,12 @@ import torch
 from safetensors.numpy import save_file
 
 from iicl import methods
-from iicl.config import Pretrain
 from iicl.data.manifest import Manifest, ManifestItem
 from iicl.evaluation.features import FEATURES
 from iicl.methods.base import Method
+from iicl.pretraining import Pretrain
 from iicl.training.weights import save_weights
+from tests.iicl.facts import facts
 
 
 @pytest.fixture
@@ -77,13 +78,13 @@ def pretrained(settings, tmp_path) -> Callable[..., tuple[Method, Path]]:
         pretrain = Pretrain.model_validate(
             {**settings, "method": method, "phase": phase, "epochs": 1}
         )
-        made = methods.build(pretrain.method, pretrain.phase, pretrain.encoders, 3)
+        made = methods.build(pretrain.method, pretrain.phase, pretrain.encoders, facts(3))
         for tensor in made.state_dict().values():
             if tensor.is_floating_point() and tensor.ndim < 2:
                 tensor.uniform_(0.5, 1.5)
         folder = tmp_path / "pretrained"
         folder.mkdir(exist_ok=True)
-        save_weights(made, folder, pretrain)
+        save_weights(made, folder, pretrain, facts(3))
         return made.eval(), folder
 
     return make

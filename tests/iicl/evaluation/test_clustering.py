@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from iicl import config
 from iicl.evaluation import clustering
 from iicl.evaluation.clustering import agreement, chance_agreement
 from iicl.evaluation.features import project
 from iicl.evaluation.retrieval import item_embeddings
 from iicl.protocols import Clustering
+from tests.iicl.context import context
 
 REAL = Path(os.environ.get("IICL_REAL_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 
@@ -122,10 +122,7 @@ def run(place, out, **settings):
     stage = Clustering(corpus="ucf101", fold=2, seed=7, **settings)
     result = clustering.run(
         stage,
-        **place,
-        out=out,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(out, **place),
     )
     assert tuple(result["metrics"]) == tuple(result["chance"]) == stage.metrics()
     return result

@@ -7,7 +7,6 @@ import torch
 from safetensors.numpy import save_file
 from sklearn.metrics import average_precision_score
 
-from iicl import config
 from iicl.evaluation import crossmodal
 from iicl.evaluation.crossmodal import (
     average_precision,
@@ -19,6 +18,7 @@ from iicl.evaluation.features import FEATURES, project
 from iicl.evaluation.retrieval import item_embeddings
 from iicl.models.coattention import CoAttention
 from iicl.protocols import CrossModal
+from tests.iicl.context import context
 
 
 def unit(x):
@@ -89,10 +89,7 @@ def run(place, out, **settings):
     stage = CrossModal(corpus="ucf101", fold=2, seed=7, **settings)
     result = crossmodal.run(
         stage,
-        **place,
-        out=out,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(out, **place),
     )
     assert tuple(result["metrics"]) == tuple(result["chance"]) == stage.metrics()
     for name, value in result["metrics"].items():
@@ -154,7 +151,7 @@ def test_what_cannot_be_retrieved_is_refused(stored, tmp_path):
         run(place, tmp_path, space="f")
     stage = CrossModal(corpus="ucf101", fold=3, seed=7)
     with pytest.raises(ValueError, match="'3'"):
-        crossmodal.run(stage, **place, out=tmp_path, execution=config.Execution(), report=print)
+        crossmodal.run(stage, context(tmp_path, **place))
 
 
 def test_features_of_another_fold_s_test_items_are_refused(stored, tmp_path):

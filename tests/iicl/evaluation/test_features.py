@@ -6,26 +6,24 @@ import torch
 from scipy.io import wavfile
 
 from iicl import config
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.log_mel import log_mel
 from iicl.data.prepare import prepare
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import log_mel, make_views
+from iicl.data.transforms import make_views
 from iicl.evaluation import features
 from iicl.evaluation.features import load_features, load_space, project
 from iicl.protocols import Features
+from iicl.samples import plain
+from tests.iicl.context import context
 from tests.iicl.training.ranks import on_ranks
 
 
 def run(stage, corpora, folder, out):
     out.mkdir(exist_ok=True)
-    return features.run(
-        stage,
-        corpora=corpora,
-        upstream={"encoder": folder},
-        out=out,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
-    )
+    return features.run(stage, context(out, corpora=corpora, upstream={"encoder": folder}))
 
 
 @pytest.fixture
@@ -56,11 +54,8 @@ def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
         (batch,) = make_loader(
             corpus,
             [int(stored.positions[row])],
-            stage.clip,
-            views=[view],
-            sampling="uniform",
-            batch_size=3,
-            num_clips=3,
+            Contents(stage.clip, (plain(view),)),
+            Batching("uniform", batch_size=3, num_clips=3),
         )
         with torch.no_grad():
             expected = encoder(make_views(batch, stage.clip, torch.device("cpu"))[view])

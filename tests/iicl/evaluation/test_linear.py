@@ -3,10 +3,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from iicl import config
 from iicl.evaluation import linear
 from iicl.evaluation.linear import accuracy, fit
 from iicl.protocols import Linear
+from tests.iicl.context import context
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
@@ -58,10 +58,7 @@ def grouped():
 def run(place, out, **settings):
     return linear.run(
         Linear(corpus="ucf101", fold=2, seed=7, **settings),
-        **place,
-        out=out,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(out, **place),
     )
 
 

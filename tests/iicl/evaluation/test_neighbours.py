@@ -6,15 +6,19 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from iicl import config
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
 from iicl.data.manifest import Manifest
+from iicl.data.pictures import MEAN, STD
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transforms import MEAN, STD, make_views
+from iicl.data.transforms import make_views
 from iicl.evaluation import neighbours
 from iicl.evaluation.features import FEATURES
 from iicl.evaluation.neighbours import WAYS, load_neighbours
 from iicl.protocols import Neighbours
+from iicl.samples import AUDIO, VIDEO
+from tests.iicl.context import context
 
 K = 2
 
@@ -61,10 +65,7 @@ def run(place, out, clip, seed=7, **settings):
     )
     result = neighbours.run(
         stage,
-        **place,
-        out=out,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(out, **place),
     )
     assert tuple(result["metrics"]) == tuple(result["chance"]) == stage.metrics()
     return result
@@ -126,10 +127,8 @@ def test_what_is_stored_is_what_the_encoders_see_of_the_anchors_and_their_neighb
         (batch,) = make_loader(
             corpus,
             [ids[name]],
-            settings["clip"],
-            views=["video", "audio"],
-            sampling="uniform",
-            batch_size=1,
+            Contents(settings["clip"], (VIDEO, AUDIO)),
+            Batching("uniform", batch_size=1),
         )
         views = make_views(batch, settings["clip"], torch.device("cpu"))
         seen = views["video"][0, :, [0, 4, 7]].permute(1, 2, 3, 0) * STD + MEAN

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from iicl import config
 from iicl.evaluation import retrieval
 from iicl.evaluation.features import project
 from iicl.evaluation.retrieval import chance_recall_at, hits_at, item_embeddings
 from iicl.protocols import Retrieval
+from tests.iicl.context import context
 
 
 def test_recall_equals_a_loop_over_sorted_cosines():
@@ -53,10 +53,7 @@ def test_test_items_of_the_fold_are_looked_for_among_its_train_items(stored, tmp
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
     result = retrieval.run(
         Retrieval(corpus="ucf101", fold=2, ranks=(1, 4), seed=0),
-        **stored(items, features),
-        out=tmp_path,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(tmp_path, **stored(items, features)),
     )
     nothing = {"recall_at_1_sound": None, "recall_at_4_sound": None}
     assert result["metrics"] == {
@@ -78,10 +75,7 @@ def test_an_item_of_several_labels_is_named(stored, tmp_path):
     with pytest.raises(ValueError, match=r"001: labels \('a', 'b'\)"):
         retrieval.run(
             Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
-            **stored(items, np.ones((2, 1, 2))),
-            out=tmp_path,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
+            context(tmp_path, **stored(items, np.ones((2, 1, 2)))),
         )
 
 
@@ -89,10 +83,7 @@ def test_an_empty_split_is_refused(stored, tmp_path):
     with pytest.raises(ValueError, match="no test items in fold 2"):
         retrieval.run(
             Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0),
-            **stored([("a", "train", "0")], np.ones((1, 1, 2))),
-            out=tmp_path,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
+            context(tmp_path, **stored([("a", "train", "0")], np.ones((1, 1, 2)))),
         )
 
 
@@ -106,10 +97,7 @@ def test_classes_with_and_without_sound_are_counted_apart(stored, tmp_path):
     stage = Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0)
     result = retrieval.run(
         stage,
-        **stored(items, features),
-        out=tmp_path,
-        execution=config.Execution(),
-        report=lambda fraction, text: None,
+        context(tmp_path, **stored(items, features)),
     )
     assert tuple(result["metrics"]) == tuple(result["chance"]) == stage.metrics()
     assert result["metrics"] == pytest.approx(
@@ -132,10 +120,7 @@ def test_neighbours_are_sought_in_the_space_asked_for(stored, pretrained, tmp_pa
         stage = Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0, space=space)
         result = retrieval.run(
             stage,
-            **place,
-            out=tmp_path,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
+            context(tmp_path, **place),
         )
         found[space] = result["metrics"]["recall_at_1"]
         inputs = item_embeddings(project(method, "video", space, features))

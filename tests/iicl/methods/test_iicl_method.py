@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
+from iicl.config import PretrainLength
 from iicl.losses import cluster_loss, instance_loss
-from iicl.methods.iicl import IICL, load_initialisation
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.pretraining import pretrain_phases
 
 
 class Tokens(nn.Module):
@@ -24,10 +26,10 @@ class Tokens(nn.Module):
         return self.tokens(x).mean(1)
 
 
-def make(phase: config.Phase = "co_training", **settings: object) -> IICL:
+def make(phase: str = "co_training", **settings: object) -> IICL:
     torch.manual_seed(0)
     whole = {"clusters": 4, "instance_dim": 7, **settings}
-    return IICL(config.IICL.model_validate(whole), phase, Tokens(), Tokens()).double()
+    return IICL(IICLSettings.model_validate(whole), phase, Tokens(), Tokens()).double()
 
 
 def views(n: int = 8) -> dict[str, Tensor]:
@@ -57,8 +59,8 @@ def test_loss_is_equation_7_on_co_attended_features() -> None:
     y = [method.cluster_head["shared"](h) for h in (h_v, h_a)]
     torch.testing.assert_close(y[0].sum(1), torch.ones(8, dtype=torch.float64))
     assert z[0].shape == (8, 7)
-    instance = instance_loss(*z, temperature=0.2)
-    clusters = cluster_loss(*y, temperature=0.7, entropy_weight=0.5)
+    instance = instance_loss(*z, names=("video", "audio"), temperature=0.2)
+    clusters = cluster_loss(*y, names=("video", "audio"), temperature=0.7, entropy_weight=0.5)
     total, parts = method.loss(features)
     torch.testing.assert_close(total, sum(instance.values()) + 0.3 * sum(clusters.values()))
     assert parts.keys() == {*instance, *clusters}
@@ -102,7 +104,7 @@ def test_initialisation_is_the_instance_loss_on_encoder_features() -> None:
     ],
 )
 def test_only_what_is_trained_is_built(
-    phase: config.Phase, settings: dict[str, object], expected: set[str]
+    phase: str, settings: dict[str, object], expected: set[str]
 ) -> None:
     method = make(phase, co_attention_projections=True, **settings)
     assert parts_of(method) == {*ENCODERS, *expected}
@@ -112,7 +114,7 @@ def test_only_what_is_trained_is_built(
 
 
 @pytest.mark.parametrize("phase", ["initialisation", "co_training"])
-def test_cluster_objective_is_the_cluster_loss_without_lambda(phase: config.Phase) -> None:
+def test_cluster_objective_is_the_cluster_loss_without_lambda(phase: str) -> None:
     method = make(phase, objective="cluster", cluster_weight=0.3, co_attention="none")
     features = method.encode(views())
     y = [method.cluster_head["shared"](features[view]) for view in ("video", "audio")]
@@ -191,11 +193,9 @@ def test_a_phase_is_built_alike_from_all_settings_and_from_its_own(
         "detach_keys": True,
         "cluster_start": "instance",
     }
-    given = config.IICL.model_validate({**other, **row})
-    phase = config.pretrain_phases(
-        config.PretrainLength(), method=given.model_dump(), corpus="a", seed=0
-    )[index]
-    assert isinstance(phase.method, config.IICL)
+    given = IICLSettings.model_validate({**other, **row})
+    phase = pretrain_phases(PretrainLength(), method=given.model_dump(), corpus="a", seed=0)[index]
+    assert isinstance(phase.method, IICLSettings)
     assert phase.method != given
     whole, own = (make(phase.phase, **m.model_dump()) for m in (given, phase.method))
     assert whole.state_dict().keys() == own.state_dict().keys()
@@ -224,7 +224,7 @@ def test_detached_keys_train_each_encoder_by_its_own_direction() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"6 \(video\) and 4 \(audio\)"):
-        IICL(config.IICL(), "training", Tokens(6), Tokens(4))
+        IICL(IICLSettings(), "training", Tokens(6), Tokens(4))
 
 
 @pytest.mark.parametrize("heads", ["shared", "separate"])
@@ -235,7 +235,7 @@ def test_co_training_starts_from_the_initialisation(heads: str) -> None:
             parameter.add_(1)
     second = make(heads=heads, co_attention_projections=True)
     fresh = {name: value.clone() for name, value in second.state_dict().items()}
-    load_initialisation(second, first.state_dict(), keep_instance_head=True)
+    second.load_previous(first.state_dict(), keep_instance_head=True)
     state = second.state_dict()
     for name, value in first.state_dict().items():
         assert torch.equal(state[name], value)
@@ -250,7 +250,7 @@ def test_instance_head_can_start_afresh() -> None:
         for parameter in first.parameters():
             parameter.add_(1)
     fresh = second.instance_head["shared"][0].weight.clone()
-    load_initialisation(second, first.state_dict(), keep_instance_head=False)
+    second.load_previous(first.state_dict(), keep_instance_head=False)
     assert torch.equal(second.instance_head["shared"][0].weight, fresh)
     assert torch.equal(second.video_encoder.map.weight, first.video_encoder.map.weight)
 
@@ -263,7 +263,7 @@ def test_l_clu_alone_takes_the_encoders_from_l_ins_and_drops_its_head() -> None:
     settings = {"objective": "cluster", "cluster_start": "instance"}
     second = make(**settings)
     fresh = second.cluster_head["shared"][0].weight.clone()
-    load_initialisation(second, first.state_dict(), keep_instance_head=True)
+    second.load_previous(first.state_dict(), keep_instance_head=True)
     state = second.state_dict()
     for name, value in first.state_dict().items():
         assert name.startswith("instance_head.") or torch.equal(state[name], value)
@@ -276,12 +276,12 @@ def test_l_clu_alone_goes_on_with_its_own_head_and_takes_no_other_start() -> Non
         for parameter in first.parameters():
             parameter.add_(1)
     second = make(objective="cluster")
-    load_initialisation(second, first.state_dict(), keep_instance_head=True)
+    second.load_previous(first.state_dict(), keep_instance_head=True)
     state = second.state_dict()
     assert all(torch.equal(state[name], value) for name, value in first.state_dict().items())
     other = make("initialisation", objective="instance").state_dict()
     with pytest.raises(ValueError, match=r"missing: cluster_head.*left over: instance_head"):
-        load_initialisation(second, other, keep_instance_head=True)
+        second.load_previous(other, keep_instance_head=True)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_incomplete_initialisation_is_refused(absent: str, keep: bool, message: 
     state = make("initialisation").state_dict()
     del state[absent]
     with pytest.raises(ValueError, match=message):
-        load_initialisation(make(), state, keep_instance_head=keep)
+        make().load_previous(state, keep_instance_head=keep)
 
 
 def test_other_misfits_are_refused_and_change_nothing() -> None:
@@ -311,8 +311,8 @@ def test_other_misfits_are_refused_and_change_nothing() -> None:
         (part, "missing: co_attention.layers.0.audio.key.weight"),
     ):
         with pytest.raises(ValueError, match=message):
-            load_initialisation(second, wrong, keep_instance_head=True)
+            second.load_previous(wrong, keep_instance_head=True)
     assert all(torch.equal(before[n], v) for n, v in second.state_dict().items())
     without_head = {n: v for n, v in state.items() if not n.startswith("instance_head.")}
     with pytest.raises(ValueError, match="missing: instance_head"):
-        load_initialisation(second, without_head, keep_instance_head=True)
+        second.load_previous(without_head, keep_instance_head=True)

@@ -3,10 +3,13 @@ import pytest
 import scipy.fft
 import torch
 
-from iicl import config, methods
-from iicl.methods.mfcc import Cepstrum
+from iicl import methods
+from iicl.encoders.choice import Encoders
+from iicl.methods.mfcc.method import Cepstrum
+from iicl.methods.mfcc.settings import Settings as MFCCSettings
 from iicl.training.precision import encode
 from iicl.training.weights import load_weights, save_weights
+from tests.iicl.facts import facts
 
 
 def log_mel(dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -22,17 +25,17 @@ def test_features_are_mean_and_deviation_of_scipy_s_cosine_transform() -> None:
 
 
 def test_the_stages_precision_does_not_round_it() -> None:
-    method = methods.build(config.MFCC(), "training", config.Encoders())
+    method = methods.build(MFCCSettings(), "training", Encoders(), facts())
     views = {"audio": log_mel()}
     bf16, whole = (encode(method.encode, views, p)["audio"] for p in ("bf16", "float32"))
     assert torch.equal(bf16, whole)
 
 
 def test_it_has_nothing_to_learn_and_travels_as_weights_do(tmp_path) -> None:
-    method = methods.build(config.MFCC(num_coefficients=7), "training", config.Encoders())
+    method = methods.build(MFCCSettings(num_coefficients=7), "training", Encoders(), facts())
     assert not list(method.parameters())
-    save_weights(method, tmp_path, config.MFCC(num_coefficients=7))
-    again = methods.build(config.MFCC(num_coefficients=7), "training", config.Encoders())
+    save_weights(method, tmp_path, MFCCSettings(num_coefficients=7))
+    again = methods.build(MFCCSettings(num_coefficients=7), "training", Encoders(), facts())
     again.load_state_dict(load_weights(tmp_path))
     assert torch.equal(
         again.encode({"audio": log_mel()})["audio"], method.encode({"audio": log_mel()})["audio"]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
-from iicl.methods.iicl import IICL
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
 from iicl.models.coattention import CoAttention
 
 
@@ -65,7 +65,7 @@ def test_options() -> None:
     torch.testing.assert_close(h_v, slow_attention(layer_norm(a), layer_norm(v)))
 
     projected = CoAttention(4, projections=True).double()
-    layer = projected.layers[0]["video"]
+    layer = projected.layers[0]["first"]
     q, k, value = a @ layer.query.weight.T, v @ layer.key.weight.T, v @ layer.value.weight.T
     expected = (q @ k.T / 2).softmax(1) @ value
     torch.testing.assert_close(projected(v, a)[0], expected)
@@ -73,7 +73,7 @@ def test_options() -> None:
     fed = CoAttention(4, feed_forward=True).double()
     attended = slow_attention(a, v)
     torch.testing.assert_close(
-        fed(v, a)[0], attended + fed.layers[0]["video"].feed_forward(attended)
+        fed(v, a)[0], attended + fed.layers[0]["first"].feed_forward(attended)
     )
 
 
@@ -121,7 +121,7 @@ class NoiseEncoder(nn.Module):
 def loss_on_noise(co_attention: str, steps: int = 400, n: int = 32) -> float:
     """Mean L_v_ins of the last 100 steps of training on fresh noise: v and a share nothing."""
     torch.manual_seed(0)
-    settings = config.IICL(objective="instance", co_attention=co_attention, instance_dim=16)
+    settings = IICLSettings(objective="instance", co_attention=co_attention, instance_dim=16)
     method = IICL(settings, "training", NoiseEncoder(), NoiseEncoder())
     optimiser = torch.optim.Adam(method.parameters(), lr=3e-3)
     losses = []

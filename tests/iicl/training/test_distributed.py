@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from iicl.training.distributed import VARIABLES, Ranks, connect
+from iicl.training.distributed import ALONE, VARIABLES, Ranks, connect
 from tests.iicl.training.ranks import Lost, on_ranks, started
 
 WHOLE = {
@@ -168,3 +168,25 @@ def test_a_rank_that_is_gone_is_told_from_one_s_own_failure(how, operation):
         )
         with pytest.raises(Lost, match=r"LostRankError.*another rank is gone"):
             first.next()
+
+
+def test_parts_of_any_length_are_put_together_on_every_rank_to_the_bit():
+    zeros = torch.tensor([[-0.0, 0.0], [1.5, -torch.inf], [2.0, 3.0]])
+    whole = {
+        "float32": zeros,
+        "float64": zeros.double() / 3,
+        "int64": torch.tensor([2**53 + 1, -1, 7]),
+        "bool": torch.tensor([True, False, True]),
+    }
+
+    def together():
+        with connect("cpu") as ranks:
+            own = slice(0, 1) if ranks.rank == 0 else slice(1, 3)
+            return {name: ranks.concatenate(part[own]) for name, part in whole.items()}
+
+    for answer in on_ranks(2, together):
+        for name, expected in whole.items():
+            assert answer[name].dtype == expected.dtype
+            assert torch.equal(answer[name], expected), name
+        assert torch.equal(answer["float32"].signbit(), zeros.signbit())
+    assert torch.equal(ALONE.concatenate(zeros), zeros)

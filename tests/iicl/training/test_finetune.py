@@ -2,19 +2,20 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from iicl import config
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
+from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.methods.supervised import Supervised
+from iicl.methods.supervised.method import Supervised
+from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
+from iicl.samples import VIDEO
 from iicl.training import finetune, loop, pretrain
+from iicl.training.recipe import TrainItems
 from iicl.training.weights import load_method, load_weights
-
-
-def silent(fraction: float, text: str) -> None:
-    assert 0 <= fraction <= 1
+from tests.iicl.context import context, silent
 
 
 @pytest.fixture
@@ -32,14 +33,7 @@ def encoder(settings, corpora, tmp_path):
     (phase, _) = pretrain_phases(length, **settings)
     out = tmp_path / "encoder"
     out.mkdir()
-    pretrain.run(
-        phase,
-        corpora=corpora,
-        upstream={},
-        out=out,
-        execution=config.Execution(),
-        report=silent,
-    )
+    pretrain.run(phase, context(out, corpora=corpora, upstream={}))
     return out
 
 
@@ -47,11 +41,7 @@ def run(recipe, corpora, encoder, out, report=silent, **execution):
     out.mkdir(exist_ok=True)
     return finetune.run(
         recipe,
-        corpora=corpora,
-        upstream={"encoder": encoder},
-        out=out,
-        execution=config.Execution(**execution),
-        report=report,
+        context(out, corpora=corpora, upstream={"encoder": encoder}, report=report, **execution),
     )
 
 
@@ -66,10 +56,10 @@ def test_training_starts_from_the_encoder_and_an_orthogonal_classifier_on_train_
         started.append({name: value.clone() for name, value in state.items()})
         rates = [group["lr"] for group in training.optimiser.param_groups]
         assert rates == [recipe.head_learning_rate, recipe.encoder_learning_rate]
-        seen = [p for batch in training.batches(0) for p in batch.positions.tolist()]
-        assert len(seen) == training.num_steps * recipe.batch_size
+        seen = [p for batch in training.items.batches(0) for p in batch.positions.tolist()]
+        assert len(seen) == training.items.num_steps * recipe.batch_size
         assert {items[p].splits["1"] for p in seen} == {"train"}
-        return loop.Trained({}, 1.0, 1)
+        return loop.Trained({}, 1.0, 1, 0)
 
     monkeypatch.setattr(finetune, "train", note)
     run(recipe, corpora, encoder, tmp_path / "tuned")
@@ -88,7 +78,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(
 ):
     asked = []
     monkeypatch.setattr(
-        finetune, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1)
+        finetune, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 0)
     )
     update = {
         "optimiser": optimiser,
@@ -107,14 +97,14 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert optimiser == "adam" or [group["momentum"] for group in groups] == [0.9, 0.9]
     assert sum(len(g["params"]) for g in groups) == len(list(training.method.parameters()))
     epoch = 2 * (48 // 10)
-    assert training.num_steps == 4 * epoch
+    assert training.items.num_steps == 4 * epoch
     rates = [training.rate(round(epochs * epoch)) for epochs in (0, 1, 2, 3)]
     assert rates == pytest.approx([1 / 8, (1 / 8 + 1) / 2, 1, 0.1])
-    assert (training.chunk_size, training.precision) == (10, "bf16")
-    first, *others = training.batches(0)
-    assert [len(batch) for batch in (first, *others)] == [10] * training.num_steps
-    assert first.flips.any()
-    assert (first.jitter != 1).any()
+    assert (training.items.chunk_size, training.precision) == (10, "bf16")
+    first, *others = training.items.batches(0)
+    assert [len(batch) for batch in (first, *others)] == [10] * training.items.num_steps
+    assert first.raw["video"]["flips"].any()
+    assert (first.raw["video"]["jitter"] != 1).any()
 
 
 def test_interrupted_and_resumed_ends_in_the_same_bits(recipe, corpora, encoder, tmp_path):
@@ -145,22 +135,18 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
     corpus = PreparedCorpus.open(corpora["ucf101"])
     items = corpus.select(["video"], split="test", fold=1)[:6]
     torch.manual_seed(0)
-    method = Supervised(settings["encoders"], len(corpus.manifest.classes), "video").train()
+    method = Supervised(finetune.SETTINGS, settings["encoders"], corpus.facts(items)).train()
     method.video_encoder = load_method(encoder).video_encoder
-    scores = finetune._test_scores(
-        recipe, method, corpus, items, torch.device("cpu"), config.Execution(), silent
-    )
+    contents = Contents(recipe.clip, (VIDEO,))
+    place = TrainItems(corpus, [], contents, Batching("random", 4), 0, torch.device("cpu"))
+    scores = finetune._test_scores(recipe, method, place, items, silent)
     method.eval()
     for item, score in zip(items, scores, strict=True):
         (batch,) = make_loader(
             corpus,
             [item],
-            recipe.clip,
-            views=["video"],
-            sampling="uniform",
-            batch_size=3,
-            num_clips=3,
-            num_crops=3,
+            Contents(recipe.clip, (VIDEO,)),
+            Batching("uniform", batch_size=3, num_clips=3, num_crops=3),
         )
         clips = make_views(batch, recipe.clip, torch.device("cpu"))["video"]
         assert len(clips) == 9
@@ -173,13 +159,14 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
 def test_an_item_is_right_if_its_own_class_scores_highest(
     recipe, corpora, encoder, tmp_path, monkeypatch, shift, expected
 ):
-    def know(config, method, corpus, items, *_):
+    def know(config, method, train_items, items, report):
+        corpus = train_items.corpus
         classes = corpus.manifest.classes
         labels = [classes.index(corpus.manifest.items[i].labels[0]) for i in items]
         assert {corpus.manifest.items[i].splits["1"] for i in items} == {"test"}
         return one_hot((torch.tensor(labels) + shift) % len(classes), len(classes)).float()
 
-    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1))
+    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1, 0))
     monkeypatch.setattr(finetune, "_test_scores", know)
     result = run(recipe, corpora, encoder, tmp_path / "tuned")
     assert result["metrics"] == {"top1": expected}

@@ -6,14 +6,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
+from iicl.encoders.choice import Encoders
+from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.resnet.network import ResNet
 from iicl.methods.base import Method
-from iicl.methods.iicl import IICL
-from iicl.methods.supervised import Supervised
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import VideoEncoder
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.methods.supervised.method import Supervised
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.seeding import derive_seed
 from iicl.training.large_batch import NonFiniteError, backward, check_finite
+from tests.iicl.facts import facts
 
 N = 8
 
@@ -46,7 +49,7 @@ def make(norm: bool = False, dropout: float = 0.0, **settings: object) -> IICL:
     torch.manual_seed(0)
     whole = {"clusters": 5, "instance_dim": 7, "co_attention_projections": True, **settings}
     encoders = (Tokens(norm, dropout) for _ in range(2))
-    return IICL(config.IICL.model_validate(whole), "co_training", *encoders).double()
+    return IICL(IICLSettings.model_validate(whole), "co_training", *encoders).double()
 
 
 def views(n: int = N) -> dict[str, Tensor]:
@@ -97,7 +100,7 @@ def assert_equal_steps(chunked: Method, plain: Method, losses: tuple[Tensor, Ten
 )
 def test_chunks_change_nothing_without_batch_norm(size: int, settings: dict[str, object]) -> None:
     chunked, plain = make(**settings), make(**settings)
-    total, parts = backward(chunked, views(), size)
+    total, parts, _ = backward(chunked, views(), size)
     expected, expected_parts = plain.loss(plain.encode(views()))
     expected.backward()
     assert_equal_steps(chunked, plain, (total, expected.detach()))
@@ -126,7 +129,7 @@ def test_all_chunks_but_the_last_are_encoded_twice() -> None:
 def test_batch_norm_and_dropout_are_per_chunk_and_replayed(size: int) -> None:
     chunked, plain = make(norm=True, dropout=0.4), make(norm=True, dropout=0.4)
     torch.manual_seed(5)
-    total, _ = backward(chunked, views(), size)
+    total, *_ = backward(chunked, views(), size)
     after_chunked = torch.rand(3)
     torch.manual_seed(5)
     expected = reference(plain, views(), size)
@@ -147,11 +150,11 @@ def test_random_numbers_of_the_loss_are_drawn_once(size: int) -> None:
     def noisy() -> NoisyLoss:
         torch.manual_seed(0)
         encoders = (Tokens(norm=False, dropout=0.4) for _ in range(2))
-        return NoisyLoss(config.IICL(clusters=5), "co_training", *encoders).double()
+        return NoisyLoss(IICLSettings(clusters=5), "co_training", *encoders).double()
 
     chunked, plain = noisy(), noisy()
     torch.manual_seed(5)
-    total, _ = backward(chunked, views(), size)
+    total, *_ = backward(chunked, views(), size)
     after_chunked = torch.rand(3)
     torch.manual_seed(5)
     expected = reference(plain, views(), size)
@@ -190,8 +193,8 @@ def test_frozen_batch_norm_stays_as_it_is() -> None:
 def test_the_real_encoders() -> None:
     def real() -> IICL:
         torch.manual_seed(0)
-        settings = config.IICL(clusters=5, instance_dim=7)
-        return IICL(settings, "co_training", VideoEncoder(2, 1), AudioEncoder(2, 1)).double()
+        settings = IICLSettings(clusters=5, instance_dim=7)
+        return IICL(settings, "co_training", R2Plus1D(2, 1), ResNet(2, 1)).double()
 
     generator = torch.Generator().manual_seed(1)
     batch = {
@@ -206,7 +209,9 @@ def test_the_real_encoders() -> None:
 def test_labels_pass_through_without_gradient() -> None:
     def make_supervised() -> Supervised:
         torch.manual_seed(0)
-        return Supervised(config.Encoders(video_width=2, video_depth=1), 3, "video").double()
+        return Supervised(
+            SupervisedSettings(modalities="video"), Encoders(video_width=2, video_depth=1), facts(3)
+        ).double()
 
     batch = {
         "video": torch.randn(N, 3, 4, 16, 16, dtype=torch.float64),
@@ -238,13 +243,13 @@ def test_bf16_encodes_in_autocast_and_takes_the_loss_in_float32(
 ) -> None:
     def small() -> Recorder:
         torch.manual_seed(0)
-        settings = config.IICL(clusters=5, instance_dim=7, co_attention=co_attention)
-        return Recorder(settings, "co_training", VideoEncoder(4, 1), AudioEncoder(4, 1))
+        settings = IICLSettings(clusters=5, instance_dim=7, co_attention=co_attention)
+        return Recorder(settings, "co_training", R2Plus1D(4, 1), ResNet(4, 1))
 
     torch.manual_seed(1)
     batch = {"video": torch.randn(N, 3, 8, 16, 16), "audio": torch.randn(N, 1, 40, 32)}
     method, plain = small(), small()
-    total, _ = backward(method, batch, size, precision="bf16")
+    total, *_ = backward(method, batch, size, precision="bf16")
     assert method.encoding_autocast
     assert method.layout
     assert not method.loss_autocast
@@ -264,8 +269,8 @@ def test_bf16_encodes_in_autocast_and_takes_the_loss_in_float32(
 
 def test_float32_uses_no_autocast() -> None:
     torch.manual_seed(0)
-    settings = config.IICL(clusters=5, instance_dim=7)
-    method = Recorder(settings, "co_training", VideoEncoder(2, 1), AudioEncoder(2, 1))
+    settings = IICLSettings(clusters=5, instance_dim=7)
+    method = Recorder(settings, "co_training", R2Plus1D(2, 1), ResNet(2, 1))
     batch = {"video": torch.randn(N, 3, 4, 16, 16), "audio": torch.randn(N, 1, 40, 32)}
     backward(method, batch, 4)
     assert not method.encoding_autocast
@@ -306,7 +311,7 @@ def test_check_finite() -> None:
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="chunk_size must be 1 or more, got 0"):
         backward(make(), views(), 0)
-    with pytest.raises(ValueError, match=r"\['audio'\] are missing"):
+    with pytest.raises(ValueError, match=r"samples \['audio'\] are missing"):
         backward(make(), {"video": views()["video"]}, 4)
     with pytest.raises(ValueError, match="'audio': 7"):
         backward(make(), {**views(), "audio": views(7)["audio"]}, 4)
@@ -317,7 +322,7 @@ def test_cuda_generator_is_replayed() -> None:
     batch = {name: view.cuda() for name, view in views().items()}
     chunked, plain = (make(norm=True, dropout=0.4).cuda() for _ in range(2))
     torch.manual_seed(5)
-    total, _ = backward(chunked, batch, 3)
+    total, *_ = backward(chunked, batch, 3)
     after_chunked = torch.rand(3, device="cuda")
     torch.manual_seed(5)
     expected = reference(plain, batch, 3)

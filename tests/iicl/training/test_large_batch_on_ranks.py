@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import config
+from iicl.encoders.choice import Encoders
+from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.resnet.network import ResNet
 from iicl.methods.base import Method
-from iicl.methods.iicl import IICL
-from iicl.methods.supervised import Supervised
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import VideoEncoder
-from iicl.training import large_batch
+from iicl.methods.iicl.method import IICL
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.methods.supervised.method import Supervised
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.training.distributed import Ranks, connect
 from iicl.training.large_batch import NonFiniteError, backward
+from tests.iicl.facts import facts
 from tests.iicl.training.ranks import on_ranks
 
 SIZES = (2, 4)
@@ -63,16 +65,18 @@ def small(
 ) -> IICL:
     whole = {"clusters": 5, "instance_dim": 7, "co_attention_projections": True, **settings}
     encoders = (Encoder(norm, dropout) for _ in range(2))
-    return kind(config.IICL.model_validate(whole), "co_training", *encoders)
+    return kind(IICLSettings.model_validate(whole), "co_training", *encoders)
 
 
 def supervised() -> Supervised:
-    return Supervised(config.Encoders(video_width=2, video_depth=1), 3, "video")
+    return Supervised(
+        SupervisedSettings(modalities="video"), Encoders(video_width=2, video_depth=1), facts(3)
+    )
 
 
 def real() -> IICL:
-    settings = config.IICL(clusters=5, instance_dim=7)
-    return IICL(settings, "co_training", VideoEncoder(2, 1), AudioEncoder(2, 1))
+    settings = IICLSettings(clusters=5, instance_dim=7)
+    return IICL(settings, "co_training", R2Plus1D(2, 1), ResNet(2, 1))
 
 
 METHODS: dict[str, Callable[[], Method]] = {
@@ -107,10 +111,11 @@ def step(method: str, batch: str, dtype: torch.dtype, ranks: Ranks) -> dict[str,
     own = ranks.share.of_batch(num_items, chunk_size)
     share = {n: v[own.start : own.stop] for n, v in views(method, num_items, dtype).items()}
     torch.manual_seed(5)
-    total, parts = backward(made, share, chunk_size, ranks=ranks)
+    total, parts, features = backward(made, share, chunk_size, ranks=ranks)
     return {
         "total": total,
         **{f"part {name}": part for name, part in parts.items()},
+        **{f"feature {name}": feature for name, feature in features.items()},
         **{f"gradient {n}": p.grad for n, p in made.named_parameters() if p.grad is not None},
         **{f"statistic {name}": buffer.clone() for name, buffer in made.named_buffers()},
         "generator": torch.rand(3),
@@ -213,15 +218,3 @@ def test_a_batch_of_fewer_chunks_than_ranks_is_refused_on_all() -> None:
 
     message = "a batch of 8 in chunks of 8 is work for 1 rank, got 2"
     assert on_ranks(2, refused) == [message] * 2
-
-
-def test_the_sign_of_a_zero_is_kept() -> None:
-    own = torch.tensor([[-0.0, 0.0, 1.5, -torch.inf]])
-
-    def assembled() -> Tensor:
-        with connect("cpu") as ranks:
-            return large_batch._of_all_ranks(own, range(ranks.rank, ranks.rank + 1), 2, ranks)
-
-    for whole in on_ranks(2, assembled):
-        assert torch.equal(whole, own.repeat(2, 1))
-        assert torch.equal(whole.signbit(), own.repeat(2, 1).signbit())

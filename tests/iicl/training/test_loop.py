@@ -11,12 +11,13 @@ from iicl import config
 from iicl.methods.base import Method
 from iicl.training import checkpoint, loop
 from iicl.training.distributed import ALONE
+from iicl.training.recipe import Training
 
 
 class Number(Method):
     """Its loss is x times the batch's value, times a random number if asked."""
 
-    views = ("value",)
+    samples = ("value",)
 
     def __init__(self, noisy: bool) -> None:
         super().__init__()
@@ -24,36 +25,62 @@ class Number(Method):
         self.noisy = noisy
         self.modes: list[bool] = []
 
-    def encode(self, views):
+    def encode(self, batch):
         self.modes.append(self.training)
-        return {"product": self.x * views["value"]}
+        return {"product": self.x * batch["value"]}
 
     def loss(self, features):
         total = features["product"].mean() * (torch.rand(()) if self.noisy else 1)
         return total, {"product": total}
 
 
-def train(folder, *, num_steps=6, noisy=False, rate=lambda step: 1.0, stop_after=None, **execution):
-    """Trains with a rate of 0.1 on batches of value 1, 2, ...; gives the method and the outcome."""
-    method = Number(noisy).eval()
+class Items:
+    """Batches of value 1, 2, ..."""
+
+    def __init__(self, num_steps, steps_per_epoch):
+        self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
+        self.chunk_size = 2
+        self.batching = SimpleNamespace(batch_size=2, seed=3)
+        self.positions = [0, 1, 2]
+        self.device = torch.device("cpu")
+
+    def batches(self, first):
+        return iter([float(n + 1) for n in range(first, self.num_steps)])
+
+    def chunks_in_order(self):
+        torch.rand(3)  # as a DataLoader draws from the generator
+        return iter([[0.0, 1.0], [2.0]])
+
+    def samples(self, batch):
+        value = torch.tensor(batch) if isinstance(batch, list) else torch.full((2,), batch)
+        return {"value": value}
+
+
+def train(
+    folder,
+    *,
+    num_steps=6,
+    steps_per_epoch=6,
+    method=None,
+    noisy=False,
+    rate=lambda step: 1.0,
+    stop_after=None,
+    momentum=0.0,
+    **execution,
+):
+    """Trains with a rate of 0.1; gives the method and the outcome."""
+    method = (method or Number(noisy)).eval()
 
     def report(fraction, text):
         if text == f"step {stop_after}/{num_steps}":
             raise KeyboardInterrupt
 
-    training = loop.Training(
+    training = Training(
         method=method,
-        optimiser=torch.optim.SGD(method.named_parameters(), lr=0.1),
+        optimiser=torch.optim.SGD(method.named_parameters(), lr=0.1, momentum=momentum),
         rate=rate,
-        num_steps=num_steps,
-        batches=lambda first: (
-            SimpleNamespace(value=float(n + 1), positions=[0, 1]) for n in range(first, num_steps)
-        ),
-        views=lambda batch: {"value": torch.full((2,), batch.value)},
-        batch_size=2,
-        chunk_size=2,
+        items=Items(num_steps, steps_per_epoch),
         precision="float32",
-        seed=3,
     )
     return method, loop.train(training, folder, config.Execution(**execution), report, ALONE)
 
@@ -120,3 +147,123 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     assert again.modes == []
     assert outcome.num_items == 12
     assert checkpoint.load_latest(tmp_path / "checkpoints")[0] == 6
+
+
+class Acting(Number):
+    """Notes in buffers what its hooks were told, and draws a random number before each epoch."""
+
+    def __init__(self, noisy=False, forgotten=()) -> None:
+        super().__init__(noisy)
+        self.forgotten = forgotten
+        for name, shape in (("epochs", 3), ("drawn", 3), ("corpus", 3), ("steps", 6), ("seen", 6)):
+            self.register_buffer(name, torch.zeros(shape))
+        self.calls = []
+
+    def before_epoch(self, epoch, corpus_pass):
+        self.calls.append(("epoch", epoch))
+        assert not torch.is_grad_enabled()
+        state = torch.get_rng_state()
+        once, again = corpus_pass(["product"]), corpus_pass(["product"])
+        assert torch.equal(torch.get_rng_state(), state)
+        assert torch.equal(once["product"], again["product"])
+        assert self.training
+        self.epochs[epoch] += 1
+        self.drawn[epoch] = torch.rand(())
+        self.corpus.copy_(once["product"])
+        return self.forgotten
+
+    def after_step(self, step, features):
+        self.calls.append(("step", step))
+        assert not torch.is_grad_enabled()
+        assert not features["product"].requires_grad
+        self.steps[step] += 1
+        self.seen[step] = features["product"].sum()
+
+
+def trained_with_hooks(folder, **settings):
+    return train(folder, steps_per_epoch=2, method=Acting(), **settings)
+
+
+def test_hooks_act_before_each_epoch_and_after_each_step(tmp_path):
+    method, outcome = trained_with_hooks(tmp_path)
+    assert method.calls == [
+        (kind, number)
+        for epoch in range(3)
+        for kind, number in (("epoch", epoch), ("step", 2 * epoch), ("step", 2 * epoch + 1))
+    ]
+    # x goes down by 0.1 n at step n, after the loss of the step has seen it.
+    x = [1.0, 0.9, 0.7, 0.4, 0.0, -0.5]
+    assert method.seen.tolist() == pytest.approx([2 * x[n] * (n + 1) for n in range(6)], abs=1e-5)
+    assert method.corpus.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+    assert outcome.num_items == 6 * 2 + 3 * 2 * 3
+    assert outcome.num_items_in_corpus_passes == 3 * 2 * 3
+
+
+def test_a_corpus_pass_encodes_all_items_in_evaluation_mode(tmp_path):
+    method, _ = trained_with_hooks(tmp_path, num_steps=2)
+    assert method.corpus.tolist() == [0.0, 1.0, 2.0]
+    assert method.modes == [False] * 4 + [True] * 2
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moment", ["before it is written", "after it is written"])
+@pytest.mark.parametrize("save", range(9))
+def test_killed_around_any_checkpoint_each_hook_has_run_once_in_the_end(
+    tmp_path, monkeypatch, save, moment
+):
+    """There are nine: before each of three epochs, and after each of six steps."""
+    whole, outcome = trained_with_hooks(tmp_path / "whole")
+    write, written = checkpoint.save, []
+
+    def killed(folder, step, state):
+        last = len(written) == save
+        if last and moment == "before it is written":
+            raise Killed
+        write(folder, step, state)
+        written.append(step)
+        if last:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", killed)
+        with pytest.raises(Killed):
+            trained_with_hooks(tmp_path / "cut", checkpoint_seconds=0)
+    resumed, again = trained_with_hooks(tmp_path / "cut", checkpoint_seconds=0)
+    assert resumed.epochs.tolist() == [1] * 3
+    assert resumed.steps.tolist() == [1] * 6
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+    assert again.num_items == outcome.num_items
+    assert again.num_items_in_corpus_passes == outcome.num_items_in_corpus_passes
+
+
+def test_the_optimiser_forgets_what_a_method_names(tmp_path):
+    kept, _ = train(tmp_path / "kept", steps_per_epoch=3, method=Acting(), momentum=0.5)
+    method = Acting(forgotten=["x"])
+    forgotten, _ = train(tmp_path / "forgotten", steps_per_epoch=3, method=method, momentum=0.5)
+
+    def moved(steps, velocity=0.0):
+        distance = 0.0
+        for step in steps:
+            velocity = 0.5 * velocity + step
+            distance += 0.1 * velocity
+        return distance
+
+    assert kept.x.item() == pytest.approx(1 - moved([1, 2, 3, 4, 5, 6]))
+    assert forgotten.x.item() == pytest.approx(1 - moved([1, 2, 3]) - moved([4, 5, 6]))
+
+
+def test_an_unknown_name_in_a_hook_is_refused_with_the_legal_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"Acting names no parameters of it: \['y'\]; legal: x"):
+        train(tmp_path / "parameter", method=Acting(forgotten=["y"]))
+
+    class Asking(Number):
+        def before_epoch(self, epoch, corpus_pass):
+            corpus_pass(["sum"])
+            return ()
+
+    with pytest.raises(ValueError, match="Asking has no features 'sum'; legal: product"):
+        train(tmp_path / "feature", method=Asking(noisy=False))

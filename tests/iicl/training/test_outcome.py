@@ -9,10 +9,12 @@ from iicl.training.loop import Trained
 
 
 def test_cost_of_a_training():
-    trained = Trained(last_losses={}, seconds=4.0, num_items=10)
+    trained = Trained(last_losses={}, seconds=4.0, num_items=10, num_items_in_corpus_passes=3)
     spent = outcome.training_cost(trained, ALONE)
     assert spent.pop("peak_memory_bytes") > 0
-    assert spent == {"num_ranks": 1, "clips_per_second": 2.5}
+    assert spent == {
+        "num_ranks": 1, "clips_per_second": 2.5, "num_items_in_corpus_passes": 3
+    }  # fmt: skip
     untrained = outcome.cost(seconds=0.0, num_clips=0, ranks=ALONE)
     assert untrained["clips_per_second"] is None
 

@@ -7,31 +7,31 @@ from pathlib import Path
 import pytest
 import torch
 
-from iicl import config, methods, protocols
-from iicl.config import PretrainLength, pretrain_phases
+from iicl import methods, protocols
+from iicl.config import PretrainLength
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation import features, linear, retrieval
-from iicl.methods.iicl import IICL
+from iicl.methods.iicl.method import IICL
+from iicl.pretraining import pretrain_phases
 from iicl.training import checkpoint, finetune, loop, pretrain
 from iicl.training.weights import load_weights
+from tests.iicl.context import context
+from tests.iicl.facts import facts
 
 LENGTH = PretrainLength(initialisation=2, co_training=2)
 NUM_KILLS = 6
-
-
-def silent(fraction: float, text: str) -> None:
-    assert 0 <= fraction <= 1
 
 
 def run(phase, corpora, out, previous=None, **execution):
     out.mkdir(exist_ok=True)
     return pretrain.run(
         phase,
-        corpora=corpora,
-        upstream={} if previous is None else {"previous": previous},
-        out=out,
-        execution=config.Execution(**execution),
-        report=silent,
+        context(
+            out,
+            corpora=corpora,
+            upstream={} if previous is None else {"previous": previous},
+            **execution,
+        ),
     )
 
 
@@ -60,11 +60,13 @@ def test_killed_at_random_and_resumed_ends_in_the_same_bits(settings, corpora, t
         torch.set_num_threads(1)
         pretrain.run(
             phase,
-            corpora=corpora,
-            upstream={},
-            out=out,
-            execution=config.Execution(checkpoint_seconds=0),
-            report=lambda fraction, text: sending.send(text),
+            context(
+                out,
+                corpora=corpora,
+                upstream={},
+                report=lambda fraction, text: sending.send(text),
+                checkpoint_seconds=0,
+            ),
         )
 
     rng = random.Random(0)
@@ -135,7 +137,7 @@ def test_a_co_training_needs_its_initialisation_and_no_other_phase_has_one(
 ):
     first, second = pretrain_phases(LENGTH, **settings)
     for phase, previous in ((second, None), (first, tmp_path)):
-        with pytest.raises(ValueError, match=f"got phase '{phase.phase}'"):
+        with pytest.raises(ValueError, match=f"phase '{phase.phase}' of iicl starts from"):
             run(phase, corpora, tmp_path / "out", previous=previous)
 
 
@@ -185,9 +187,11 @@ def test_moments_of_a_phase_without_steps_are_none(settings, corpora, tmp_path):
 
 def test_kept_moments_follow_the_parameters_to_their_device(stages):
     phases, folders = stages
-    method = methods.build(phases[1].method, phases[1].phase, phases[1].encoders).to("meta")
+    method = methods.build(phases[1].method, phases[1].phase, phases[1].encoders, facts()).to(
+        "meta"
+    )
     optimiser = torch.optim.Adam(method.named_parameters())
-    pretrain._continue_optimiser(optimiser, phases[1], folders[0])
+    pretrain._continue_optimiser(optimiser, folders[0], list(method.state_dict()))
     for kept in optimiser.state.values():
         assert kept["exp_avg"].is_meta
         assert kept["exp_avg_sq"].is_meta
@@ -267,36 +271,36 @@ def test_the_controls_train_by_the_same_stage(
 def test_evaluation_counts_every_item_once(settings, corpora, stages, tmp_path):
     _, folders = stages
     common = {name: settings[name] for name in ("clip", "precision", "seed")}
-    place = {"corpora": corpora, "execution": config.Execution(), "report": silent}
     out = {name: tmp_path / name for name in ("features", "retrieval", "linear", "finetune")}
     for folder in out.values():
         folder.mkdir()
     encoder = {"encoder": folders[1]}
     whole = protocols.Features(corpus="ucf101", num_clips=3, **common)
-    result = features.run(whole, upstream=encoder, out=out["features"], **place)
+    result = features.run(whole, context(out["features"], corpora=corpora, upstream=encoder))
     stored = features.load_features(out["features"])
     assert stored.features.shape == (72, 3, 32)
     assert result["num_evaluated"] == 72
 
     found = {"features": out["features"]}
     near = protocols.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
-    recalls = retrieval.run(near, upstream=found, out=out["retrieval"], **place)
+    recalls = retrieval.run(near, context(out["retrieval"], corpora=corpora, upstream=found))
     assert recalls["num_evaluated"] + recalls["num_gallery"] == 72
     assert recalls["metrics"]["recall_at_1"] <= recalls["metrics"]["recall_at_5"] <= 1
     top1 = linear.run(
-        protocols.Linear(corpus="ucf101", seed=5), upstream=found, out=out["linear"], **place
+        protocols.Linear(corpus="ucf101", seed=5),
+        context(out["linear"], corpora=corpora, upstream=found),
     )
     assert top1["num_evaluated"] == recalls["num_evaluated"]
 
     tuned = protocols.Finetune(
         corpus="ucf101", epochs=1, clips_per_item=1, batch_size=8, num_clips=2, **common
     )
-    result = finetune.run(tuned, upstream=encoder, out=out["finetune"], **place)
+    result = finetune.run(tuned, context(out["finetune"], corpora=corpora, upstream=encoder))
     assert result["num_evaluated"] == recalls["num_evaluated"]
     assert result["metrics"]["top1"] * result["num_evaluated"] == pytest.approx(
         round(result["metrics"]["top1"] * result["num_evaluated"])
     )
-    again = finetune.run(tuned, upstream=encoder, out=out["finetune"], **place)
+    again = finetune.run(tuned, context(out["finetune"], corpora=corpora, upstream=encoder))
     assert again["metrics"] == result["metrics"]
 
 
@@ -304,7 +308,7 @@ def prepared(phase, corpora, folder, monkeypatch):
     """What ``run`` asks the training loop for."""
     asked = []
     monkeypatch.setattr(
-        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1)
+        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 0)
     )
     run(phase, corpora, folder)
     (training,) = asked
@@ -322,18 +326,18 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     (group,) = training.optimiser.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
     assert len(group["params"]) == len(list(training.method.parameters()))
-    assert (training.chunk_size, training.precision) == (6, "bf16")
-    assert training.num_steps == 2 * 2 * (36 // 10)
+    assert (training.items.chunk_size, training.precision) == (6, "bf16")
+    assert training.items.num_steps == 2 * 2 * (36 // 10)
     assert [training.rate(step) for step in (0, 6, 12)] == pytest.approx([1, 0.5, 0])
     manifest = PreparedCorpus.open(corpora["audioset"]).manifest
     encoder = training.method.audio_encoder
     assert encoder.input_mean.item() == pytest.approx(manifest.log_mel_mean)
     assert encoder.input_std.item() == pytest.approx(manifest.log_mel_std)
-    (first, *others) = training.batches(0)
-    assert len(others) == training.num_steps - 1
+    (first, *others) = training.items.batches(0)
+    assert len(others) == training.items.num_steps - 1
     assert {len(batch) for batch in (first, *others)} == {10}
-    assert first.flips.any()
-    assert not (first.gain == 1).all()
+    assert first.raw["video"]["flips"].any()
+    assert not (first.raw["audio"]["gain"] == 1).all()
 
     constant = phase.model_copy(
         update={"optimisation": phase.optimisation.model_copy(update={"schedule": "constant"})}
@@ -356,7 +360,7 @@ def test_only_train_items_are_trained_on_and_silent_ones_only_if_asked(
     (phase, *_) = pretrain_phases(LENGTH, **{**settings, "corpus": "ucf101", **change})
     training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
     items = PreparedCorpus.open(corpora["ucf101"]).manifest.items
-    seen = [items[p] for batch in training.batches(0) for p in batch.positions.tolist()]
+    seen = [items[p] for batch in training.items.batches(0) for p in batch.positions.tolist()]
     assert {item.splits["1"] for item in seen} == {"train"}
     assert any("audio" not in item.views for item in seen) == has_silent
 
@@ -366,7 +370,7 @@ def test_shuffled_pairs_reach_the_training(settings, corpora, tmp_path, monkeypa
     for pairing in ("own", "shuffled"):
         (phase, _) = pretrain_phases(LENGTH, pairing=pairing, **settings)
         training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
-        batches[pairing] = next(training.batches(0)).views
+        batches[pairing] = training.items.samples(next(training.items.batches(0)))
     assert torch.equal(batches["own"]["video"], batches["shuffled"]["video"])
     assert not torch.equal(batches["own"]["audio"], batches["shuffled"]["audio"])
 

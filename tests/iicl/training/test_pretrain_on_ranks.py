@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from iicl import config, interruption
-from iicl.config import PretrainLength, pretrain_phases
+from iicl.config import PretrainLength
+from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
 from iicl.training import checkpoint, finetune, pretrain
 from iicl.training.weights import load_weights
+from tests.iicl.context import context
 from tests.iicl.training.ranks import Lost, on_ranks, started
 
 LENGTH = PretrainLength(initialisation=4, co_training=1)  # 12 steps and 3
@@ -24,11 +26,13 @@ def run(phase, corpora, root: Path, report=lambda fraction, text: None, previous
     out.mkdir(parents=True, exist_ok=True)
     return pretrain.run(
         phase,
-        corpora=corpora,
-        upstream={} if previous is None else {"previous": previous / "0"},
-        out=out,
-        execution=config.Execution(**execution),
-        report=report,
+        context(
+            out,
+            corpora=corpora,
+            upstream={} if previous is None else {"previous": previous / "0"},
+            report=report,
+            **execution,
+        ),
     )
 
 
@@ -160,12 +164,7 @@ def test_what_cannot_be_shared_or_fill_a_batch_is_refused_on_all_ranks(
     tuned = on_ranks(
         2,
         lambda: finetune.run(
-            recipe,
-            corpora=corpora,
-            upstream={"encoder": whole / "0"},
-            out=tmp_path,
-            execution=config.Execution(),
-            report=lambda fraction, text: None,
+            recipe, context(tmp_path, corpora=corpora, upstream={"encoder": whole / "0"})
         ),
     )
     message = "a batch of 8 in chunks of 8 is work for 1 rank, got 2"

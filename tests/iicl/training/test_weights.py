@@ -2,45 +2,49 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from iicl import config, methods
+from iicl import methods
+from iicl.encoders.choice import Encoders
+from iicl.methods.iicl.settings import Settings as IICLSettings
+from iicl.methods.mfcc.settings import Settings as MFCCSettings
+from iicl.methods.random_init.settings import Settings as RandomInitSettings
+from iicl.methods.supervised.settings import Settings as SupervisedSettings
+from iicl.pretraining import Pretrain
 from iicl.protocols import Features
 from iicl.training.weights import (
     WEIGHTS,
-    encoder_of,
     load_config,
     load_method,
     load_weights,
     save_weights,
 )
+from tests.iicl.facts import facts
 
-SMALL = config.Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
+SMALL = Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
 
 
-def pretrain(method, phase="training") -> config.Pretrain:
-    return config.Pretrain(
-        method=method, corpus="audioset", phase=phase, epochs=1, encoders=SMALL, seed=3
-    )
+def pretrain(method, phase="training") -> Pretrain:
+    return Pretrain(method=method, corpus="audioset", phase=phase, epochs=1, encoders=SMALL, seed=3)
 
 
 @pytest.mark.parametrize(
     ("settings", "phase"),
     [
-        (config.RandomInit(), "training"),
-        (config.Supervised(modalities="both"), "training"),
-        (config.Supervised(modalities="video"), "training"),
-        (config.MFCC(), "training"),
-        (config.IICL(clusters=5, instance_dim=7), "initialisation"),
-        (config.IICL(clusters=5, co_attention_projections=True), "co_training"),
-        (config.IICL(instance_space="h", heads="separate"), "co_training"),
+        (RandomInitSettings(), "training"),
+        (SupervisedSettings(modalities="both"), "training"),
+        (SupervisedSettings(modalities="video"), "training"),
+        (MFCCSettings(), "training"),
+        (IICLSettings(clusters=5, instance_dim=7), "initialisation"),
+        (IICLSettings(clusters=5, co_attention_projections=True), "co_training"),
+        (IICLSettings(instance_space="h", heads="separate"), "co_training"),
     ],
 )
 def test_a_method_comes_back_from_its_file_alone(tmp_path, settings, phase):
     torch.manual_seed(0)
-    method = methods.build(settings, phase, SMALL, 4)
+    method = methods.build(settings, phase, SMALL, facts(4))
     for tensor in method.state_dict().values():
         tensor.copy_(torch.randn(tensor.shape))
     made_by = pretrain(settings, phase)
-    save_weights(method, tmp_path, made_by)
+    save_weights(method, tmp_path, made_by, facts(4))
 
     assert load_config(tmp_path) == made_by
     loaded, state = load_method(tmp_path), method.state_dict()
@@ -49,28 +53,40 @@ def test_a_method_comes_back_from_its_file_alone(tmp_path, settings, phase):
     assert all(torch.equal(value, state[name]) for name, value in loaded.state_dict().items())
     for view in ("video", "audio"):
         if hasattr(method, f"{view}_encoder"):
-            assert encoder_of(loaded, view) is getattr(loaded, f"{view}_encoder")
+            assert loaded.encoder(view) is getattr(loaded, f"{view}_encoder")
         else:
             with pytest.raises(ValueError, match=f"no {view} encoder; it has: "):
-                encoder_of(loaded, view)
+                loaded.encoder(view)
 
 
 def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path):
-    wide = SMALL.model_copy(update={"video_depth": 2})
+    wide = Encoders.model_validate({**SMALL.model_dump(), "video_depth": 2})
     save_weights(
-        methods.build(config.RandomInit(), "training", wide),
+        methods.build(RandomInitSettings(), "training", wide, facts()),
         tmp_path,
-        pretrain(config.RandomInit()),
+        pretrain(RandomInitSettings()),
+        facts(),
     )
     with pytest.raises(RuntimeError, match=r"layer1\.1"):
         load_method(tmp_path)
 
 
 def test_weights_of_another_stage_are_refused(tmp_path):
-    method = methods.build(config.RandomInit(), "training", SMALL)
+    method = methods.build(RandomInitSettings(), "training", SMALL, facts())
     made_by = Features(corpus="ucf101", seed=3)
     save_weights(method, tmp_path, made_by)
     with safe_open(tmp_path / WEIGHTS, "pt") as file:
         assert Features.model_validate_json(file.metadata()["config"]) == made_by
     with pytest.raises(ValueError, match="stage 'features'; legal: 'pretrain'"):
+        load_method(tmp_path)
+
+
+def test_weights_that_say_nothing_of_their_corpus_come_back_if_it_had_no_part_in_them(tmp_path):
+    method = methods.build(RandomInitSettings(), "training", SMALL, facts())
+    method.audio_encoder.input_mean.fill_(-3.0)
+    save_weights(method, tmp_path, pretrain(RandomInitSettings()))
+    assert load_method(tmp_path).audio_encoder.input_mean == -3.0
+    settings = SupervisedSettings()
+    save_weights(methods.build(settings, "training", SMALL, facts()), tmp_path, pretrain(settings))
+    with pytest.raises(ValueError, match="2 classes or more, got 0"):
         load_method(tmp_path)

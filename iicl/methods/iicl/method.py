@@ -1,13 +1,16 @@
 """Inter-intra contrastive learning (paper III): the objective and its two phases."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from iicl import config
+from iicl import encoders
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
 from iicl.losses import cluster_loss, instance_loss
-from iicl.methods.base import Method, make_audio_encoder, make_video_encoder
+from iicl.methods.base import Head, Method
+from iicl.methods.iicl.settings import Settings
 from iicl.models.coattention import CoAttention
 from iicl.models.heads import Heads, cluster_head, instance_head
 
@@ -43,12 +46,12 @@ class IICL(Method):
         ValueError: if the encoders' dimensions differ.
     """
 
-    views = ("video", "audio")
+    samples = ("video", "audio")
 
     def __init__(
         self,
-        settings: config.IICL,
-        phase: config.Phase,
+        settings: Settings,
+        phase: str,
         video_encoder: Encoder,
         audio_encoder: Encoder,
     ) -> None:
@@ -66,14 +69,17 @@ class IICL(Method):
         self.instance_head = self.cluster_head = self.co_attention = None
         if self.instance and settings.instance_space == "z":
             self.instance_head = Heads(
-                lambda: instance_head(dim, settings.instance_dim), settings.heads
+                lambda: instance_head(dim, settings.instance_dim), settings.heads, self.samples
             )
         if "cluster" in losses:
-            self.cluster_head = Heads(lambda: cluster_head(dim, settings.clusters), settings.heads)
+            self.cluster_head = Heads(
+                lambda: cluster_head(dim, settings.clusters), settings.heads, self.samples
+            )
         if settings.attends(phase):
             assert settings.co_attention != "none"
             self.co_attention = CoAttention(
                 dim,
+                self.samples,
                 form=settings.co_attention,
                 depth=settings.co_attention_depth,
                 projections=settings.co_attention_projections,
@@ -82,12 +88,12 @@ class IICL(Method):
                 feed_forward=settings.co_attention_feed_forward,
             )
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """f_v and f_a as ``video`` and ``audio``, (B, D); for token co-attention (B, L, D)."""
         encoders = {"video": self.video_encoder, "audio": self.audio_encoder}
         if self.co_attention is not None and self.co_attention.form == "token":
-            return {view: encoder.tokens(views[view]) for view, encoder in encoders.items()}
-        return {view: encoder(views[view]) for view, encoder in encoders.items()}
+            return {view: encoder.tokens(batch[view]) for view, encoder in encoders.items()}
+        return {view: encoder(batch[view]) for view, encoder in encoders.items()}
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 7, or the one loss that the objective leaves of it (L_clu then without lambda)."""
@@ -101,6 +107,7 @@ class IICL(Method):
             instance_terms = instance_loss(
                 _project(self.instance_head, "video", video),
                 _project(self.instance_head, "audio", audio),
+                names=self.samples,
                 temperature=settings.instance_temperature,
                 similarity=settings.similarity,
                 margin=settings.instance_margin,
@@ -110,6 +117,7 @@ class IICL(Method):
             cluster_terms = cluster_loss(
                 self.cluster_head("video", video),
                 self.cluster_head("audio", audio),
+                names=self.samples,
                 temperature=settings.cluster_temperature,
                 similarity=settings.similarity,
                 assignment_norm=settings.assignment_norm,
@@ -120,59 +128,56 @@ class IICL(Method):
         assert isinstance(total, Tensor)
         return total, {**instance_terms, **cluster_terms}
 
+    def heads(self) -> dict[str, Head]:
+        """``z`` by g_ins and ``y`` by g_clu, as far as the phase has them."""
+        heads = {"z": self.instance_head, "y": self.cluster_head}
+        return {space: head for space, head in heads.items() if head is not None}
+
+    def load_previous(self, state: Mapping[str, Tensor], *, keep_instance_head: bool) -> list[str]:
+        """Start the co-training from what the initialisation trained.
+
+        The encoders must be there whole, and so must the head of a loss that both phases descend,
+        except a g_ins that is not kept. What only the co-training has (a cluster head after L_ins,
+        the co-attention) keeps its fresh weights, wholly. One part of ``state`` is dropped: g_ins,
+        where L_ins is the start of L_clu alone. Everything else in ``state`` must have its place.
+
+        Raises:
+            ValueError: naming the entries that are missing, left over or of another shape; the
+                method is then unchanged.
+        """
+        before, now = (self.settings.losses(p) for p in ("initialisation", "co_training"))
+        drops_head = not keep_instance_head or "instance" in before - now
+        taken = {
+            name: value
+            for name, value in state.items()
+            if not (drops_head and _part(name) == "instance_head")
+        }
+        own = self.state_dict()
+        optional = {"co_attention"} if "cluster" in before else {"co_attention", "cluster_head"}
+        optional -= {_part(name) for name in taken}
+        if drops_head:
+            optional.add("instance_head")
+        faults = {
+            "missing": [n for n in own if n not in taken and _part(n) not in optional],
+            "left over": [n for n in taken if n not in own],
+            "of another shape": [n for n in taken if n in own and taken[n].shape != own[n].shape],
+        }
+        lines = [f"{fault}: {', '.join(sorted(names))}" for fault, names in faults.items() if names]
+        if lines:
+            raise ValueError(f"the initialisation does not fit the co-training; {'; '.join(lines)}")
+        self.load_state_dict(taken, strict=False)
+        return list(taken)
+
 
 def _project(head: nn.Module | None, view: str, hidden: Tensor) -> Tensor:
     """The space of the instance loss: z = g_ins(h), or h itself."""
     return hidden if head is None else head(view, hidden)
 
 
-def build(
-    settings: config.IICL, phase: config.Phase, encoders: config.Encoders, num_classes: int | None
-) -> IICL:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> IICL:
     """See :func:`iicl.methods.build`; labels are not read."""
-    return IICL(settings, phase, make_video_encoder(encoders), make_audio_encoder(encoders))
-
-
-def load_initialisation(
-    method: IICL, state: Mapping[str, Tensor], *, keep_instance_head: bool
-) -> None:
-    """Start the co-training from what the initialisation trained.
-
-    The encoders must be there whole, and so must the head of a loss that both phases descend,
-    except a g_ins that is not kept. What only the co-training has (a cluster head after L_ins, the
-    co-attention) keeps its fresh weights, wholly. One part of ``state`` is dropped: g_ins, where
-    L_ins is the start of L_clu alone. Everything else in ``state`` must have its place.
-
-    Args:
-        method: the method of the co-training.
-        state: state of the method of the initialisation.
-        keep_instance_head: take over g_ins; otherwise it keeps its fresh weights.
-
-    Raises:
-        ValueError: naming the entries that are missing, left over or of another shape; the method
-            is then unchanged.
-    """
-    before, now = (method.settings.losses(p) for p in ("initialisation", "co_training"))
-    drops_head = not keep_instance_head or "instance" in before - now
-    taken = {
-        name: value
-        for name, value in state.items()
-        if not (drops_head and _part(name) == "instance_head")
-    }
-    own = method.state_dict()
-    optional = {"co_attention"} if "cluster" in before else {"co_attention", "cluster_head"}
-    optional -= {_part(name) for name in taken}
-    if drops_head:
-        optional.add("instance_head")
-    faults = {
-        "missing": [n for n in own if n not in taken and _part(n) not in optional],
-        "left over": [n for n in taken if n not in own],
-        "of another shape": [n for n in taken if n in own and taken[n].shape != own[n].shape],
-    }
-    found = [f"{fault}: {', '.join(sorted(names))}" for fault, names in faults.items() if names]
-    if found:
-        raise ValueError(f"the initialisation does not fit the co-training; {'; '.join(found)}")
-    method.load_state_dict(taken, strict=False)
+    video, audio = (encoders.build(sizes.of(view), facts) for view in IICL.samples)
+    return IICL(settings, phase, cast(Encoder, video), cast(Encoder, audio))
 
 
 def _part(name: str) -> str:

@@ -6,8 +6,8 @@ from torch import nn
 from torchvision.models import resnet18
 from torchvision.models.video import r2plus1d_18
 
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import VideoEncoder
+from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.resnet.network import ResNet
 
 
 def num_parameters(module: nn.Module) -> int:
@@ -16,7 +16,7 @@ def num_parameters(module: nn.Module) -> int:
 
 def test_paper_size() -> None:
     with torch.device("meta"):
-        video, audio = VideoEncoder(), AudioEncoder()
+        video, audio = R2Plus1D(), ResNet()
     assert num_parameters(video) == 31_300_125
     assert num_parameters(audio) == 11_170_240
     assert video.feature_dim == audio.feature_dim == 512
@@ -40,7 +40,7 @@ def test_video_encoder_is_torchvisions_network() -> None:
     torch.manual_seed(0)
     theirs = randomised(r2plus1d_18())
     theirs.fc = nn.Identity()
-    ours = VideoEncoder()
+    ours = R2Plus1D()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     clip = torch.randn(2, 3, 4, 24, 24)
     for mode in (False, True):
@@ -55,7 +55,7 @@ def test_audio_encoder_is_torchvisions_network() -> None:
     theirs.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
     theirs = randomised(theirs).eval()
     theirs.fc = nn.Identity()
-    ours = AudioEncoder().eval()
+    ours = ResNet().eval()
     state = theirs.state_dict()
     ours.load_state_dict(
         {**state, "input_mean": torch.tensor(-6.0), "input_std": torch.tensor(2.5)}, strict=True
@@ -68,7 +68,7 @@ def test_audio_encoder_is_torchvisions_network() -> None:
 
 @pytest.mark.parametrize(("width", "depth"), [(2, 1), (16, 1), (8, 3)])
 def test_width_and_depth(width: int, depth: int) -> None:
-    video, audio = VideoEncoder(width, depth), AudioEncoder(width, depth)
+    video, audio = R2Plus1D(width, depth), ResNet(width, depth)
     for encoder, x in (
         (video, torch.randn(2, 3, 8, 32, 32)),
         (audio, torch.randn(2, 1, 40, 100)),
@@ -79,11 +79,11 @@ def test_width_and_depth(width: int, depth: int) -> None:
 
 
 def test_stem_keeps_its_proportion() -> None:
-    assert VideoEncoder(16, 1).stem[0].out_channels == 11
-    assert VideoEncoder(1, 1).stem[0].out_channels == 1
+    assert R2Plus1D(16, 1).stem[0].out_channels == 11
+    assert R2Plus1D(1, 1).stem[0].out_channels == 1
 
 
 def test_features_of_bf16_encoding_are_float32() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert VideoEncoder(2, 1)(torch.randn(2, 3, 4, 16, 16)).dtype == torch.float32
-        assert AudioEncoder(2, 1)(torch.randn(2, 1, 40, 20)).dtype == torch.float32
+        assert R2Plus1D(2, 1)(torch.randn(2, 3, 4, 16, 16)).dtype == torch.float32
+        assert ResNet(2, 1)(torch.randn(2, 1, 40, 20)).dtype == torch.float32

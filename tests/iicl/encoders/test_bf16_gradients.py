@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl.models.audio import AudioEncoder
-from iicl.models.video import TemporalConv3d, VideoEncoder
+from iicl.encoders.r2plus1d.network import R2Plus1D, TemporalConv3d
+from iicl.encoders.resnet.network import ResNet
 
 Shape = tuple[type[nn.Module], int, int, tuple, tuple, tuple, tuple]
 
@@ -40,8 +40,8 @@ def shapes_in_use() -> list[Shape]:
         found[(type(conv), conv.in_channels, conv.out_channels, *shape)] = None
 
     with torch.device("meta"):
-        runs = [(VideoEncoder(w, d), torch.empty(2, 3, t, s, s)) for w, d, t, s in VIDEO]
-        runs += [(AudioEncoder(w, d), torch.empty(2, 1, 40, 100)) for w, d in AUDIO]
+        runs = [(R2Plus1D(w, d), torch.empty(2, 3, t, s, s)) for w, d, t, s in VIDEO]
+        runs += [(ResNet(w, d), torch.empty(2, 1, 40, 100)) for w, d in AUDIO]
         for encoder, x in runs:
             for module in encoder.modules():
                 if isinstance(module, nn.Conv2d | nn.Conv3d):

@@ -1,11 +1,14 @@
-"""The audio encoder E_a: a ResNet on log-mel spectrograms (paper III-A and IV-B)."""
+"""A ResNet on log-mel spectrograms, the audio encoder E_a (paper III-A and IV-B)."""
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from iicl.config import CorpusFacts
+from iicl.encoders.resnet.settings import Settings
 
-class AudioEncoder(nn.Module):
+
+class ResNet(nn.Module):
     """ResNet with a one-channel stem, without a classifier.
 
     Width 64 and depth 2 is torchvision's ``resnet18`` with a one-channel first convolution and
@@ -70,3 +73,18 @@ def _stage(in_planes: int, planes: int, depth: int, stride: int) -> nn.Sequentia
     blocks = [BasicBlock(in_planes, planes, stride, shortcut)]
     blocks += [BasicBlock(planes, planes) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
+
+
+def build(settings: Settings, facts: CorpusFacts) -> ResNet:
+    """See :func:`iicl.encoders.build`; the input is normalised by the corpus's log-mel statistics.
+
+    Raises:
+        ValueError: if no item of the corpus has sound.
+    """
+    mean, std = facts.log_mel_mean, facts.log_mel_std
+    if mean is None or std is None:
+        raise ValueError(f"corpus {facts.corpus} has no item with sound")
+    network = ResNet(settings.width, settings.depth)
+    network.input_mean.fill_(mean)
+    network.input_std.fill_(std)
+    return network

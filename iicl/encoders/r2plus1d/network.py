@@ -1,8 +1,11 @@
-"""The visual encoder E_v: R(2+1)D (paper III-A and IV-B), torchvision's trunk at any width."""
+"""R(2+1)D, the video encoder E_v (paper III-A and IV-B): torchvision's trunk at any width."""
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+
+from iicl.config import CorpusFacts
+from iicl.encoders.r2plus1d.settings import Settings
 
 
 class TemporalConv3d(nn.Conv3d):
@@ -44,7 +47,7 @@ class _Conv2Plus1D(Conv2Plus1D):
         )
 
 
-class VideoEncoder(nn.Module):
+class R2Plus1D(nn.Module):
     """R(2+1)D: a factorised stem and four stages of residual blocks, without a classifier.
 
     Width 64 and depth 2 is torchvision's ``r2plus1d_18`` without ``fc``: the same state names and
@@ -106,3 +109,8 @@ def _stage(in_planes: int, planes: int, depth: int, stride: int) -> nn.Sequentia
     blocks = [BasicBlock(in_planes, planes, _Conv2Plus1D, stride, shortcut)]
     blocks += [BasicBlock(planes, planes, _Conv2Plus1D) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
+
+
+def build(settings: Settings, facts: CorpusFacts) -> R2Plus1D:
+    """See :func:`iicl.encoders.build`; nothing of the corpus is read."""
+    return R2Plus1D(settings.width, settings.depth)

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import create_dct
 
-from iicl import config
+from iicl.config import CorpusFacts
+from iicl.encoders.choice import Encoders
 from iicl.methods.base import Method
+from iicl.methods.mfcc.settings import Settings
 
 
 class Cepstrum(nn.Module):
@@ -57,15 +59,15 @@ class MFCC(Method):
         num_coefficients: see :class:`Cepstrum`.
     """
 
-    views = ("audio",)
+    samples = ("audio",)
 
     def __init__(self, num_coefficients: int) -> None:
         super().__init__()
         self.audio_encoder = Cepstrum(num_coefficients)
 
-    def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``audio``, (B, 2 num_coefficients)."""
-        return {"audio": self.audio_encoder(views["audio"])}
+        return {"audio": self.audio_encoder(batch["audio"])}
 
     def loss(self, features: Mapping[str, Tensor]) -> NoReturn:
         """Not there.
@@ -76,11 +78,6 @@ class MFCC(Method):
         raise RuntimeError("mfcc has no objective: it is a baseline and is never trained")
 
 
-def build(
-    settings: config.MFCC,
-    phase: config.Phase,
-    encoders: config.Encoders,
-    num_classes: int | None,
-) -> MFCC:
+def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> MFCC:
     """See :func:`iicl.methods.build`; neither labels nor the encoders' sizes are read."""
     return MFCC(settings.num_coefficients)

@@ -1,0 +1,48 @@
+"""How long runs take: at a measured rate, or at the one that the scale assumes.
+
+The rate is measured where this home has finished runs of the same stage on the same clips and
+encoders; otherwise it is the scale's assumption, and the estimate says so.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmarks.stages import Work
+from benchmarks.store.records import Result, RunSpec
+
+
+def _kind(resolved: Mapping[str, Any], clips: int, flops: float) -> tuple[Any, ...]:
+    """Runs of one kind compute at one rate: same stage, clip, encoders and precision."""
+    described = [resolved.get(key) for key in ("clip", "precision", "view")]
+    per_clip = round(flops / clips) if clips else 0
+    name = resolved.get("method", {}).get("name")
+    return (resolved["stage"], name, str(described), per_clip)
+
+
+class Rates:
+    """Seconds of finished runs, to estimate others by."""
+
+    def __init__(self, finished: Iterable[tuple[RunSpec, Result]]) -> None:
+        """Learn from (spec, result) of finished runs."""
+        self._per_flop: dict[tuple[Any, ...], list[float]] = {}
+        self._seconds: dict[str, list[float]] = {}
+        for spec, result in finished:
+            resolved, clips, flops = spec["resolved"], spec["clips"], spec["flops"]
+            if flops:
+                rate = result["seconds"] * result.get("num_ranks", 1) / flops
+                self._per_flop.setdefault(_kind(resolved, clips, flops), []).append(rate)
+            else:
+                self._seconds.setdefault(resolved["stage"], []).append(result["seconds"])
+
+    def seconds(
+        self, resolved: Mapping[str, Any], work: Work, sustained_gflops: float
+    ) -> tuple[float, bool]:
+        """Estimated seconds on one device, and whether they rest on a measurement."""
+        if not work.flops:
+            known = self._seconds.get(resolved["stage"])
+            return (statistics.median(known), True) if known else (0.0, False)
+        per_flop = self._per_flop.get(_kind(resolved, work.clips, work.flops))
+        if per_flop:
+            return statistics.median(per_flop) * work.flops, True
+        return work.flops / (sustained_gflops * 1e9), False

@@ -1,0 +1,1 @@
+"""R(2+1)D on video (paper III-A and IV-B)."""

@@ -1,0 +1,1 @@
+"""A ResNet on log-mel spectrograms (paper III-A and IV-B)."""

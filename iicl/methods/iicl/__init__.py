@@ -1,0 +1,1 @@
+"""Inter-intra contrastive learning, the paper's method."""

@@ -1,0 +1,1 @@
+"""A baseline on sound that learns nothing: cepstral coefficients."""

@@ -1,0 +1,1 @@
+"""The lower control: encoders as they were initialised."""

@@ -1,0 +1,138 @@
+"""What the settings of every method offer. Imports no torch."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple, TypeVar
+
+from iicl.config import Clip, Config, PretrainLength
+from iicl.encoders.choice import Encoders
+from iicl.encoders.settings import EncoderSettings
+from iicl.samples import Sample
+
+HANDED_ON = frozenset({"keep_instance_head", "keep_optimiser"})
+"""Fields of :class:`iicl.pretraining.Pretrain` that say what a phase takes over from the last."""
+
+UNTRAINED = HANDED_ON | {
+    "clips_per_item",
+    "silent_items",
+    "pairing",
+    "clip",
+    "augmentation",
+    "encoders",
+    "optimisation",
+    "precision",
+}
+"""Its fields that cannot change encoders that are not trained and not there."""
+
+
+class MethodSettings(Config):
+    """Settings of a method; the class of one method is ``Settings`` in its ``settings.py``.
+
+    A subclass has the field ``name``, a ``Literal`` of the name of its folder, and its
+    hyperparameters; ``[n]`` is the number of the entry in :mod:`iicl.interpretations` that argues
+    a default.
+    """
+
+    PHASES: ClassVar[tuple[str, ...]] = ("training",)
+    """Names of the phases of its pretraining, in order; each starts from the one before."""
+
+    name: str
+
+    def samples(self, phase: str) -> tuple[Sample, ...]:
+        """What it asks for of every item in a phase."""
+        raise NotImplementedError
+
+    def phases(self, length: PretrainLength) -> tuple["PhasePlan", ...]:
+        """How a pretraining of this length goes, one plan for each of ``PHASES``.
+
+        By default one phase of all epochs.
+        """
+        epochs = length.initialisation + length.co_training
+        return (PhasePlan("training", epochs, self, HANDED_ON),)
+
+    def encoder(self, view: str, encoders: Encoders) -> EncoderSettings:
+        """The encoder of a view; a method that brings an encoder of its own overrides it.
+
+        Raises:
+            ValueError: if the view has none.
+        """
+        return encoders.of(view)
+
+    def extra(self, phase: str, encoded: Sequence["Encoded"]) -> "Extra":
+        """What a phase costs beyond one encoding of each sample; by default nothing.
+
+        Args:
+            phase: one of ``PHASES``.
+            encoded: those samples of the phase that have an encoder.
+        """
+        return Extra()
+
+    def num_exchanged(self, phase: str, encoded: Sequence["Encoded"]) -> int:
+        """How many numbers the encoders give for one item, which the ranks of a run exchange.
+
+        By default one feature vector for each encoding of a sample.
+        """
+        encodings = self.extra(phase, encoded).encodings
+        return sum(encodings.get(e.sample.name, 1) * e.encoder.feature_dim for e in encoded)
+
+
+class Encoded(NamedTuple):
+    """A sample that goes through an encoder.
+
+    Attributes:
+        sample: as the method asks for it.
+        encoder: sizes of its view's encoder.
+        clip: with the frames and size that the sample has.
+    """
+
+    sample: Sample
+    encoder: EncoderSettings
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a phase of a method costs beyond one encoding of each sample in a step.
+
+    Attributes:
+        parameters: numbers that are trained outside the encoders.
+        parameters_per_class: more of them for each class of the corpus. How many classes there are
+            is known only when the corpus is prepared.
+        buffer_bytes: size of the buffers outside the encoders, such as queues.
+        buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
+        encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
+        corpus_passes: number of times that ``before_epoch`` encodes all items, without a backward
+            pass.
+    """
+
+    parameters: int = 0
+    parameters_per_class: int = 0
+    buffer_bytes: int = 0
+    buffer_bytes_per_item: int = 0
+    encodings: Mapping[str, int] = field(default_factory=dict)
+    corpus_passes: int = 0
+
+
+class PhasePlan(NamedTuple):
+    """One phase of a pretraining.
+
+    Attributes:
+        phase: its name.
+        epochs: passes over the corpus, times ``clips_per_item``; 0 trains nothing.
+        method: settings in which what cannot change the phase has its default.
+        idle: names of fields of :class:`iicl.pretraining.Pretrain` that cannot change the phase.
+    """
+
+    phase: str
+    epochs: int
+    method: MethodSettings
+    idle: Set[str]
+
+
+_Settings = TypeVar("_Settings", bound=Config)
+
+
+def with_defaults(settings: _Settings, idle: Set[str], **update: object) -> _Settings:
+    """Settings with the defaults of their idle fields, and with the updated ones."""
+    defaults = {name: type(settings).model_fields[name].default for name in idle}
+    return settings.model_copy(update={**defaults, **update})

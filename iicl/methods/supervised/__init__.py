@@ -1,0 +1,1 @@
+"""The upper control: encoders trained on the corpus's own labels."""

@@ -1,0 +1,30 @@
+"""Settings of the supervised control. Imports no torch."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from iicl.config import PretrainLength
+from iicl.methods.settings import Encoded, Extra, MethodSettings, PhasePlan
+from iicl.samples import AUDIO, LABEL, VIDEO, Sample
+
+
+class Settings(MethodSettings):
+    """Cross-entropy on the corpus's own labels, one classifier for all views: the upper control."""
+
+    name: Literal["supervised"] = "supervised"
+    modalities: Literal["both", "video"] = "both"
+
+    def samples(self, phase: str) -> tuple[Sample, ...]:
+        """The trained modalities, and the labels."""
+        return (VIDEO, LABEL) if self.modalities == "video" else (VIDEO, AUDIO, LABEL)
+
+    def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
+        """One phase; without sound, nothing that is about sound changes it."""
+        (plan,) = super().phases(length)
+        if self.modalities == "video":
+            plan = plan._replace(idle={*plan.idle, "silent_items", "pairing"})
+        return (plan,)
+
+    def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
+        """The classifier: for each class a weight for each feature, and a bias."""
+        return Extra(parameters_per_class=encoded[0].encoder.feature_dim + 1)

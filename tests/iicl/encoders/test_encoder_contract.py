@@ -1,0 +1,54 @@
+"""Every encoder keeps the contract of iicl.encoders, and its settings give its price."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from iicl import encoders
+from iicl.config import Clip
+from iicl.encoders.settings import EncoderSettings
+from tests.iicl.facts import facts
+
+CLIPS = [
+    Clip(num_frames=5, size=20, mel_bins=40, spectrogram_frames=37),
+    Clip(num_frames=8, size=32, mel_bins=24, spectrogram_frames=64),
+]
+
+
+def small(name: str, **sizes: int) -> EncoderSettings:
+    """Settings with small sizes; an encoder that doesn't have these sizes takes its defaults."""
+    settings = encoders.settings_class(name)
+    return settings(**{key: n for key, n in sizes.items() if key in settings.model_fields})
+
+
+@pytest.mark.parametrize("sizes", [{"width": 3, "depth": 1}, {"width": 4, "depth": 3}])
+@pytest.mark.parametrize("name", encoders.names())
+def test_settings_give_the_price_of_the_network(name: str, sizes: dict[str, int]) -> None:
+    settings = small(name, **sizes)
+    network = encoders.build(settings, facts()).eval()
+    assert settings.num_parameters() == sum(p.numel() for p in network.parameters())
+    for clip in CLIPS:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, *settings.input_shape(clip)))
+        assert 2 * settings.macs(clip) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=["odd", "even"])
+@pytest.mark.parametrize("name", encoders.names())
+def test_a_feature_is_the_mean_over_tokens(name: str, clip: Clip) -> None:
+    torch.manual_seed(0)
+    settings = small(name, width=2, depth=1)
+    network = encoders.build(settings, facts()).eval()
+    inputs = torch.randn(2, *settings.input_shape(clip))
+    with torch.no_grad():
+        tokens, features = network.tokens(inputs), network(inputs)
+    assert network.feature_dim == settings.feature_dim
+    assert tokens.shape == (2, settings.num_tokens(clip), settings.feature_dim)
+    torch.testing.assert_close(features, tokens.mean(1))
+
+
+@pytest.mark.parametrize("name", encoders.names())
+def test_names_are_those_of_the_folders(name: str) -> None:
+    assert name == encoders.settings_class(name).NAME
+    with pytest.raises(ValueError, match=f"no encoder named 'other'; legal: .*{name}"):
+        encoders.settings_class("other")

@@ -1,0 +1,27 @@
+import importlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from iicl import methods
+from tests.iicl.methods.every_method import EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Puts the example methods beside those of the product, where they are found by name."""
+    root = tmp_path_factory.mktemp("methods")
+    for name in EXAMPLES:
+        file = f"tests.iicl.methods.examples.{name}"
+        (root / name).mkdir()
+        (root / name / "__init__.py").touch()
+        (root / name / "settings.py").write_text(f"from {file} import Settings\n")
+        (root / name / "method.py").write_text(f"from {file} import build\n")
+    methods.__path__.append(str(root))
+    importlib.invalidate_caches()
+    yield
+    methods.__path__.remove(str(root))
+    for name in EXAMPLES:
+        for module in ("", ".settings", ".method"):
+            sys.modules.pop(f"iicl.methods.{name}{module}", None)

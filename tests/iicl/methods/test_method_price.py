@@ -1,0 +1,145 @@
+"""The settings of every method give the price of what is built from them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from iicl import methods
+from iicl.config import PretrainLength
+from iicl.footprint import footprint
+from iicl.methods.base import Method
+from iicl.methods.settings import Encoded
+from iicl.pretraining import Pretrain, pretrain_phases
+from iicl.work import encoded_samples
+from tests.iicl.facts import facts
+from tests.iicl.methods.every_method import NAMES
+
+SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
+CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
+NUM_CLASSES = 5
+COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
+DATA = {"label", "index"}  # read, not encoded
+
+pytestmark = pytest.mark.usefixtures("examples")
+
+IICL_VARIANTS = [
+    {"clusters": 7, "heads": "separate"},
+    {"objective": "cluster", "cluster_start": "instance"},
+    {"objective": "cluster"},
+    {"objective": "instance", "instance_space": "h"},
+    {"co_attention": "none"},
+    {"head_input": "f", "co_attention_projections": True},
+    {"co_attention_projections": True},
+    {"co_attention_feed_forward": True, "co_attention_depth": 2},
+    {"co_attention_projections": True, "co_attention_in_initialisation": True},
+    {"co_attention": "token", "co_attention_feed_forward": True},
+]
+VARIANTS = [
+    *({"name": name} for name in NAMES),
+    *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
+    {"name": "supervised", "modalities": "video"},
+    {"name": "mfcc", "num_coefficients": 7},
+]
+
+
+def phases_of(method: Mapping[str, Any]) -> list[Pretrain]:
+    return pretrain_phases(
+        PretrainLength(), method=method, corpus="x", seed=0, encoders=SIZES, clip=CLIP
+    )
+
+
+def build(phase: Pretrain) -> Method:
+    torch.manual_seed(0)
+    return methods.build(phase.method, phase.phase, phase.encoders, facts(NUM_CLASSES))
+
+
+def outside_encoders(method: Method) -> list[nn.Module]:
+    return [part for name, part in method.named_children() if not name.endswith("_encoder")]
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        price = footprint(phase, COUNTS, None)
+        trained = sum(p.numel() for p in build(phase).parameters())
+        assert price.parameters + NUM_CLASSES * price.parameters_per_class == trained
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_buffers_outside_the_encoders_are_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, extra = build(phase), phase.method.extra(phase.phase, encoded_samples(phase))
+        buffers = [*method.buffers(recurse=False)]
+        buffers += [buffer for part in outside_encoders(method) for buffer in part.buffers()]
+        num_items = facts().num_items
+        priced = extra.buffer_bytes + num_items * extra.buffer_bytes_per_item
+        assert priced == sum(buffer.nbytes for buffer in buffers)
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, encoded = build(phase), encoded_samples(phase)
+        names = {name for name, _ in method.named_children() if name.endswith("_encoder")}
+        assert names == {f"{e.sample.view}_encoder" for e in encoded}
+        for e in encoded:
+            network = method.encoder(e.sample.view)
+            assert network.feature_dim == e.encoder.feature_dim
+            assert e.encoder.num_parameters() == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, encoded = build(phase).eval(), encoded_samples(phase)
+        features = method.encode(batch_of(encoded, facts().num_items))
+        corpus_pass = Mock(return_value=features)
+        with torch.no_grad():
+            method.before_epoch(0, corpus_pass)
+        extra = phase.method.extra(phase.phase, encoded)
+        assert corpus_pass.call_count == extra.corpus_passes
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[str, Any]) -> None:
+    """Each encoder runs as often as it is priced for, and gives as many numbers."""
+    for phase in phases_of(settings):
+        method, encoded = build(phase).eval(), encoded_samples(phase)
+        encodings = phase.method.extra(phase.phase, encoded).encodings
+        priced: Counter[str] = Counter()
+        for e in encoded:
+            priced[e.sample.view] += encodings.get(e.sample.name, 1)
+        calls: Counter[str] = Counter()
+        for view in priced:
+            _count_calls(method.encoder(view), view, calls)
+        with torch.no_grad():
+            features = method.encode(batch_of(encoded, 3))
+        assert calls == priced
+        numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
+        assert phase.method.num_exchanged(phase.phase, encoded) == numbers
+
+
+def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
+    """Random inputs of the encoders, and what else a method may read."""
+    inputs = {
+        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
+    }
+    return {"label": torch.rand(num_items, NUM_CLASSES), "index": torch.arange(num_items), **inputs}
+
+
+def _count_calls(encoder: nn.Module, view: str, calls: Counter[str]) -> None:
+    """Count how often an encoder is asked for its features or its tokens."""
+    name = "tokens" if hasattr(encoder, "tokens") else "forward"  # forward takes the mean of tokens
+    gives = getattr(encoder, name)
+
+    def counted(inputs: Tensor) -> Tensor:
+        calls[view] += 1
+        result: Tensor = gives(inputs)
+        return result
+
+    setattr(encoder, name, counted)
