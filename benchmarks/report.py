@@ -26,18 +26,20 @@ def read(results: Path) -> list[Document]:
     Raises:
         ValueError: if there are none, or one cannot be read.
     """
-    found = []
+    documents = []
     for path in sorted(results.glob("*.json")):
         data = html_page.content(path)
         parse_json(data, path)  # a document has finite numbers and no key twice
         try:
-            found.append(document_file.from_json(data.decode()))
+            documents.append(document_file.from_json(data.decode()))
         except ValueError as problem:
             reason = str(problem).splitlines()[0]
             raise ValueError(f"{path} is no document of a table: {reason}") from None
-    if not found:
+    if not documents:
         raise ValueError(f"{results} holds no table's document (*.json); run a table first")
-    return sorted(found, key=lambda shown: (not shown.name.startswith("table"), shown.name))
+    return sorted(
+        documents, key=lambda document: (not document.name.startswith("table"), document.name)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except Exception as problem:
         return command_line.report_crash(problem)
-    names = ", ".join(shown.heading for shown in documents)
+    names = ", ".join(document.heading for document in documents)
     print(f"{arguments.out}: {names}; {len(text) / 2**20:.1f} MiB")
     return 0
 

@@ -81,7 +81,7 @@ def _settings(resolved: Mapping[str, Any]) -> Any:
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs a stage consists of, every default written out, in the order they follow each other.
+    """The runs that a stage consists of, in their order, with every default written out.
 
     Args:
         stage: a key of :data:`STAGES`.
@@ -116,8 +116,8 @@ def needs(resolved: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any] | None]
     Returns:
         role -> settings of the feature run that it reads, or None for the pretraining itself.
     """
-    found: Mapping[str, Mapping[str, Any] | None] = _settings(resolved).needs()
-    return found
+    features: Mapping[str, Mapping[str, Any] | None] = _settings(resolved).needs()
+    return features
 
 
 def splits(resolved: Mapping[str, Any]) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ def passes_of_training() -> int:
 
 
 def corpus_header(out: Path) -> dict[str, Any] | None:
-    """What the prepared corpus in ``out`` says of itself; None if there is none.
+    """The header of the prepared corpus in ``out``; None if there is none.
 
     Raises:
         ValueError: if its manifest is damaged.
@@ -321,7 +321,7 @@ def _of_copy(
     preparation: Mapping[str, Any],
     out: Path,
 ) -> Callable[..., Any]:
-    """A function of ``iicl.data.prepare`` with the copy that it is to work on."""
+    """A function of ``iicl.data.prepare``, given the copy, the corpus' folder and the settings."""
     from iicl import config
 
     settings = config.Preparation.model_validate(dict(preparation))
@@ -448,10 +448,10 @@ def run(
 
 
 def listen(leave: Callable[[str], None]) -> None:
-    """Take the signals by which a scheduler asks a job to stop as requests to what follows.
+    """Handle the signals by which a scheduler asks a job to stop.
 
-    A training meets them at the end of a step and raises what :func:`interruption` knows; anything
-    else is left where it is, by ``leave``, which is given the signal's name and ends the process.
+    A training ends its step and raises an exception that :func:`interruption` knows. In any other
+    code, ``leave`` is called with the signal's name, and ends the process.
     """
     import signal
 
@@ -461,7 +461,7 @@ def listen(leave: Callable[[str], None]) -> None:
 
 
 def interruption(problem: Exception) -> str | None:
-    """In words why a run that ended in ``problem`` can go on in another attempt; None if not."""
+    """Why a run that ended in ``problem`` can go on in another attempt; None if it cannot."""
     from iicl.interruption import Interrupted
     from iicl.training.distributed import LostRankError
 
@@ -469,7 +469,7 @@ def interruption(problem: Exception) -> str | None:
 
 
 def neighbours(folder: Path) -> Any:
-    """What a finished ``neighbours`` run wrote in ``folder``."""
+    """The items and neighbours that a finished ``neighbours`` run wrote in ``folder``."""
     from iicl.evaluation.neighbours import load_neighbours
 
     return load_neighbours(folder)

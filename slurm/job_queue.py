@@ -1,4 +1,4 @@
-"""The queue of Slurm: which jobs there are. Nobody asks ``sacct``.
+"""The queue of Slurm: which jobs there are. ``sacct`` is never asked.
 
 The files that a job writes say what became of it. The queue only says whether a job that has
 written nothing yet is still to come.
@@ -26,11 +26,11 @@ def _is_known(user: str) -> bool:
 
 @dataclass
 class Queue:
-    """The jobs that Slurm has yet to run or is running, asked for seldom.
+    """The jobs that wait or run, known from few calls of squeue.
 
     Attributes:
         user: who asks; others' jobs may be hidden from them.
-        tolerant: where Slurm does not answer, say so once and count every job as alive.
+        tolerant: if Slurm does not answer, say so once and count every job as alive.
         num_calls: how often Slurm was asked.
     """
 

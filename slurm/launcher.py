@@ -89,7 +89,7 @@ def launch(
 
 
 class _JobQueue:
-    """The jobs that wait, and what became of the others."""
+    """The jobs that wait, and the outcome of the others."""
 
     def __init__(self, jobs: Sequence[Job], on_event: OnEvent) -> None:
         known: set[str] = set()
@@ -217,7 +217,7 @@ def _child(job: Job, environment: Mapping[str, str]) -> None:
 
 
 def _end_with_launcher() -> None:
-    """A launcher that was killed leaves no job behind that would write beside its successor."""
+    """End this process when its launcher is killed: it would write beside the next launch."""
     launcher = multiprocessing.parent_process()
     assert launcher is not None
     connection.wait([launcher.sentinel])

@@ -157,7 +157,7 @@ def submit(array: Array, site: SlurmSite, folder: Path, python_path: Path) -> li
     commands.require()
     module, name = array.target.split(":")
     function = getattr(importlib.import_module(module), name)
-    # One folder for all: one for each job would be made only when some may have started.
+    # One folder for all jobs: submitit makes a job's own folder when the job may have started.
     executor = submitit.SlurmExecutor(folder, python=PYTHON)
     executor.update_parameters(**_parameters(array, site, python_path))
     try:

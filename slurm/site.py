@@ -112,7 +112,7 @@ class ProcessSite(_Site):
 
 
 class SlurmSite(_Site):
-    """A cluster, or a part of one, with Slurm. What is left out is left to Slurm's defaults.
+    """A cluster, or a part of one, with Slurm. Slurm's defaults hold for what is left out.
 
     Attributes:
         name: the name of its file.
@@ -133,7 +133,7 @@ class SlurmSite(_Site):
         parallelism: tasks of one array that run at the same time at most.
         requeue: how often in a row a run may be killed, preempted or timed out without getting
             any further before it counts as failed; 0 requeues nothing.
-        wckey: to charge; sbatch is given none otherwise.
+        wckey: to charge; None sends none.
         sbatch: any other option of sbatch by its long name, such as ``reservation: spring``; true
             for one without a value, false for one that sbatch is otherwise given and must not be.
         setup: lines of shell before Python starts, such as ``module load cuda``.

@@ -79,7 +79,7 @@ class YamlFile:
 
 
 def unknown(file: YamlFile, where: KeyPath, value: str, known: Iterable[str]) -> SpecError:
-    """An error about a name that is none of those known."""
+    """An error about a name that is not among the known ones."""
     return file.error(where, f"unknown {value!r}; known: {', '.join(known)}")
 
 
@@ -186,7 +186,7 @@ def _text(path: Path) -> str:
 
 
 def _check_events(text: str, path: Path) -> None:
-    """Refuse what makes a value differ from what its line says, and nesting without end."""
+    """Refuse deep nesting, and anchors, aliases and tags: a value is what its line says."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         problem = ""
@@ -215,12 +215,14 @@ def _construct(
             line = key_node.start_mark.line + 1
             key = _scalar(loader, key_node, path)
             if not isinstance(key, str | int) or isinstance(key, bool):
-                shown = _cut(repr(key))
-                raise SpecError(f"{path}:{line}: key {shown} must be text or a whole number")
+                text_of_key = _cut(repr(key))
+                raise SpecError(f"{path}:{line}: key {text_of_key} must be text or a whole number")
             if key in mapping:
                 first = lines[(*where, key)]
-                shown = _cut(repr(key))
-                raise SpecError(f"{path}:{line}: duplicate key {shown}, first on line {first}")
+                text_of_key = _cut(repr(key))
+                raise SpecError(
+                    f"{path}:{line}: duplicate key {text_of_key}, first on line {first}"
+                )
             lines[(*where, key)] = line
             mapping[key] = _construct(loader, value, (*where, key), lines, path)
         return mapping

@@ -1,4 +1,4 @@
-"""Inside a job: which task this process is, with what torch.distributed wants to know of it."""
+"""Inside a job: which of its tasks this process is; torch.distributed is told."""
 
 import os
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Task:
 
 
 def enter() -> Task:
-    """What Slurm's variables say, exported for torch.distributed if there are several tasks.
+    """The task that Slurm's variables name; exported for torch.distributed if there are several.
 
     Raises:
         ValueError: naming the variables that are missing, if this is no task of a Slurm job, or if

@@ -27,7 +27,7 @@ def take(code: Path, home: Path) -> Path:
     key = _key(commit, content)
     folder = home / "snapshots" / key[:16]
     if os.path.lexists(folder) and not _holds(folder, key):
-        target = set_aside(folder)  # it cannot be told what jobs that are queued would run
+        target = set_aside(folder)  # queued jobs would run unknown code
         print(f"damaged: {folder} is not the code that it was; moved to {target}", file=sys.stderr)
     if not folder.exists():
         part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
@@ -58,7 +58,7 @@ def _key(commit: str, content: Mapping[str, bytes]) -> str:
 
 
 def _holds(folder: Path, key: str) -> bool:
-    """Whether an earlier copy is still what its name says."""
+    """Whether an earlier copy still has the content that its name is the hash of."""
     try:
         recorded = read_bytes(folder / provenance.COMMIT_FILE) or b""
         return _key(recorded.decode().strip(), _content(folder)) == key

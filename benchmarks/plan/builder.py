@@ -1,6 +1,6 @@
 """Table x scale x seeds -> the graph of runs that gives every cell, and the state of each run.
 
-Equal runs are one run, whoever needs them: rows share what does not differ between them.
+Equal runs are one run: rows share what does not differ between them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.standing import Standings
 from benchmarks.spec.scale import Scale
-from benchmarks.spec.setting_errors import blame, blame_pretrain
+from benchmarks.spec.setting_errors import pretraining_error, setting_error
 from benchmarks.spec.table import PRETRAIN_KEYS, Settings, Table, overlay
 from benchmarks.store import files
 from benchmarks.store.home import Home
@@ -53,10 +53,10 @@ def make(
         tables, scale, corpora, precision, {t.name: list(seeds or t.defaults.seeds) for t in tables}
     )
     builder = _Builder(plan, home, stages, code)
-    if strange := sorted(set(scale.stages) - set(stages.STAGES)):
+    if unknown := sorted(set(scale.stages) - set(stages.STAGES)):
         known = ", ".join(stages.STAGES)
-        message = f"unknown stage {strange[0]!r}; known: {known}"
-        raise scale.error(("stages", strange[0]), message)
+        message = f"unknown stage {unknown[0]!r}; known: {known}"
+        raise scale.error(("stages", unknown[0]), message)
     for table in tables:
         _check_names(table, corpora, stages)
         for row, spec in table.all_rows.items():
@@ -78,7 +78,7 @@ def make(
 
 
 def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Stages) -> None:
-    """Stages and corpora that a table names exist.
+    """Check that the stages and corpora that a table names exist.
 
     Raises:
         SpecError: with file and line.
@@ -98,6 +98,8 @@ def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Stages
 
 
 class _Builder:
+    """Collects the runs of a plan, each once."""
+
     def __init__(self, plan: Plan, home: Home, stages: Stages, code: Path) -> None:
         self.runs: dict[str, Run] = {}
         self._plan, self._stages, self._code = plan, stages, code
@@ -120,25 +122,25 @@ class _Builder:
         return self._metrics[run]
 
     def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
-        protocol, ours = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
+        protocol, own = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
         section = table.section(row)
-        ours = self._replaced(
-            ours,
+        own = self._replaced(
+            own,
             lambda key, message: table.error((section, row, "evaluate", name, key), message),
         )
         common = {"corpus": table.corpus(row, name), "seed": seed}
-        settings = {**overlay(protocol.settings, ours), **common, "fold": fold}
+        settings = {**overlay(protocol.settings, own), **common, "fold": fold}
         clip = table.all_rows[row].clip
         try:
             resolved = self._resolve(protocol.stage, clip, settings)
         except ValueError as problem:
-            raise blame(
+            raise setting_error(
                 problem,
                 table,
                 self._plan.scale,
                 protocol.stage,
                 [
-                    ((section, row, "evaluate", name), ours),
+                    ((section, row, "evaluate", name), own),
                     (("protocols", name, "settings"), protocol.settings),
                     ((section, row, "clip"), clip),
                 ],
@@ -152,15 +154,15 @@ class _Builder:
         def refused(message: str) -> SpecError:
             return table.error((section, row), f"{name}: {message}")
 
-        for role, wanted in self._stages.needs(resolved).items():
-            if wanted is None:
+        for role, features_asked in self._stages.needs(resolved).items():
+            if features_asked is None:
                 upstream[role] = encoder
                 continue
             try:
-                asked = {**overlay(protocol.features, dict(wanted)), **common}
+                asked = {**overlay(protocol.features, dict(features_asked)), **common}
                 features = self._resolve("features", clip, asked)
             except ValueError as problem:
-                raise blame(
+                raise setting_error(
                     problem,
                     table,
                     self._plan.scale,
@@ -182,7 +184,7 @@ class _Builder:
             try:
                 phases = self._stages.resolve("pretrain", settings)
             except ValueError as problem:
-                raise blame_pretrain(problem, table, row, flat, self._plan.scale) from None
+                raise pretraining_error(problem, table, row, flat, self._plan.scale) from None
             for phase in phases:
                 needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
                 items = self._stages.items_trained_on(phase)
@@ -208,19 +210,19 @@ class _Builder:
 
     def _replaced(self, settings: Settings, error: Callable[[str, str], SpecError]) -> Settings:
         """Settings with the scale's values in place of the paper's."""
-        found, scale = dict(settings), self._plan.scale
+        replaced, scale = dict(settings), self._plan.scale
         for name, values in scale.replace.items():
-            if (value := found.get(name)) is None:
+            if (value := replaced.get(name)) is None:
                 continue
             if not isinstance(value, int) or value not in values:
                 known = ", ".join(map(str, values))
                 message = f"{name}: {value!r} has no value at scale {scale.scale} ({known})"
                 raise error(name, message)
-            found[name] = values[value]
-        return found
+            replaced[name] = values[value]
+        return replaced
 
     def _shared(self, stage: str, clip: Settings) -> Settings:
-        """What the scale, the precision and a row's clip say of a stage."""
+        """The settings of a stage from the scale, the precision and a row's clip."""
         scale = self._plan.scale
         shared: Settings = {}
         if stage in ENCODER_STAGES:
@@ -233,8 +235,7 @@ class _Builder:
         corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
         merged = {**overlay(self._shared(stage, clip), settings), **corpus}
         (resolved,) = self._stages.resolve(stage, merged)
-        found: dict[str, Any] = resolved
-        return found
+        return resolved
 
     def _corpus(self, resolved: Mapping[str, Any]) -> UsedCorpus:
         return next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
@@ -286,13 +287,13 @@ class _Builder:
         is_blocked = (corpus.header is None and corpus.missing) or any(
             run.state in ("blocked", "damaged") for run in before.values()
         )
-        found = self._standings.find(run_id, spec, code, is_blocked)
+        run = self._standings.find(run_id, spec, code, is_blocked)
         encoder = before.get("encoder")
         try:
             work = self._stages.work(resolved, corpus.counts, encoder.resolved if encoder else None)
         except ValueError as problem:
             raise refused(str(problem)) from None
-        self.runs[found.id] = Run(
-            found.id, resolved, corpus, dict(upstream), spec, found.code, work, found.standing
+        self.runs[run.id] = Run(
+            run.id, resolved, corpus, dict(upstream), spec, run.code, work, run.standing
         )
-        return found.id
+        return run.id

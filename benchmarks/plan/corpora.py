@@ -38,17 +38,17 @@ class UsedCorpus:
 
     @property
     def missing(self) -> bool:
-        """No copy was given, and none can be generated."""
+        """Whether no copy was given and none can be generated."""
         return self.source is None and self.generate is None
 
     @property
     def stands_in(self) -> bool:
-        """A real copy of something else than the corpus that the table asks for."""
+        """Whether the real copy is of something else than the corpus that the table asks for."""
         return self.header is not None and not self.generate and self.header["reader"] != self.name
 
     @property
     def to_prepare(self) -> bool:
-        """Nothing is prepared, or other code may prepare something else."""
+        """Whether nothing is prepared, or the present code may prepare something else."""
         return self.header is None or self.outdated
 
     @property
@@ -70,7 +70,7 @@ class UsedCorpus:
 
     @property
     def summary(self) -> str:
-        """What stood in for the corpus, in a sentence's worth."""
+        """The data of the corpus in one sentence."""
         if self.header is None:
             return f"{self.name}: {self.origin}, not prepared yet"
         usable, listed = self.header["num_usable"], self.header["num_items"]
@@ -101,18 +101,18 @@ def resolve(
     if unknown := set(data) - set(scale.corpora):
         known = ", ".join(scale.corpora)
         raise ValueError(f"--data: unknown corpus {sorted(unknown)[0]!r}; known: {known}")
-    for name, given in data.items():
-        if not given.is_dir():
-            raise ValueError(f"--data {name}: there is no folder {given}")
-        if home.corpora.resolve().is_relative_to(given.resolve()):
+    for name, folder in data.items():
+        if not folder.is_dir():
+            raise ValueError(f"--data {name}: there is no folder {folder}")
+        if home.corpora.resolve().is_relative_to(folder.resolve()):
             raise ValueError(
-                f"--data {name}: --home {home.root} lies inside {given}; move the home"
+                f"--data {name}: --home {home.root} lies inside {folder}; move the home"
             )
         try:
-            stages.reader(name, given)  # before anything is generated or decoded
+            stages.reader(name, folder)  # before anything is generated or decoded
         except ValueError as error:
             raise ValueError(f"--data {name}: {error}") from None
-    found: dict[str, UsedCorpus] = {}
+    used: dict[str, UsedCorpus] = {}
     for name in scale.corpora:
         real = name
         while real not in data and (other := scale.corpora[real].same_as) is not None:
@@ -133,7 +133,7 @@ def resolve(
             if header is None and headers:
                 header, outdated = headers[-1], True
         counts = header["counts"] if header else corpus.counts
-        found[name] = UsedCorpus(
+        used[name] = UsedCorpus(
             real, source, generate, scale.preparation, path, header, outdated, counts
         )
-    return found
+    return used

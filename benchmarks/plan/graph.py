@@ -77,7 +77,7 @@ class Run:
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """Where one run's metric goes."""
+    """The cell of a table that a run's metric fills."""
 
     table: Table
     row: str
@@ -132,7 +132,7 @@ class Plan:
         return [run for run in self.runs.values() if run.id in wanted]
 
     def num_unshared(self, *tables: Table) -> int:
-        """Runs that tables would take if each measurement made all that it rests on anew.
+        """The number of runs if each measurement made everything it rests on anew.
 
         A measurement gives all columns of its protocol for one row, seed and fold.
         """

@@ -60,20 +60,20 @@ def clear() -> None:
 
 def _closure(root: Path, modules: tuple[str, ...]) -> list[str]:
     """All modules of the package that importing ``modules`` can reach, parents included."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in reached:
             continue
-        found.add(name)
+        reached.add(name)
         if "." in name:
             waiting.append(name.rpartition(".")[0])
         for wanted, must_exist in _hash_and_imports(str(_file(root, name)), name)[1]:
             # `from iicl.x import y`: y is a module or a name inside x; only files can tell.
             if must_exist or _exists(root, wanted):
                 waiting.append(wanted)
-    return sorted(found)
+    return sorted(reached)
 
 
 def _exists(root: Path, module: str) -> bool:

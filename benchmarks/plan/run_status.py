@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.plan.graph import Plan
 from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
+from benchmarks.store.run_folder import RunFolder
 
 TAIL_BYTES = 4096
 
@@ -35,51 +36,52 @@ def statuses(plan: Plan, home: Home) -> Iterator[RunStatus]:
     """The runs of a plan in their order, after the preparations that the home knows of.
 
     Args:
-        plan: made just now; its states are not asked for again.
-        home: that it was made from.
+        plan: made just now; its states are taken as they are.
+        home: the home that it was made from.
     """
-    first = home.preparations()
-    preparations = ((i, first.run(i).state(), first.run(i).damage(), ()) for i in first.run_ids())
-    yield from _lines(first, preparations)
+    preparing = home.preparations()
+    preparations = map(preparing.run, preparing.run_ids())
+    yield from _statuses(preparing, ((r.id, r.state(), r.damage(), ()) for r in preparations))
     runs = plan.runs.values()
-    yield from _lines(home, ((r.id, r.state, r.damage, r.upstream.values()) for r in runs))
+    yield from _statuses(home, ((r.id, r.state, r.damage, r.upstream.values()) for r in runs))
 
 
-def _lines(
+def _statuses(
     home: Home, runs: Iterable[tuple[str, str, str | None, Collection[str]]]
 ) -> Iterator[RunStatus]:
-    """One line per run, given as id, state, damage and the runs that it needs."""
+    """The statuses of runs, given as id, state, damage and the runs that they need."""
     lost: dict[str, str] = {}  # run -> the failed or damaged one that it waits for
-    for run_id, state, damage, before in runs:
+    for run_id, state, damage, upstream in runs:
         if state == "done":
             yield RunStatus(run_id, state, "", None, "")
             continue
-        job, progress, words = _job(home, run_id), None, ""
-        cause = next((lost[i] for i in before if i in lost), None)
+        run = home.run(run_id)
+        job, progress, words = _job(run), None, ""
+        cause = next((lost[other] for other in upstream if other in lost), None)
         if damage is not None:
             lost[run_id], words = run_id, damage
         elif state == "failed":
-            lost[run_id] = run_id
-            words = home.run(run_id).reason()
+            lost[run_id], words = run_id, run.reason()
         elif state == "queued":
-            entry = home.run(run_id).queue_entry()
+            entry = run.queue_entry()
             words = "" if entry is None or entry[1] == "None" else entry[1]
         elif state == "running":
-            progress, words = home.run(run_id).progress()[0], last_line(home.run(run_id).log())
+            progress, words = run.progress()[0], last_line(run.log())
         elif cause is not None:
             lost[run_id], state, words = cause, "blocked", f"after {cause}"
         elif state == "resume":
-            progress, words = home.run(run_id).progress()[0], last_line(home.run(run_id).log())
+            progress, words = run.progress()[0], last_line(run.log())
         elif job:
             words = "its job ended before it began"
         yield RunStatus(run_id, state, job, progress, " ".join(words.split()))
 
 
-def _job(home: Home, run_id: str) -> str:
-    claim = home.run(run_id).lease()
-    if claim is not None and claim.job:
-        return claim.job
-    attempts = home.run(run_id).attempts()
+def _job(run: RunFolder) -> str:
+    """The job that has a run, or had it last; empty if there was none."""
+    lease = run.lease()
+    if lease is not None and lease.job:
+        return lease.job
+    attempts = run.attempts()
     return str(attempts[-1].get("job", "")) if attempts else ""
 
 

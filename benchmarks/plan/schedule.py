@@ -1,4 +1,4 @@
-"""How long a graph of runs takes on so many devices, by playing its schedule through."""
+"""How long a graph of runs takes on a number of devices: its schedule is simulated."""
 
 import heapq
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class ScheduledRun:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What came of playing it through.
+    """The outcome of a simulation.
 
     Attributes:
         seconds: from the start of the first task to the end of the last.
@@ -69,9 +69,9 @@ def simulate(tasks: Sequence[ScheduledRun], devices: int) -> Schedule:
 
 
 def enough(tasks: Sequence[ScheduledRun], step: int) -> int:
-    """Multiple of ``step`` devices beyond which no number of them ends the tasks any earlier."""
+    """The multiple of ``step`` devices beyond which more devices gain no time."""
     unlimited = simulate(tasks, max(1, sum(task.width for task in tasks)))
-    found = -(-unlimited.most_devices // step) * step
-    while found > step and simulate(tasks, found - step).seconds <= unlimited.seconds:
-        found -= step
-    return found
+    devices = -(-unlimited.most_devices // step) * step
+    while devices > step and simulate(tasks, devices - step).seconds <= unlimited.seconds:
+        devices -= step
+    return devices

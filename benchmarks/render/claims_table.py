@@ -1,4 +1,4 @@
-"""What the committed results say to each claim of the paper, as the README shows it."""
+"""The verdicts of rendered results on each claim of the paper, as the README lists them."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from benchmarks.render import escape
 from benchmarks.render.document import Document
 
 
-def claims_table(shown: Sequence[Document]) -> str:
+def claims_table(documents: Sequence[Document]) -> str:
     """A Markdown table with one line per statement; its columns' verdicts side by side."""
     said: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for document in shown:
+    for document in documents:
         for claim in document.claims:
             line = said.setdefault((document.heading, claim.says), {})
             line.setdefault(claim.verdict, []).extend([claim.column] if claim.column else [])

@@ -1,4 +1,4 @@
-"""From a judged table and its runs to the document that a reader is shown."""
+"""From a judged table and its runs to the document that a reader sees."""
 
 import functools
 import math
@@ -29,14 +29,14 @@ def compose(
     judged: Judged,
     home: Home,
 ) -> Document:
-    """Everything that a reader is shown of a table.
+    """The document of a table.
 
     Args:
         plan: holds the table's runs.
-        table: what is shown.
+        table: the table.
         others: tables of the paper by name, to check its numbers against each other.
         frame: the table's records.
-        judged: what follows from them.
+        judged: the judgements on them.
         home: where the runs' results are.
     """
     runs = plan.of(table)
@@ -76,23 +76,23 @@ def compose(
 
 
 def pictures(
-    shown: Document, plan: Plan, table: Table, home: Home, stages: Stages
+    document: Document, plan: Plan, table: Table, home: Home, stages: Stages
 ) -> dict[str, Picture]:
-    """What makes the pictures that a document names, but for its plot, by file name.
+    """The functions that make the pictures of a document except its plot, by file name.
 
     Args:
-        shown: the document.
-        plan: that it was composed from.
-        table: that it shows.
+        document: the document.
+        plan: the plan that it was composed from.
+        table: the table that it describes.
         home: holds what the runs wrote.
         stages: reads what a ``neighbours`` run wrote.
     """
     sheets = {f"{run.corpus.name}.png": run.corpus.sheet for run in plan.of(table)}
-    named = [data.sheet for data in shown.data if data.sheet is not None]
+    named = [data.sheet for data in document.data if data.sheet is not None]
     made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)
-    if shown.figure is not None and run is not None:
-        made[shown.figure] = functools.partial(_neighbours, home.run(run).files, stages)
+    if document.figure is not None and run is not None:
+        made[document.figure] = functools.partial(_neighbours, home.run(run).files, stages)
     return made
 
 

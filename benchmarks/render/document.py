@@ -1,7 +1,7 @@
-"""What a reader is shown of one judged table: numbers, verdicts and sentences, and nothing else.
+"""One judged table as a reader sees it: numbers, verdicts and sentences, and nothing else.
 
-Markdown, plots and the report page are made from a document alone. It knows no clock, no path and
-no home folder, so that equal results give equal bytes. All values are percentages.
+Markdown, plots and the report page are made from a document alone. It holds no time, no path and no
+home folder, so that equal results give equal bytes. All values are percentages.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ class Row:
     Attributes:
         name: its key in the table's file.
         label: what a reader calls it.
-        kind: whose it is.
+        kind: ``paper`` for a system, ``control`` or ``chance``.
         block: the part of the table it belongs to; None if there is one part, or for all parts.
         about: values of the document's describing columns.
         at: the axis setting in the paper and here, for a table with an axis.
@@ -88,7 +88,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and what the reproduced numbers say to it."""
+    """A statement of the paper, and the verdict of the reproduced numbers on it."""
 
     says: str
     where: str
@@ -179,7 +179,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class OtherCode:
-    """A shown result that the present code did not make."""
+    """A result in the table that other code than the present one made."""
 
     run: str
     says: str
@@ -204,7 +204,7 @@ class Document:
         section: of the paper.
         scale: its name.
         compares: whether absolute numbers are compared with the paper's.
-        compared: that, and why, in words.
+        compared: whether and why, in words.
         changes: what the scale changes.
         seeds: of every row.
         about: headers of the describing columns.
@@ -268,11 +268,11 @@ class Document:
         return len(self.blocks) > 1 and not self.about
 
 
-def without(shown: Document, pictures: Collection[str]) -> Document:
+def without(document: Document, pictures: Collection[str]) -> Document:
     """The document without the pictures of these file names."""
     return dataclasses.replace(
-        shown,
-        plot=None if shown.plot in pictures else shown.plot,
-        figure=None if shown.figure in pictures else shown.figure,
-        data=tuple(Data(d.says, None if d.sheet in pictures else d.sheet) for d in shown.data),
+        document,
+        plot=None if document.plot in pictures else document.plot,
+        figure=None if document.figure in pictures else document.figure,
+        data=tuple(Data(d.says, None if d.sheet in pictures else d.sheet) for d in document.data),
     )

@@ -1,4 +1,4 @@
-"""What stands behind a table's numbers: protocols, data, cost, provenance, training curves."""
+"""What a table's numbers rest on: protocols, data, cost, provenance, training curves."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ def measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document
 
 
 def _counting(columns: Mapping[str, ColumnSpec], part: pd.DataFrame) -> str:
-    """How far counting over so many items leaves an accuracy open; seeds share the items."""
+    """The uncertainty of an accuracy that is counted over some items, which all seeds share."""
     words = []
     for name, column in columns.items():
         rows = part[(part["column"] == name) & (part["group"] == "paper")].dropna(subset=["value"])
@@ -134,15 +134,15 @@ def _is_readable(picture: Path, home: Home) -> bool:
 def costs(runs: Sequence[Run], home: Home) -> Iterable[document.Cost]:
     """What finished runs cost, by stage."""
     for stage in dict.fromkeys(run.stage for run in runs):
-        ours = [run for run in runs if run.stage == stage]
-        done = [run for run in ours if run.damage is None]
+        of_stage = [run for run in runs if run.stage == stage]
+        done = [run for run in of_stage if run.damage is None]
         results = [result for run in done if (result := home.run(run.id).result()) is not None]
         rates = [rate for result in results if (rate := result.get("clips_per_second"))]
         peak = max((r.get("peak_memory_bytes", 0) for r in results), default=0)
         yield document.Cost(
             stage,
             len(results),
-            len(ours),
+            len(of_stage),
             sum(len(home.run(run.id).attempts()) for run in done),
             sum(result["seconds"] * result.get("num_ranks", 1) for result in results) / 3600,
             statistics.median_high(rates) if rates else None,
@@ -158,10 +158,10 @@ def _where(attempt: Mapping[str, Any]) -> str:
 
 
 def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
-    """What made the shown numbers; several values mean that runs differ."""
-    shown = [run.id for run in runs if run.state == "done"]
-    shown += sorted(set(frame[frame["status"] == "stale"]["run"]))
-    last = [attempts[-1] for i in shown if (attempts := home.run(i).attempts())]
+    """What made the numbers of the table; several values mean that runs differ."""
+    run_ids = [run.id for run in runs if run.state == "done"]
+    run_ids += sorted(set(frame[frame["status"] == "stale"]["run"]))
+    last = [attempts[-1] for i in run_ids if (attempts := home.run(i).attempts())]
     if not last:
         yield "no run has finished"
         return
@@ -179,16 +179,16 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
     yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
     seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
     yield f"seeds {seeds}; every line of the CSV names its run"
-    unsealed = sum("digest" not in (home.run(run_id).result() or {}) for run_id in shown)
+    unsealed = sum("digest" not in (home.run(run_id).result() or {}) for run_id in run_ids)
     if unsealed:
         yield (
-            f"{unsealed} of {len(shown)} results carry no digest: they were made before results had"
-            " one, and nobody would notice a changed digit in them"
+            f"{unsealed} of {len(run_ids)} results carry no digest: they were made before results"
+            " had one, and nobody would notice a changed digit in them"
         )
 
 
 def other_code(frame: pd.DataFrame) -> Iterable[document.OtherCode]:
-    """Shown results that the present code did not make."""
+    """Results in the table that other code than the present one made."""
     for status, text in (
         (
             "stale",

@@ -53,9 +53,13 @@ def page(documents: Sequence[Document], results: Path) -> str:
         sheet=lambda name: _uri("webp", _webp(results / name)),
         training=_training,
     )
-    counts = {shown.name: Counter(claim.verdict for claim in shown.claims) for shown in documents}
+    counts = {
+        document.name: Counter(claim.verdict for claim in document.claims) for document in documents
+    }
     total: Counter[str] = sum(counts.values(), Counter())
-    sheets = {data.sheet: data.says for shown in documents for data in shown.data if data.sheet}
+    sheets = {
+        data.sheet: data.says for document in documents for data in document.data if data.sheet
+    }
     return environment.get_template(TEMPLATE).render(
         documents=documents,
         counts=counts,

@@ -23,30 +23,30 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def main_table(shown: Document) -> str:
+def main_table(document: Document) -> str:
     """Rows by block; in each cell the paper's value, an arrow, and the one reproduced here."""
-    headers = [shown.axis or "row", *shown.about]
-    headers += [column.label for column in shown.columns]
+    headers = [document.axis or "row", *document.about]
+    headers += [column.label for column in document.columns]
     headers = [escape.inline(header) for header in headers]
     lines = []
-    for block in shown.blocks:
-        if shown.block_headings:
+    for block in document.blocks:
+        if document.block_headings:
             lines.append(
                 [f"**{escape.inline(words.block_name(block))}**", *[""] * (len(headers) - 1)]
             )
-        for row in shown.rows:
+        for row in document.rows:
             if row.block == block:
-                lines.append(_line(shown, row))
-    return _grid(lines, headers, left=1 + len(shown.about))
+                lines.append(_line(document, row))
+    return _grid(lines, headers, left=1 + len(document.about))
 
 
-def _line(shown: Document, row: Row) -> list[str]:
+def _line(document: Document, row: Row) -> list[str]:
     here = f" (here {row.at[1]})" if row.at is not None and row.at[0] != row.at[1] else ""
     label = escape.inline(row.label)
     label = label + here if row.kind == "paper" else f"*{label}*"
     cells = [
-        _cell(cell, column, shown.compares)
-        for cell, column in zip(row.cells, shown.columns, strict=True)
+        _cell(cell, column, document.compares)
+        for cell, column in zip(row.cells, document.columns, strict=True)
     ]
     return [label, *map(escape.inline, row.about), *cells]
 
@@ -63,8 +63,8 @@ def _cell(cell: Cell, column: Column, compares: bool) -> str:
     return here if cell.paper is None else f"{paper}{ARROW}{here}"
 
 
-def claims(shown: Document) -> str:
-    """The paper's statements and what the reproduced numbers say to them."""
+def claims(document: Document) -> str:
+    """The paper's statements, and the verdicts of the reproduced numbers on them."""
     lines = [
         [
             escape.inline(claim.says),
@@ -74,16 +74,16 @@ def claims(shown: Document) -> str:
             escape.inline(claim.why),
             str(claim.seeds_needed or words.NONE),
         ]
-        for claim in shown.claims
+        for claim in document.claims
     ]
     headers = ["the paper says", "where", "column", "verdict", "because", "seeds to settle"]
     return _grid(lines, headers, left=5)
 
 
-def order(shown: Document) -> list[str]:
+def order(document: Document) -> list[str]:
     """Whether the yardstick is in order: each step above the one before."""
     lines = []
-    for check in shown.order:
+    for check in document.order:
         steps = [f"{escape.inline(s.label)} {_range(s.low, s.high)}" for s in check.steps]
         name = escape.line(check.column)
         if check.block is not None:
@@ -96,7 +96,7 @@ def _range(low: float | None, high: float | None) -> str:
     return " to ".join(dict.fromkeys([words.percent(low), words.percent(high)]))
 
 
-def costs(shown: Document) -> str:
+def costs(document: Document) -> str:
     """What the finished runs cost, by stage."""
     lines = [
         [
@@ -108,60 +108,62 @@ def costs(shown: Document) -> str:
             words.percent(cost.peak_gib),
             escape.inline("; ".join(cost.where) or words.NONE),
         ]
-        for cost in shown.costs
+        for cost in document.costs
     ]
-    done, hours = sum(c.num_done for c in shown.costs), sum(c.hours for c in shown.costs)
-    lines.append(["all", f"{done} of {shown.num_runs}", "", f"{hours:.2f}", "", "", ""])
-    unit = f"{escape.inline(shown.cost_unit)} hours"
+    done, hours = sum(c.num_done for c in document.costs), sum(c.hours for c in document.costs)
+    lines.append(["all", f"{done} of {document.num_runs}", "", f"{hours:.2f}", "", "", ""])
+    unit = f"{escape.inline(document.cost_unit)} hours"
     headers = ["stage", "runs", "attempts", unit, "clips per second", "peak GiB", "where"]
     return _grid(lines, headers)
 
 
-def markdown(shown: Document) -> str:
+def markdown(document: Document) -> str:
     """The whole document."""
     measured = [
         f"**{escape.inline('; '.join(m.columns))}**: {escape.inline(m.says)}."
-        for m in shown.measured
+        for m in document.measured
     ]
     data = [
         escape.line(d.says) + (f"; [two of every class]({d.sheet})." if d.sheet else ".")
-        for d in shown.data
+        for d in document.data
     ]
-    damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in shown.damaged]
-    other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in shown.other_code]
+    damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in document.damaged]
+    other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in document.other_code]
     sections: list[tuple[str, str]] = [
-        ("What this scale changes", _list(map(escape.line, shown.changes))),
+        ("What this scale changes", _list(map(escape.line, document.changes))),
         ("How each column is measured", _list(measured)),
-        ("Claims", claims(shown) if shown.claims else ""),
-        ("Controls", _list(order(shown))),
-        ("The paper against itself", _list(map(escape.line, shown.paper_check))),
+        ("Claims", claims(document) if document.claims else ""),
+        ("Controls", _list(order(document))),
+        ("The paper against itself", _list(map(escape.line, document.paper_check))),
         ("Data", _list(data)),
-        ("Cost", f"{words.sharing(shown)} [What they took]({shown.name}.cost.md)."),
-        ("Provenance", _list(map(escape.line, shown.provenance))),
+        ("Cost", f"{words.sharing(document)} [What they took]({document.name}.cost.md)."),
+        ("Provenance", _list(map(escape.line, document.provenance))),
         ("Damaged runs", _list(damaged)),
         ("Results of other code", _list(other_code)),
     ]
     unavailable = [
-        escape.line(f"{row.full_label}: {row.note}") for row in shown.rows if row.note is not None
+        escape.line(f"{row.full_label}: {row.note}")
+        for row in document.rows
+        if row.note is not None
     ]
-    heading, title = escape.inline(shown.heading), escape.inline(shown.title)
-    plot = f"![Every column of {heading}]({shown.plot})"
-    figure = f"![Neighbours of some items in both modalities]({shown.figure})"
+    heading, title = escape.inline(document.heading), escape.inline(document.title)
+    plot = f"![Every column of {heading}]({document.plot})"
+    figure = f"![Neighbours of some items in both modalities]({document.figure})"
     parts = [
-        f"# {heading}: {title} (scale: {escape.inline(shown.scale)})",
-        f"Section {escape.inline(shown.section)} of the paper."
-        f" {' '.join(words.legend(shown, CELL))}"
-        f" **{escape.inline(shown.compared)}**",
-        main_table(shown),
+        f"# {heading}: {title} (scale: {escape.inline(document.scale)})",
+        f"Section {escape.inline(document.section)} of the paper."
+        f" {' '.join(words.legend(document, CELL))}"
+        f" **{escape.inline(document.compared)}**",
+        main_table(document),
         *([_list(unavailable)] if unavailable else []),
-        *([plot] if shown.plot is not None else []),
-        *([figure] if shown.figure is not None else []),
+        *([plot] if document.plot is not None else []),
+        *([figure] if document.figure is not None else []),
         *(f"## {title}\n\n{text}" for title, text in sections if text),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def cost_markdown(shown: Document) -> str:
-    """What differs from launch to launch though the results are equal: time, memory, place."""
-    scale = escape.inline(shown.scale)
-    return f"# {escape.inline(shown.heading)}: cost (scale: {scale})\n\n{costs(shown)}\n"
+def cost_markdown(document: Document) -> str:
+    """Time, memory and place: they differ between launches whose results are equal."""
+    scale = escape.inline(document.scale)
+    return f"# {escape.inline(document.heading)}: cost (scale: {scale})\n\n{costs(document)}\n"

@@ -43,7 +43,7 @@ class NeighbourItems(Protocol):
     spectrograms: NDArray[Any]
 
 
-def draw(found: NeighbourItems) -> bytes:
+def draw(items: NeighbourItems) -> bytes:
     """One box per anchor as a PNG; equal neighbours give equal bytes.
 
     At the left of a box are the anchor's frames over its spectrogram. At the right, the upper line
@@ -53,18 +53,18 @@ def draw(found: NeighbourItems) -> bytes:
     """
     with mpl.rc_context({"font.size": 7, "text.parse_math": False}):
         picture = io.BytesIO()
-        compose(found).savefig(picture, format="png", metadata={"Software": None})
+        compose(items).savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 
-def compose(found: NeighbourItems) -> Figure:
+def compose(items: NeighbourItems) -> Figure:
     """The figure that :func:`draw` writes."""
-    num_anchors, _, num_neighbours = found.neighbours.shape
+    num_anchors, _, num_neighbours = items.neighbours.shape
     width = SIDE * (3 + 2 * num_neighbours) * 1.12 + 0.9
     height = num_anchors * (2 * SIDE + 1.3) + 0.3
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     for number, box in enumerate(figure.subfigures(num_anchors, 1, squeeze=False)[:, 0]):
-        _box(box, found, number)
+        _box(box, items, number)
     figure.supxlabel(
         "✓ blue frame: of the anchor's class;  ✗ orange frame: of another class;"
         "  numbers: cosine similarity",
@@ -73,19 +73,19 @@ def compose(found: NeighbourItems) -> Figure:
     return figure
 
 
-def _box(box: SubFigure, found: NeighbourItems, number: int) -> None:
-    anchor = int(found.anchors[number])
-    num_neighbours = found.neighbours.shape[2]
+def _box(box: SubFigure, items: NeighbourItems, number: int) -> None:
+    anchor = int(items.anchors[number])
+    num_neighbours = items.neighbours.shape[2]
     box.patch.set(facecolor="0.965" if number % 2 == 0 else "white")
-    title = f"{', '.join(found.labels[anchor])}   ({found.ids[anchor]})"
+    title = f"{', '.join(items.labels[anchor])}   ({items.ids[anchor]})"
     box.suptitle(title, fontsize=8, fontweight="bold", x=0.01, ha="left")
     parts = box.subfigures(1, 2, squeeze=False, width_ratios=(3.3, 2 * num_neighbours + 0.6))
     left, right = parts[0]
     for part in (left, right):
         part.patch.set(alpha=0)
     above, below = left.subplots(2, 1)
-    _show(above, np.concatenate(list(found.frames[anchor]), axis=1))
-    _sound(below, found, anchor, box_aspect=1 / 3)
+    _show(above, np.concatenate(list(items.frames[anchor]), axis=1))
+    _sound(below, items, anchor, box_aspect=1 / 3)
     above.set_title("anchor", fontsize=7)
     ratios = (*[1.0] * num_neighbours, 0.2, *[1.0] * num_neighbours)
     grid = right.subplots(2, 2 * num_neighbours + 1, width_ratios=ratios)
@@ -94,19 +94,19 @@ def _box(box: SubFigure, found: NeighbourItems, number: int) -> None:
         for way, places in zip(
             ways, (line[:num_neighbours], line[num_neighbours + 1 :]), strict=True
         ):
-            _neighbours(places, found, number, way)
+            _neighbours(places, items, number, way)
 
 
-def _neighbours(places: Sequence[Axes], found: NeighbourItems, number: int, way: str) -> None:
+def _neighbours(places: Sequence[Axes], items: NeighbourItems, number: int, way: str) -> None:
     index = WAYS.index(way)
     for rank, axes in enumerate(places):
-        item = int(found.neighbours[number, index, rank])
+        item = int(items.neighbours[number, index, rank])
         if way[2] == "v":
-            _show(axes, found.frames[item][1])
+            _show(axes, items.frames[item][1])
         else:
-            _sound(axes, found, item, box_aspect=1)
-        similarity = float(found.similarities[number, index, rank])
-        _mark(axes, found, int(found.anchors[number]), item, similarity)
+            _sound(axes, items, item, box_aspect=1)
+        similarity = float(items.similarities[number, index, rank])
+        _mark(axes, items, int(items.anchors[number]), item, similarity)
     places[0].set_title(f"{NAMES[way[0]]} → {NAMES[way[2]]}", fontsize=7, loc="left")
 
 
@@ -115,21 +115,21 @@ def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _sound(axes: Axes, found: NeighbourItems, item: int, box_aspect: float) -> None:
+def _sound(axes: Axes, items: NeighbourItems, item: int, box_aspect: float) -> None:
     """A spectrogram, low frequencies below, on one scale for the whole figure."""
-    spectrogram = found.spectrograms[item].astype(np.float32)
-    low, high = np.percentile(found.spectrograms.astype(np.float32), (1, 99)).tolist()
+    spectrogram = items.spectrograms[item].astype(np.float32)
+    low, high = np.percentile(items.spectrograms.astype(np.float32), (1, 99)).tolist()
     axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
     axes.set(xticks=[], yticks=[], box_aspect=box_aspect)
 
 
-def _mark(axes: Axes, found: NeighbourItems, anchor: int, item: int, similarity: float) -> None:
-    hit = bool(set(found.labels[anchor]) & set(found.labels[item]))
+def _mark(axes: Axes, items: NeighbourItems, anchor: int, item: int, similarity: float) -> None:
+    hit = bool(set(items.labels[anchor]) & set(items.labels[item]))
     colour = HIT if hit else MISS
     for spine in axes.spines.values():
         spine.set(edgecolor=colour, linewidth=2)
     lines = textwrap.wrap(
-        ", ".join(found.labels[item]), LABEL_LENGTH, max_lines=LABEL_LINES, placeholder="…"
+        ", ".join(items.labels[item]), LABEL_LENGTH, max_lines=LABEL_LINES, placeholder="…"
     )
     label = "\n".join(lines + [""] * (LABEL_LINES - len(lines)))
     axes.set_xlabel(f"{'✓' if hit else '✗'} {similarity:.2f}\n{label}", color=colour, fontsize=5.5)

@@ -27,25 +27,27 @@ PANELS_PER_LINE = 4
 DPI = 120
 
 
-def draw(shown: Document) -> bytes:
+def draw(document: Document) -> bytes:
     """The plot as a PNG; equal documents give equal bytes.
 
     A table with an axis is drawn over it, with the paper's curve below on an axis of its own.
     Any other table is a panel per column with a line per row, in the table's order.
     """
     with mpl.rc_context(STYLE):
-        figure = _curves(shown) if shown.axis is not None else _dots(shown)
+        figure = _curves(document) if document.axis is not None else _dots(document)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     return picture.getvalue()
 
 
-def _dots(shown: Document) -> Figure:
-    rows = [row for row in shown.rows if any(cell.values for cell in row.cells)]
+def _dots(document: Document) -> Figure:
+    rows = [row for row in document.rows if any(cell.values for cell in row.cells)]
     lines = [row for row in rows if row.kind != "chance"]
     # A column without any value here has no panel; the table says why.
     drawn = [
-        i for i in range(len(shown.columns)) if any(row.cells[i].mean is not None for row in lines)
+        i
+        for i in range(len(document.columns))
+        if any(row.cells[i].mean is not None for row in lines)
     ]
     columns = max(1, len(drawn))
     deep = math.ceil(columns / PANELS_PER_LINE)
@@ -56,30 +58,30 @@ def _dots(shown: Document) -> Figure:
     grid = figure.subplots(deep, wide, squeeze=False, sharey=True)
     for i, axes in enumerate(grid.flat):
         if i < len(drawn):
-            _panel(axes, shown, drawn[i], rows, lines)
+            _panel(axes, document, drawn[i], rows, lines)
         else:
             axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylim(len(lines) + len(blocks) - 1.4, -0.6)
-    figure.legend(handles=_legend(shown), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(handles=_legend(document), loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
-def _legend(shown: Document) -> list[Line2D]:
-    kinds = {row.kind for row in shown.rows}
+def _legend(document: Document) -> list[Line2D]:
+    kinds = {row.kind for row in document.rows}
     handles = [Line2D([], [], color=OURS, marker="o", label="mean and 95 % interval")]
     if "control" in kinds:
         handles.append(Line2D([], [], color=CONTROL, marker="o", label="control"))
     handles.append(Line2D([], [], color="0.5", marker=".", linestyle="", label="single seed"))
     if "chance" in kinds:
         handles.append(Line2D([], [], color=CHANCE, linestyle=":", label="chance"))
-    if shown.compares:
+    if document.compares:
         handles.append(Line2D([], [], color=PAPER, marker="D", linestyle="", label="the paper"))
     return handles
 
 
 def _panel(
-    axes: Axes, shown: Document, index: int, rows: Sequence[Row], lines: Sequence[Row]
+    axes: Axes, document: Document, index: int, rows: Sequence[Row], lines: Sequence[Row]
 ) -> None:
     blocks = list(dict.fromkeys(row.block for row in lines))
     place = {id(row): n + blocks.index(row.block) for n, row in enumerate(lines)}
@@ -90,7 +92,7 @@ def _panel(
         colour = CONTROL if row.kind == "control" else OURS
         axes.errorbar([cell.mean], [y], xerr=[_half(cell)], fmt="o", color=colour, capsize=3)
         axes.plot(cell.values, [y + 0.25] * len(cell.values), ".", color="0.5", markersize=4)
-        if shown.compares and cell.paper is not None:
+        if document.compares and cell.paper is not None:
             axes.plot([cell.paper], [y], "D", color=PAPER, markersize=4, zorder=3)
     for row in rows:
         values = row.cells[index].values
@@ -103,26 +105,26 @@ def _panel(
         first = min(place[id(row)] for row in lines if row.block == block)
         axes.axhline(first - 1, color="0.8", linewidth=0.8)
     axes.set_yticks(list(place.values()), [name(row, lines) for row in lines])
-    axes.set_title(shown.columns[index].label)
+    axes.set_title(document.columns[index].label)
     axes.set_xlabel("%")
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)
 
 
 def name(row: Row, lines: Sequence[Row]) -> str:
-    """The row's label, with as much more as tells it from the others."""
+    """The row's label; with the rest of its description if another row has the same label."""
     alike = [line for line in lines if line.label == row.label and line.block == row.block]
     label = row.label if len(alike) == 1 else row.full_label
     return label if row.block is None else f"{label} ({block_name(row.block)})"
 
 
-def _curves(shown: Document) -> Figure:
-    rows = [row for row in shown.rows if row.at is not None]
-    figure = Figure(figsize=(3.0 * len(shown.columns) + 0.6, 4.8), layout="constrained")
-    grid = figure.subplots(2, len(shown.columns), squeeze=False)
-    for i, column in enumerate(shown.columns):
+def _curves(document: Document) -> Figure:
+    rows = [row for row in document.rows if row.at is not None]
+    figure = Figure(figsize=(3.0 * len(document.columns) + 0.6, 4.8), layout="constrained")
+    grid = figure.subplots(2, len(document.columns), squeeze=False)
+    for i, column in enumerate(document.columns):
         above, below = grid[0][i], grid[1][i]
-        _draw_here(above, shown, i, rows)
+        _draw_here(above, document, i, rows)
         above.set_title(column.label)
         known = [(row.at[0], p) for row in rows if row.at and (p := row.cells[i].paper) is not None]
         below.plot([x for x, _ in known], [p for _, p in known], "o--", color=PAPER)
@@ -131,15 +133,15 @@ def _curves(shown: Document) -> Figure:
             axes.set_xscale("log")
             axes.set_xticks(ticks, [str(x) for x in ticks])
             axes.minorticks_off()
-        below.set_xlabel(shown.axis)
-    grid[0][0].set_ylabel(f"reproduced, scale {shown.scale} (%)")
+        below.set_xlabel(document.axis)
+    grid[0][0].set_ylabel(f"reproduced, scale {document.scale} (%)")
     grid[1][0].set_ylabel("reported by the paper (%)")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
-def _draw_here(axes: Axes, shown: Document, index: int, rows: Sequence[Row]) -> None:
+def _draw_here(axes: Axes, document: Document, index: int, rows: Sequence[Row]) -> None:
     points = [(row.at[1], row.cells[index]) for row in rows if row.at is not None]
     points = [(x, cell) for x, cell in points if cell.mean is not None]
     if points:
@@ -150,8 +152,8 @@ def _draw_here(axes: Axes, shown: Document, index: int, rows: Sequence[Row]) -> 
                       label="mean and 95 % interval")  # fmt: skip
         for x, cell in points:
             axes.plot([x] * len(cell.values), cell.values, ".", color="0.5", zorder=3, markersize=4)
-    colours = iter(LEVELS * len(shown.rows))
-    for row in shown.rows:
+    colours = iter(LEVELS * len(document.rows))
+    for row in document.rows:
         cell = row.cells[index]
         if row.kind == "chance" and cell.values:
             level = sum(cell.values) / 2

@@ -1,4 +1,4 @@
-"""What a reader is told of a document in words and figures, alike in Markdown, plots and HTML."""
+"""Values and sentences of a document, alike in Markdown, plots and HTML."""
 
 from benchmarks.render.document import Cell, Document
 
@@ -22,7 +22,7 @@ def interval(cell: Cell) -> str:
 
 
 def remark(cell: Cell, compares: bool) -> str:
-    """What must be said beside a reproduced value, or nothing."""
+    """The remark beside a reproduced value; empty if there is none."""
     if cell.verdict in ("incomplete", "failed", "damaged", "stale"):
         return cell.verdict
     if not compares or cell.delta is None:
@@ -32,7 +32,7 @@ def remark(cell: Cell, compares: bool) -> str:
 
 
 def block_name(block: str | None) -> str:
-    """A block as a reader is told of it."""
+    """The name of a block for a reader."""
     return "all blocks" if block is None else block.replace("_", " ")
 
 
@@ -41,28 +41,30 @@ def in_order(holds: bool | None) -> str:
     return {True: "in order", False: "not in order", None: "incomplete"}[holds]
 
 
-def sharing(shown: Document) -> str:
+def sharing(document: Document) -> str:
     """What sharing equal runs saves."""
-    return f"{shown.num_runs:,} runs needed, {shown.num_unshared:,} without sharing equal ones."
+    return (
+        f"{document.num_runs:,} runs needed, {document.num_unshared:,} without sharing equal ones."
+    )
 
 
-def legend(shown: Document, cell: str) -> list[str]:
+def legend(document: Document, cell: str) -> list[str]:
     """How to read the table, in plain sentences; ``cell`` says what a cell holds."""
-    num_seeds = len(shown.seeds)
+    num_seeds = len(document.seeds)
     spread = f"mean over {num_seeds} seeds ± half the 95 % t interval"
     if num_seeds == 1:
         spread = "value of the only seed"
-    reported = any(column.reported for column in shown.columns)
+    reported = any(column.reported for column in document.columns)
     sentences = [
         "Percent.",
         f"A cell holds {cell}:" if reported else "",
         f"{'the' if reported else 'The'} {spread}.",
         "Bold as in the paper." if reported else "",
         "In parentheses: the paper's value, read in another way."
-        if any(column.reads is not None for column in shown.columns)
+        if any(column.reads is not None for column in document.columns)
         else "",
         "Cited: reported by others, nobody here runs it."
-        if any(cell.verdict == "cited" for row in shown.rows for cell in row.cells)
+        if any(cell.verdict == "cited" for row in document.rows for cell in row.cells)
         else "",
         "Rows in italics are chance and controls.",
     ]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.render import document, document_file, escape, markdown
-from benchmarks.render.document import Document
+from benchmarks.render import document_file, escape, markdown
+from benchmarks.render.document import Document, without
 from benchmarks.store.files import write_bytes, write_text
 
 Picture = Callable[[], bytes]
@@ -16,39 +16,39 @@ Picture = Callable[[], bytes]
 
 
 def write(
-    shown: Document, frame: pd.DataFrame, pictures: Mapping[str, Picture], out: Path
+    document: Document, frame: pd.DataFrame, pictures: Mapping[str, Picture], out: Path
 ) -> list[Path]:
     """Write ``<name>.md``, ``.cost.md``, ``.csv``, ``.json``, plot and pictures into ``out``.
 
     A picture that cannot be made is named on standard error and left out of the document.
 
     Args:
-        shown: the document.
+        document: the document.
         frame: the records behind it, from :func:`benchmarks.results.records.records`.
         pictures: from :func:`benchmarks.render.compose.pictures`, by file name.
         out: a folder.
     """
-    if shown.plot is not None:
-        pictures = {shown.plot: lambda: _plot(shown), **pictures}
+    if document.plot is not None:
+        pictures = {document.plot: lambda: _plot(document), **pictures}
     images = [name for name, make in pictures.items() if _is_drawn(out / name, make)]
-    shown = document.without(shown, pictures.keys() - images)
+    document = without(document, pictures.keys() - images)
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, float_format="%.6f", lineterminator="\n")
     texts = {
-        "md": markdown.markdown(shown),
-        "cost.md": markdown.cost_markdown(shown),
+        "md": markdown.markdown(document),
+        "cost.md": markdown.cost_markdown(document),
         "csv": buffer.getvalue().encode(errors="backslashreplace").decode(),
-        "json": document_file.to_json(shown),
+        "json": document_file.to_json(document),
     }
     for ending, text in texts.items():
-        write_text(out / f"{shown.name}.{ending}", text)
-    return [out / f"{shown.name}.{ending}" for ending in texts] + [out / name for name in images]
+        write_text(out / f"{document.name}.{ending}", text)
+    return [out / f"{document.name}.{ending}" for ending in texts] + [out / name for name in images]
 
 
-def _plot(shown: Document) -> bytes:
+def _plot(document: Document) -> bytes:
     from benchmarks.render import plot
 
-    return plot.draw(shown)
+    return plot.draw(document)
 
 
 def _is_drawn(path: Path, make: Picture) -> bool:

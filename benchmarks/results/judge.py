@@ -24,7 +24,7 @@ class OrderCheck:
 
 @dataclass(frozen=True)
 class Judged:
-    """Everything that follows from a table's records, in percent; cells by (row, column)."""
+    """All judgements on a table's records, in percent; cells by (row, column)."""
 
     cells: dict[tuple[str, str], Judgement]
     claims: list[ClaimJudgement]
@@ -32,7 +32,7 @@ class Judged:
     chance: dict[tuple[str, str], float]
 
     def faults(self, table: Table) -> bool:
-        """Whether a verdict on a cell or a claim is bad news, or controls are out of order.
+        """Whether a cell or a claim contradicts the paper, or controls are out of order.
 
         Another reading of a column is there to compare and decides nothing.
         """
@@ -72,16 +72,16 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
 
 
 def _missing(statuses: Iterable[str]) -> str | None:
-    """The verdict that missing or stale runs leave no choice about."""
-    found = set(statuses)
-    if not found:
+    """The verdict that missing, broken or stale runs force; None if there are none."""
+    states = set(statuses)
+    if not states:
         return "incomplete"
     for verdict_without_choice in ("damaged", "failed"):
-        if verdict_without_choice in found:
+        if verdict_without_choice in states:
             return verdict_without_choice
-    if found - {"done", "accepted", "stale"}:
+    if states - {"done", "accepted", "stale"}:
         return "incomplete"
-    return "stale" if "stale" in found else None
+    return "stale" if "stale" in states else None
 
 
 def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
@@ -109,21 +109,21 @@ def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) 
     if claim.at_chance is not None:
         return _at_chance(frame, table, claim, claim.at_chance)
     names = verdict.rows_of(claim, table)
-    ours = [name for name in names if table.rows[name].runs]
+    own = [name for name in names if table.rows[name].runs]
     cited = [name for name in names if not table.rows[name].runs]
     for name in claim.names:
         if table.rows[name].unavailable is not None:
             return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
-    if len(ours) < 2 and not (ours and cited):
+    if len(own) < 2 and not (own and cited):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
         return ClaimJudgement(claim, "untested", why)
-    group = frame[(frame["column"] == claim.column) & frame["row"].isin(ours)]
+    group = frame[(frame["column"] == claim.column) & frame["row"].isin(own)]
     missing = _missing(group["status"])
     if missing:
         return ClaimJudgement(claim, missing, "not all runs are there")
-    rows = {name: per_seed(frame, name, claim.column) for name in ours}
+    rows = {name: per_seed(frame, name, claim.column) for name in own}
     if not all(rows.values()):
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
@@ -152,7 +152,7 @@ def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None)
 
 
 def _empty(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> bool:
-    """Whether everything in the block is there and the metric is not applicable to any of it."""
+    """Whether all runs of the block are there and the metric applies to none of them."""
     records = _in_block(frame, table, column, block)
     done = records["status"].isin(["done", "accepted"])
     return bool(done.all()) and not records["value"].notna().any()

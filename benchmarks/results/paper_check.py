@@ -9,7 +9,7 @@ HALF_UNIT = 0.05 + 1e-9
 """Half of the last printed digit."""
 
 NORMAL_QUANTILE = 1.959964
-"""Of 97.5 %."""
+"""The quantile of 97.5 %, for two-sided intervals of 95 %."""
 
 MAX_RUNS = 10
 """Means over up to so many runs are considered, where one run could not give a value."""
@@ -27,7 +27,7 @@ def paper_check(table: Table, others: Mapping[str, Table]) -> list[str]:
         others: tables by name, to look up what the paper prints twice.
 
     Returns:
-        Sentences, none of them where there is nothing to say.
+        Sentences; an empty list if there is nothing to say.
     """
     return [
         *_bold(table),
@@ -54,7 +54,7 @@ def _parts(table: Table) -> Iterator[tuple[str, str, dict[str, float]]]:
 
 
 def _name(table: Table, row: str) -> str:
-    """A row's label, and what tells it from others of the same label."""
+    """A row's label; with its first description if another row has the same label."""
     spec = table.rows[row]
     alike = [other for other in table.rows.values() if other.label == spec.label]
     return spec.label if len(alike) == 1 else f"{spec.label} ({next(iter(spec.about.values()))})"
@@ -83,14 +83,14 @@ def _bold(table: Table) -> list[str]:
 
 
 def _claims(table: Table) -> list[str]:
-    found: dict[tuple[str, str], list[str]] = {}
+    contradictions: dict[tuple[str, str], list[str]] = {}
     for claim in table.claims:
         if claim.column is not None and (against := _against(claim, claim.column, table)):
             label = table.columns[claim.column].label
-            found.setdefault((claim.says, claim.where), []).append(f"in {label} {against}")
+            contradictions.setdefault((claim.says, claim.where), []).append(f"in {label} {against}")
     return [
         f'Its own numbers contradict "{says.strip()}" ({where}): {"; ".join(against)}.'
-        for (says, where), against in found.items()
+        for (says, where), against in contradictions.items()
     ]
 
 
@@ -122,16 +122,16 @@ def _listed(table: Table, values: Mapping[str, float], rows: Sequence[str]) -> s
 
 def _repeats(table: Table, others: Mapping[str, Table]) -> list[str]:
     """Numbers that the paper prints in two tables, said under both of them."""
-    found = []
+    sentences = []
     for repeat in table.paper.repeats:
         other = others.get(f"table{repeat.table}")
         if other is None:
             here = f"Row {_name(table, repeat.row)} has {_value(table, repeat.row, repeat.column)}"
             heading = f"Table {ROMAN[repeat.table - 1]}"
-            found.append(f"{here}; {heading} is not at hand to compare it with.")
+            sentences.append(f"{here}; {heading} is not at hand to compare it with.")
             continue
         ends = (table, repeat.row, repeat.column), (other, repeat.with_row, repeat.with_column)
-        found.append(_both_ends(*ends, repeat.says))
+        sentences.append(_both_ends(*ends, repeat.says))
     for other in others.values():
         for repeat in other.paper.repeats:
             if repeat.table == table.table:
@@ -139,8 +139,8 @@ def _repeats(table: Table, others: Mapping[str, Table]) -> list[str]:
                     (table, repeat.with_row, repeat.with_column),
                     (other, repeat.row, repeat.column),
                 )
-                found.append(_both_ends(*ends, repeat.says))
-    return found
+                sentences.append(_both_ends(*ends, repeat.says))
+    return sentences
 
 
 def _both_ends(here: tuple[Table, str, str], there: tuple[Table, str, str], says: str) -> str:
@@ -165,7 +165,7 @@ def _possible(value: float, num_test: int, num_runs: int) -> bool:
 
 
 def _impossible(table: Table) -> list[str]:
-    found = []
+    sentences = []
     for column, label, values in _parts(table):
         num_test = table.columns[column].num_test
         if num_test is None or len(table.protocol(column).folds) > 1:
@@ -179,11 +179,11 @@ def _impossible(table: Table) -> list[str]:
                 if runs
                 else f"nor could a mean over up to {MAX_RUNS} runs"
             )
-            found.append(
+            sentences.append(
                 f"{label}: {value:.1f} of {_name(table, row)} cannot be the accuracy of one run"
                 f" over {num_test:,} test items; {could}."
             )
-    return found
+    return sentences
 
 
 def _sampling(table: Table) -> list[str]:

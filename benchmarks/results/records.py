@@ -43,13 +43,13 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
             continue
         run = plan.runs[cell.run]
         column = table.columns[cell.column]
-        status, shown = _shown(run, home)
-        result = home.run(shown).result() if shown else None
-        attempts = home.run(shown).attempts() if shown else []
+        status, source = _shown(run, home)
+        result = home.run(source).result() if source else None
+        attempts = home.run(source).attempts() if source else []
         metrics = result["metrics"] if result else {}
         if result and column.metric not in metrics:
             known = ", ".join(metrics)
-            raise ValueError(f"{shown} has no metric {column.metric!r}; it has: {known}")
+            raise ValueError(f"{source} has no metric {column.metric!r}; it has: {known}")
         lines.append(
             {
                 "table": table.name,
@@ -68,7 +68,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "selection": result.get("selection") if result else None,
                 "scale": plan.scale.scale,
                 "precision": plan.precision,
-                "run": shown or run.id,
+                "run": source or run.id,
                 "commit": attempts[-1]["commit"] if attempts else None,
             }
         )

@@ -1,4 +1,4 @@
-"""What follows from the numbers: verdicts on cells, claims and controls.
+"""Verdicts on cells, claims and controls.
 
 All values are percentages. An interval is a two-sided t interval over seeds; one seed has none.
 """
@@ -24,7 +24,7 @@ CellVerdict = Literal[
 
 @dataclass(frozen=True)
 class Summary:
-    """Seeds in short; ``half_width`` and ``sd`` (n - 1) are NaN for one seed."""
+    """A summary of seeds; ``half_width`` and ``sd`` (n - 1) are NaN for one seed."""
 
     num_seeds: int
     mean: float
@@ -128,7 +128,7 @@ def judge_best(row: str, rows: Mapping[str, Values]) -> tuple[str, str, Summary,
     if all(d.mean - d.half_width > 0 for d in plain.values()):
         return "holds", hardest, plain[hardest], None
     undecided = [n for n, d in plain.items() if d.mean - d.half_width <= 0]
-    # What keeps the claim open longest decides: a rival ahead can only reverse it.
+    # The rival that needs most seeds decides how many would settle the claim.
     needed = [seeds_to_settle(plain[n].sd, abs(plain[n].mean)) for n in undecided]
     most = None if None in needed else max(n for n in needed if n is not None)
     return "open", hardest, plain[hardest], most
@@ -138,13 +138,16 @@ def judge_differ(rows: Mapping[str, Values]) -> tuple[str, tuple[str, str], Summ
     """Do at least two rows differ? Paired intervals, Bonferroni-corrected for the pairs."""
     pairs = list(itertools.combinations(rows, 2))
     level = 1 - (1 - LEVEL) / len(pairs)
-    found = {(a, b): paired(rows[a], rows[b], level) for a, b in pairs}
-    if next(iter(found.values())).num_seeds == 1:
-        pair = max(found, key=lambda p: abs(found[p].mean))
-        return "open", pair, found[pair], None
-    # The pair that is clearest of zero. Rows that are equal to the last digit are no evidence.
-    pair = max(found, key=lambda p: abs(found[p].mean) / max(found[p].half_width, 1e-9))
-    difference = found[pair]
+    differences = {(a, b): paired(rows[a], rows[b], level) for a, b in pairs}
+    if next(iter(differences.values())).num_seeds == 1:
+        pair = max(differences, key=lambda p: abs(differences[p].mean))
+        return "open", pair, differences[pair], None
+    # The pair whose difference is farthest from zero for the width of its interval. Rows that are
+    # equal to the last digit are no evidence.
+    pair = max(
+        differences, key=lambda p: abs(differences[p].mean) / max(differences[p].half_width, 1e-9)
+    )
+    difference = differences[pair]
     if abs(difference.mean) > difference.half_width:
         return "holds", pair, difference, None
     return "open", pair, difference, seeds_to_settle(difference.sd, abs(difference.mean), level)

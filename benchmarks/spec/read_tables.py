@@ -113,7 +113,7 @@ def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSp
             if field == "bold" and column not in row.reported:
                 raise file.error(where, f"{column!r} is bold but has no reported value")
     if section == "controls" and (row.reported or row.cited):
-        raise file.error((section, name), "a control is ours: it has no reported value")
+        raise file.error((section, name), "a control is not in the paper: it has no reported value")
     for protocol in row.evaluate:
         if protocol not in table.protocols:
             where = (section, name, "evaluate", protocol)
@@ -133,7 +133,7 @@ def find_tables(folder: Path, wanted: Sequence[str]) -> list[Table]:
     """
     known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     numbered = [name for name in known if re.fullmatch(r"table\d", name)]
-    found: list[str] = []
+    named: list[str] = []
     for word in wanted:
         number = str(ROMAN.index(word.upper()) + 1) if word.upper() in ROMAN else word
         names = numbered if word == "all" else [f"table{number}" if number.isdigit() else word]
@@ -142,7 +142,7 @@ def find_tables(folder: Path, wanted: Sequence[str]) -> list[Table]:
                 numerals = [ROMAN[int(n.removeprefix("table")) - 1] for n in numbered]
                 legal = [*numerals, *(n for n in known if n not in numbered), "all"]
                 raise SpecError(f"unknown table {word!r}; known: {', '.join(legal)}")
-            if name in found:
+            if name in named:
                 raise SpecError(f"table {word!r} is asked for twice")
-            found.append(name)
-    return [load_table(known[name]) for name in found]
+            named.append(name)
+    return [load_table(known[name]) for name in named]

@@ -12,7 +12,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Device(Spec):
-    """What a scale is meant to run on, and how fast it is assumed to be before it is measured."""
+    """The device that a scale is meant for, and its assumed speed until it is measured."""
 
     unit: Literal["CPU core", "GPU"]
     sustained_gflops: Positive
@@ -20,7 +20,7 @@ class Device(Spec):
 
 
 class PreparedSize(Spec):
-    """What prepared clips take, as measured, for the cost before a corpus is prepared.
+    """The measured size and cost of prepared clips, for estimates before a corpus is prepared.
 
     Attributes:
         video_bytes_per_second: of a prepared corpus.
@@ -36,7 +36,7 @@ class PreparedSize(Spec):
 
 
 class Corpus(Spec):
-    """Where a corpus comes from when the command line does not say.
+    """The origin of a corpus, unless the command line names a real copy.
 
     Attributes:
         generate: settings of the generator.
@@ -66,7 +66,7 @@ class Scale(Spec):
         device: what it is meant to run on.
         execution: how runs are carried out; never part of a run's identity.
         preparation: of every corpus.
-        store: what prepared clips take; a scale without it is not asked what it takes of a cluster.
+        store: size and cost of prepared clips; ``capacity.py`` refuses a scale without it.
         corpora: those that tables may ask for.
         clip: of every stage that runs an encoder.
         stages: settings of stages, by name.

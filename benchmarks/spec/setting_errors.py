@@ -24,7 +24,7 @@ def _parts(problem: ValueError) -> list[str]:
 
 
 def _holds(settings: Any, path: Sequence[str]) -> bool:
-    """Whether nested settings say something of the value at ``path``."""
+    """Whether nested settings set the value at ``path``."""
     for key in path:
         if not isinstance(settings, dict):
             return isinstance(settings, list)  # the path goes on inside it
@@ -34,7 +34,7 @@ def _holds(settings: Any, path: Sequence[str]) -> bool:
     return True
 
 
-def blame(
+def setting_error(
     problem: ValueError,
     table: Table,
     scale: Scale,
@@ -43,8 +43,8 @@ def blame(
 ) -> ValueError:
     """The error at the line that holds the offending setting of a measuring stage."""
     for part in reversed(_parts(problem)):
-        for where, held in sources:
-            if part in held:
+        for where, settings in sources:
+            if part in settings:
                 return table.error((*where, part), _words(problem))
         if part in scale.stages.get(stage, {}):
             return scale.error(("stages", stage, part), _words(problem))
@@ -53,7 +53,7 @@ def blame(
     return table.error(sources[-1][0], _words(problem))
 
 
-def blame_pretrain(
+def pretraining_error(
     problem: ValueError, table: Table, row: str, flat: Settings, scale: Scale
 ) -> ValueError:
     """The error at the line that holds the offending setting of a pretraining."""
@@ -73,9 +73,9 @@ def blame_pretrain(
         ("pretrain_on", flat["corpus"], "length"),
         (),
     ):
-        held: Any = scale.model_dump()
+        section_settings: Any = scale.model_dump()
         for key in section:
-            held = held.get(key, {})
-        if parts and parts[0] in held:
+            section_settings = section_settings.get(key, {})
+        if parts and parts[0] in section_settings:
             return scale.error((*section, *parts), _words(problem))
     return table.setting_error(row, "method", _words(problem))

@@ -39,15 +39,15 @@ class Measurement(Spec):
     stage: str
     corpus: Name
     fold: Fold | Annotated[list[Fold], Field(min_length=1)]  # several are averaged per seed
-    settings: Settings = {}  # of the stage
-    features: Settings = {}  # of the feature runs that it reads
-    pretrain: Settings = {}  # in place of the row's
+    settings: Settings = {}  # settings of the stage
+    features: Settings = {}  # settings of the feature runs that the stage reads
+    pretrain: Settings = {}  # settings in place of the row's
     # Part of the official test list that must be evaluated to compare with the paper's number.
     coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
 
     @property
     def folds(self) -> list[int]:
-        """The folds that a seed's value is the mean of."""
+        """The folds; a seed's value is their mean."""
         return [self.fold] if isinstance(self.fold, int) else self.fold
 
 
@@ -66,10 +66,10 @@ class RowSpec(Spec):
     """One system; a row holds only what differs from the table's defaults."""
 
     label: str
-    about: dict[str, str] = {}  # further columns of the paper that describe it
+    about: dict[str, str] = {}  # further columns of the paper that describe the row
     block: Name | None = None  # bold marks and comparisons hold within a block of the paper's rows
-    corpus: Name | None = None  # measured on it, in place of the protocols' corpora
-    clip: Settings = {}  # of its pretraining and of every stage that reads its encoder's clips
+    corpus: Name | None = None  # that it is measured on, in place of the protocols' corpora
+    clip: Settings = {}  # for its pretraining and every stage that reads clips for its encoder
     pretrain: Settings = {}
     evaluate: dict[Name, Settings] = {}  # protocol -> settings of its stage
     reported: dict[Name, Percent] = {}
@@ -84,7 +84,7 @@ class RowSpec(Spec):
 
 
 class ClaimSpec(Spec):
-    """Something the paper says that the table's numbers can decide, or why they cannot."""
+    """A statement of the paper that the table's numbers can decide, or why they cannot."""
 
     says: str
     where: str
@@ -111,7 +111,7 @@ class ClaimSpec(Spec):
 
     @property
     def names(self) -> list[str]:
-        """The rows that it names."""
+        """The rows that the claim names."""
         one = [name for name in (self.best, self.at_chance) if name is not None]
         return [*one, *(self.above or []), *(self.near or [])]
 
@@ -132,11 +132,11 @@ class Paper(Spec):
 
     section: str
     repeats: list[Repeat] = []
-    notes: list[str] = []  # what else in the paper bears on these numbers
+    notes: list[str] = []  # what else the paper says about these numbers
 
 
 class Defaults(Spec):
-    """What holds for every row."""
+    """Settings of every row."""
 
     seeds: Seeds
     pretrain: Settings
@@ -150,7 +150,7 @@ class Axis(Spec):
 
 
 class Figure(Spec):
-    """A picture drawn from what one row's runs of a protocol wrote."""
+    """A picture, drawn from the files of one row's runs of a protocol."""
 
     row: Name
     protocol: Name
@@ -160,7 +160,7 @@ class Table(Spec):
     """One table of the paper, or one of this suite's own."""
 
     table: Annotated[int, Field(ge=1, le=len(ROMAN))] | Name
-    label: str | None = None  # what a reader calls a table without a number
+    label: str | None = None  # the name of a table without a number
     title: str
     paper: Paper
     defaults: Defaults
@@ -187,7 +187,7 @@ class Table(Spec):
 
     @property
     def heading(self) -> str:
-        """What a reader calls it."""
+        """The name of the table for a reader."""
         if isinstance(self.table, int):
             return f"Table {ROMAN[self.table - 1]}"
         assert self.label is not None
@@ -230,12 +230,12 @@ class Table(Spec):
 
         A row with another method starts from that method's own defaults.
         """
-        ours, default = self.all_rows[row].pretrain, self.defaults.pretrain
+        own, default = self.all_rows[row].pretrain, self.defaults.pretrain
         last = self.protocols[protocol].pretrain if protocol is not None else {}
-        if ours.get("method", default["method"]) != default["method"]:
+        if own.get("method", default["method"]) != default["method"]:
             default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
             last = {k: v for k, v in last.items() if k in PRETRAIN_KEYS}
-        return overlay(overlay(default, ours), last)
+        return overlay(overlay(default, own), last)
 
     def corpus(self, row: str, protocol: str) -> str:
         """The corpus that a row is measured on."""
@@ -273,4 +273,4 @@ PRETRAIN_KEYS = frozenset(
         "optimisation",
     ]
 )
-"""Pretraining settings that belong to no method; every other key of a row is the method's."""
+"""Pretraining settings that belong to no method; all other keys of a row are the method's."""

@@ -1,4 +1,4 @@
-"""Small files: written in one step, and read without trust in what is there."""
+"""Small files: written in one step, and checked when they are read."""
 
 import contextlib
 import errno
@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MAX_BYTES = 2**26
-"""No record of a run comes near it."""
+"""The largest record; no record of a run comes near it."""
 
 MAX_LINE_BYTES = 2**20
-"""Of the first line of a manifest."""
+"""The longest first line of a manifest."""
 
 MAX_WORDS = 200
-"""Characters of a reason."""
+"""The longest reason, in characters."""
 
 
 class DamagedFileError(ValueError):
-    """Something lies in the place of a file and does not hold what it should.
+    """A file is there, but it does not hold what it should.
 
     Attributes:
         path: the file.
@@ -58,7 +58,7 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` so that a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Hosts that share a file system share process numbers too.
+    # Two hosts that share a file system may have equal process numbers.
     writer = f"{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
     part = path.with_name(f".{path.name}.{writer}")
     try:
@@ -168,7 +168,7 @@ def parse_json(content: bytes, path: Path | str) -> Any:
         data = json.loads(
             text, object_pairs_hook=_object, parse_constant=_not_finite, parse_float=_finite
         )
-        if "\\ud" in text.lower():  # half of a character can be neither written nor printed
+        if "\\ud" in text.lower():  # half of a character cannot be written
             json.dumps(data, ensure_ascii=False).encode()
     except RecursionError:
         raise DamagedFileError(path, "it nests too deeply") from None
@@ -207,7 +207,7 @@ def digest(data: object) -> str:
 
 
 def is_regular(path: Path | str) -> bool:
-    """Whether a file is there, and neither a link nor a folder nor a pipe is in its place."""
+    """Whether a regular file is there, and no link, folder or pipe in its place."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -215,7 +215,7 @@ def is_regular(path: Path | str) -> bool:
 
 
 def set_aside(path: Path) -> Path:
-    """Move what is at ``path`` out of the way, into ``.aside`` beside it; gives its new place."""
+    """Move what is at ``path`` into ``.aside`` beside it; its new place."""
     folder = path.parent / ".aside"
     folder.mkdir(exist_ok=True)
     for number in itertools.count():
@@ -228,7 +228,7 @@ def set_aside(path: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that an empty file at ``path`` stands for; others wait.
+    """Hold the lock of the empty file at ``path``; other processes wait.
 
     Raises:
         DamagedFileError: if no regular file is in its place.

@@ -28,7 +28,7 @@ class Lease:
         user: who launched.
         host: of the launching process.
         pid: of the launching process.
-        process_start: when that process started, in words of its host's own.
+        process_start: when that process started, in the form that its host gives.
         cluster: name of the cluster that has the job; empty until there is one.
         job: id of the submitted job; empty until there is one.
     """
@@ -43,7 +43,7 @@ class Lease:
 
     @classmethod
     def of_this_process(cls, launch: str) -> "Lease":
-        """The claim of a launch that this process carries out."""
+        """The lease of a launch that this process carries out."""
         pid = os.getpid()
         start = process_start(pid)
         if start is None:
@@ -55,7 +55,7 @@ class Lease:
         return asdict(self)
 
     def is_alive(self, launches: Path, queue: Queue) -> bool:
-        """Whether somebody is still at work.
+        """Whether the launch, or its job, is still alive.
 
         Args:
             launches: folder of the heartbeats of launches.
@@ -74,7 +74,7 @@ class Lease:
 
 
 def this_user() -> str:
-    """Whose jobs Slurm says they are, whatever ``$USER`` says."""
+    """The name by which Slurm knows the user; ``$USER`` may hold another."""
     return pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -93,7 +93,7 @@ def process_start(pid: int) -> str | None:
 def _start_by_ps(pid: int) -> str | None:
     """The same where there is no ``/proc``, such as on macOS."""
     command = ("ps", "-o", "lstart=", "-p", str(pid))
-    fixed = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # two launches must read the same words
+    fixed = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # every launch must read the same text
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=fixed, check=False)
     except OSError:

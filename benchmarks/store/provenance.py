@@ -13,7 +13,7 @@ from benchmarks.store import files
 from benchmarks.store.files import DamagedFileError
 
 COMMIT_FILE = "COMMIT"
-"""In a copy of the code, which has no history: what :func:`commit` said of the original."""
+"""A file of a copy of the code, which has no history: it holds the commit of the original."""
 
 COMMIT = re.compile(rb"([0-9a-f]{7,40}\+?|unknown)\n")
 PACKAGES = ("torch", "torchvision", "torchaudio", "av", "numpy", "scipy", "scikit-learn")

@@ -29,7 +29,7 @@ Fractions = dict[str, Fraction | None]
 
 
 def _check_resolved(resolved: dict[str, Any]) -> dict[str, Any]:
-    """Estimates of cost look at the stage and the name of the method."""
+    """Check the stage and the name of the method, which estimates of cost read."""
     method = resolved.get("method", {"name": ""})
     if not isinstance(resolved.get("stage"), str):
         raise ValueError("it names no stage")
@@ -43,7 +43,7 @@ Resolved = Annotated[dict[str, Any], AfterValidator(_check_resolved)]
 
 @with_config(CONFIG)
 class Identity(TypedDict):
-    """The full hashes of which a run's name has the beginnings."""
+    """The full hashes; a run's name has their first digits."""
 
     spec: str
     code: str
@@ -52,7 +52,7 @@ class Identity(TypedDict):
 @final
 @with_config(CONFIG)
 class RunSpec(TypedDict):
-    """``spec.json``: what a run is. ``run``, its name, is absent before results were sealed."""
+    """``spec.json``: what a run is. Older records lack its name, ``run``."""
 
     run: NotRequired[RunName]
     identity: Identity
@@ -73,7 +73,7 @@ class PreparationSpec(TypedDict):
 
 @with_config(CONFIG)
 class Sealed(TypedDict):
-    """``result.json`` of any run; all of these are absent before results were sealed.
+    """``result.json`` of any run; older records lack all of these.
 
     ``upstream`` holds the digest of each result that this one was made from, by run; ``beside``
     those of the run's other records, by file name; ``digest`` that of the rest of the result.
@@ -87,7 +87,7 @@ class Sealed(TypedDict):
 
 @with_config(CONFIG)
 class Result(Sealed):
-    """``result.json`` of a run that is no preparation."""
+    """``result.json`` of a run, unless it is a preparation."""
 
     metrics: Fractions
     chance: NotRequired[Fractions]
@@ -102,7 +102,7 @@ class Result(Sealed):
 
 @with_config(CONFIG)
 class Attempt(TypedDict):
-    """One execution: with what, where, what it went on from (``found``), and how it ended."""
+    """One execution: software, machine, place, the files it began with (``found``), its end."""
 
     commit: str
     python: str
@@ -138,7 +138,7 @@ class Progress(TypedDict):
 
 @with_config(CONFIG)
 class CorpusHeader(TypedDict):
-    """The first line of a prepared corpus's manifest, as far as the suite looks at it."""
+    """The first line of a prepared corpus's manifest: the keys that the suite reads."""
 
     hash: str
     reader: str

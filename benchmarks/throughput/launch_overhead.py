@@ -35,9 +35,9 @@ def count_calls(folder: Path) -> Path:
     """Put scripts before Slurm's commands that note each call; the file of notes."""
     notes = folder / "calls"
     notes.touch()
-    found = {name: path for name in COMMANDS if (path := shutil.which(name))}
+    paths = {name: path for name in COMMANDS if (path := shutil.which(name))}
     (folder / "bin").mkdir()
-    for name, path in found.items():
+    for name, path in paths.items():
         script = folder / "bin" / name
         script.write_text(f'#!/bin/sh\necho {name} >> {notes}\nexec {path} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)

@@ -124,8 +124,8 @@ def main() -> None:
         clips = sorted(clip for pattern in patterns for clip in data.glob(pattern))
         if not clips:
             raise SystemExit(f"no clips of {name} in {data}; IICL_REAL_DATA names the folder")
-        found = measure(clips, arguments.seconds)
-        print(json.dumps({"set": name, **{k: float(f"{v:.3g}") for k, v in found.items()}}))
+        measured = measure(clips, arguments.seconds)
+        print(json.dumps({"set": name, **{k: float(f"{v:.3g}") for k, v in measured.items()}}))
 
 
 if __name__ == "__main__":
