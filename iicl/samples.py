@@ -17,20 +17,21 @@ class Sample:
     """One of the tensors that a method takes of every item.
 
     Attributes:
-        name: unique in a batch; what stands before its colon is the view.
-        item: "own": of the item itself or, with ``of``, of the item that sample is taken from;
-            "other": of another item of the epoch, one random cycle per epoch and name.
-        time: "drawn": at a time of its own. "with": aligned with sample ``of`` as
-            ``clip.alignment`` says, and moved to lie within the item. "apart": in the same item as
-            sample ``of``, its start at least one window before or after that sample's start; the
-            window is the longer of the two.
-        of: name of the sample it relates to: an earlier one, or a view, whose plain sample is then
-            drawn as if it were asked for; None with "drawn".
-        stride: its frames are so many times as far apart as those of the clip.
-        num_frames: None: as many as the clip has.
-        size: height and width in pixels; None: those of the clip.
-        augmentation_of: name of an earlier sample whose place of the crop, flip and jitter (or
-            gain) it shares; None: its own.
+        name: unique in a batch; the part before the colon is the view.
+        item: "own": taken from the item itself or, with ``of``, from the item of that sample.
+            "other": taken from another item of the epoch, by one random cycle per epoch and name;
+            with ``of``, at the time that the other item draws for that sample.
+        time: "drawn": at a random time of its own. "with": aligned with sample ``of`` as
+            ``clip.alignment`` says, then moved to lie within the item. "apart": it begins at least
+            one window before or after sample ``of`` of the same item; the window is the longer one
+            of the two. :func:`iicl.data.draws.has_room` says which items are long enough.
+        of: name of an earlier sample. Or a view that is not asked for: its plain sample is drawn as
+            if it were asked for. None with "drawn".
+        stride: distance between its frames, as a multiple of that in the clip.
+        num_frames: number of its frames; None: as the clip.
+        size: height and width in pixels; None: as the clip.
+        augmentation_of: name of an earlier sample; it shares the place of the crop, the flip and
+            the jitter (or the gain) of that sample. None: an augmentation of its own.
     """
 
     name: str
@@ -56,7 +57,7 @@ SOURCE = Sample("source")
 
 
 def plain(view: str) -> Sample:
-    """The sample of a view with a time that has no word of its own: at the time of the video."""
+    """The plain sample of a view that has a time: it is at the time of the plain video."""
     return VIDEO if view == VIDEO.name else Sample(view, time="with", of=VIDEO.name)
 
 
@@ -64,8 +65,8 @@ def check_samples(samples: Sequence[Sample]) -> None:
     """Check that samples can be drawn together.
 
     Raises:
-        ValueError: if there is none, two have one name, a view is unknown or does not take a
-            setting, or a relation is not to an earlier sample.
+        ValueError: if there are no samples, two have the same name, a view is unknown, a view does
+            not take a setting, or a sample does not relate to an earlier one.
     """
     if not samples:
         raise ValueError("no samples are asked for")
@@ -78,10 +79,13 @@ def check_samples(samples: Sequence[Sample]) -> None:
 
 
 def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """The samples with each that is "with" one of another view taken from another item.
+    """The same samples with views of different items, for a control.
+
+    Each sample that is "with" a sample of another view is taken from another item; so are the
+    samples that relate to it.
 
     Raises:
-        ValueError: if there is no such sample.
+        ValueError: if no sample changes, or two views are still taken from the same item.
     """
     changed: list[Sample] = []
     for sample in samples:
@@ -89,20 +93,24 @@ def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
         if is_pair and not _is_of_another(sample.of, {other.name: other for other in changed}):
             sample = replace(sample, item="other")
         changed.append(sample)
-    if changed == list(samples):
+    by_name = {sample.name: sample for sample in changed}
+    timed = [sample for sample in changed if "time" in views.get(sample.view).TAKES]
+    own = {sample.view for sample in timed if not _is_of_another(sample.name, by_name)}
+    if changed == list(samples) or len(own) > 1:
         raise ValueError(
-            "shuffled pairs need a sample that is 'with' one of another view, got"
+            "shuffled pairs need samples of two views, of which one is 'with' the other, got"
             f" {', '.join(sample.name for sample in samples)}"
         )
     return tuple(changed)
 
 
 def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
-    """What an item must have to be read, as :meth:`PreparedCorpus.select` calls it; sorted.
+    """Views that an item must have to be read, sorted, by the names that a corpus uses.
 
     Args:
-        samples: what is asked for.
-        silent: "zero" if a view that may be lacking (sound) is then read as zeros, else "error".
+        samples: the samples asked for.
+        silent: "zero" if zeros are read where an item lacks a view and the view allows it (sound),
+            else "error".
     """
     asked = [views.get(sample.view) for sample in samples]
     return sorted(
@@ -134,7 +142,7 @@ def _check_settings(sample: Sample) -> None:
 
 
 def _check_relation(sample: Sample, earlier: Sequence[Sample], names: Sequence[str]) -> None:
-    """What it refers to comes earlier, and the two can be related."""
+    """The samples that it names come earlier, and can be related to it."""
     by_name = {other.name: other for other in earlier}
     if (sample.of is None) != (sample.time == "drawn"):
         raise ValueError(
@@ -155,20 +163,20 @@ def _check_relation(sample: Sample, earlier: Sequence[Sample], names: Sequence[s
             raise ValueError(f"sample {sample.name!r}: 'apart' is in the same item, not another")
         if _is_of_another(sample.of, by_name):
             raise ValueError(
-                f"sample {sample.name!r}: item 'other' needs an 'of' that is of the own item,"
+                f"sample {sample.name!r}: item 'other' needs an 'of' in the own item,"
                 f" got {sample.of!r}"
             )
 
 
 def _can_be_meant(name: str, needed: str, by_name: dict[str, Sample], names: Sequence[str]) -> bool:
-    """Whether it is an earlier sample, or the plain sample of a view that nobody asked for."""
+    """Whether a name is an earlier sample, or a view whose plain sample is not asked for."""
     if name in by_name:
         return needed in views.get(by_name[name].view).TAKES
     return name not in names and name in views.names() and needed in views.get(name).TAKES
 
 
 def _is_of_another(name: str | None, by_name: dict[str, Sample]) -> bool:
-    """Whether a sample, or what it relates to, is of another item."""
+    """Whether a sample is taken from another item, by itself or by the sample it relates to."""
     while name in by_name:
         if by_name[name].item == "other":
             return True

@@ -1,7 +1,7 @@
-"""Where a sample lies in its item, and how it is augmented. Pure functions, no torch.
+"""The time and the augmentation of each sample. Pure functions, no torch.
 
-A draw depends on (seed, epoch, item, number of the clip, name of the sample) alone: on no other
-item, and not on what else is asked for.
+A draw depends only on (seed, epoch, item, number of the clip, name of the sample). Other items and
+other samples of the batch do not change it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from iicl import views
 from iicl.config import NO_AUGMENTATION, Augmentation, Clip
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import Batching
-from iicl.samples import Sample
+from iicl.samples import Sample, plain
 from iicl.seeding import derive_seed
 
 
@@ -26,14 +26,13 @@ class Contents:
     that is shorter than its window is filled up with zeros at its end.
 
     Attributes:
-        clip: shape of the samples that have none of their own.
-        samples: what is asked for, checked by :func:`iicl.samples.check_samples`.
-        augmentation: drawn per sample; without it, and with a ``crop_fraction`` of (1, 1), the crop
+        clip: shape of the samples that have no shape of their own.
+        samples: the samples asked for; :func:`iicl.samples.check_samples` says which are legal.
+        augmentation: drawn per sample. Without it, and with a ``crop_fraction`` of (1, 1), the crop
             is the central square.
-        pairing: "shuffled" takes a sample that is "with" one of another view from another item, see
-            :func:`iicl.samples.shuffled`.
-        silent: what to do with an item that lacks a view which may be lacking (sound): an error, or
-            zeros.
+        pairing: "shuffled" takes samples from other items, see :func:`iicl.samples.shuffled`.
+        silent: "zero" reads zeros where an item lacks a view and the view allows it (sound);
+            "error" refuses the item.
     """
 
     clip: Clip
@@ -44,12 +43,12 @@ class Contents:
 
 
 class Draw(NamedTuple):
-    """Everything about a sample of an item that is not in the files.
+    """The time and the augmentation of one sample of an item.
 
     Attributes:
-        start_seconds: of the sample, from the start of its item.
+        start_seconds: begin of the sample, in seconds from the begin of its item.
         boxes: (R, 4) int64 top, left, height, width of the crops, in pixels.
-        flip: mirror left and right.
+        flip: whether left and right are exchanged.
         jitter: (3,) factors of brightness, contrast and saturation.
         gain: factor of the sound's amplitude.
     """
@@ -66,9 +65,9 @@ class Drawing:
     """The draws of one clip in an epoch.
 
     Attributes:
-        contents: what is read.
+        contents: what is read of an item.
         batching: how items come.
-        epoch: its number.
+        epoch: number of the epoch.
         clip_index: number of the clip among those of its item.
     """
 
@@ -78,14 +77,15 @@ class Drawing:
     clip_index: int
 
     def draw(self, sample: Sample, item: ManifestItem, augmented: ManifestItem) -> Draw:
-        """A random time and random augmentation, or, with "uniform" sampling, an even one and none.
+        """Time and augmentation of a sample.
 
-        Several crops stand at fixed places.
+        With "random" sampling both are random; several crops stand at fixed places. With "uniform"
+        sampling the clips are evenly spaced and nothing is augmented.
 
         Args:
             sample: one of the contents' samples.
-            item: that the sample is taken from.
-            augmented: that the sample of :meth:`augmented_as` is taken from.
+            item: the item from which the sample is taken.
+            augmented: the item from which the sample of :meth:`augmented_as` is taken.
         """
         augmentation, num_crops = self.contents.augmentation, self.batching.num_crops
         start_seconds = self.start_seconds(sample, item)
@@ -111,13 +111,13 @@ class Drawing:
         return sample
 
     def start_seconds(self, sample: Sample, item: ManifestItem) -> float:
-        """When a sample begins, from the start of the item that it is taken from."""
+        """Begin of a sample, in seconds from the begin of the item from which it is taken."""
         clip, own = self.contents.clip, _extent(sample, item, self.contents.clip)
         if sample.of is None:
             return self._part(sample, item) * _slack(own)
         other = _named(sample.of, self.contents.samples)
         others = _extent(other, item, clip)
-        if others is None:  # the time that the other draws, over the length that there is
+        if others is None:  # no time to relate to: take the place that the other sample draws
             return self._part(other, item) * _slack(own)
         start = self.start_seconds(other, item)
         if own is None:
@@ -131,29 +131,31 @@ class Drawing:
         return max(0.0, min(start, last))
 
     def _part(self, sample: Sample, item: ManifestItem) -> float:
-        """Where a sample lies between the first and the last place that it may have, 0 to 1."""
+        """Place of a sample between its earliest (0) and its latest (1) possible begin."""
         if self.batching.sampling == "random":
             return float(self._numbers(sample, item)[0])
         num_clips = self.batching.num_clips
         return self.clip_index / (num_clips - 1) if num_clips > 1 else 0.5
 
     def _numbers(self, sample: Sample, item: ManifestItem) -> np.ndarray:
-        """(10,) of 0 to 1: time, crop (3), flip, whether to jitter, jitter (3), gain."""
-        # What the samples that came first share keeps the draws of their runs as they were.
+        """(10,) from 0 to 1: time, crop (3), flip, whether to jitter, jitter (3), gain."""
+        # The plain video and the sound with it share a seed without a name. Do not change it: the
+        # results of finished runs depend on it.
         shared = sample.name == "video" or (sample.name == "audio" and sample.time == "with")
         named = () if shared else (sample.name,)
         seed = derive_seed(
             self.batching.seed, "sample", self.epoch, item.id, self.clip_index, *named
         )
-        # Always all of them: no setting changes what another one draws.
+        # All ten are always drawn, so that no setting changes the draw of another setting.
         return np.random.default_rng(seed).random(10)
 
 
 def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
-    """Whether an item is long enough for all "apart" samples, wherever the others lie.
+    """Whether an item is long enough for all "apart" samples, wherever the other samples lie.
 
-    Of a sample's window w and the longer window W of it and the other, that takes 2 W + w: the
-    other may begin just before W, and then only what follows it by W is left.
+    A sample with a window of w seconds needs an item of 2 W + w seconds, where W is the longer
+    window of the two. If the other sample begins just before W, the sample cannot begin before it,
+    and begins just before 2 W at the earliest. An item that lacks one of the two views has no room.
     """
     for sample in samples:
         if sample.time != "apart":
@@ -184,8 +186,6 @@ def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
 
 def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:
     """A square at a random place, its side a random fraction of the short side: (1, 4) int64."""
-    if fraction == (1.0, 1.0):
-        return uniform_boxes(item.height, item.width, 1)
     low, high = fraction
     side = max(1, round((low + (high - low) * draw[0]) * min(item.height, item.width)))
     top = int(draw[1] * (item.height - side + 1))
@@ -194,12 +194,12 @@ def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndar
 
 
 def _named(name: str, samples: Sequence[Sample]) -> Sample:
-    """The sample of that name; one that nobody asks for is the plain sample of a view."""
-    return next((sample for sample in samples if sample.name == name), Sample(name))
+    """The sample of that name, or the plain sample of a view if the name is not asked for."""
+    return next((sample for sample in samples if sample.name == name), plain(name))
 
 
 def _extent(sample: Sample, item: ManifestItem, clip: Clip) -> tuple[float, float] | None:
-    """Seconds of the item and of the sample's window; None if it has no such view, or no time."""
+    """Seconds of the item and of the sample's window; None without the view, or without a time."""
     view = views.get(sample.view)
     if view.REQUIRES not in (None, *item.views):
         return None
@@ -219,7 +219,7 @@ def _apart(start: float, distance: float, last: float, part: float) -> float:
         start: seconds.
         distance: seconds.
         last: seconds.
-        part: which of these times, 0 (the earliest) to 1 (the latest).
+        part: place among these times, from 0 (the earliest) to 1 (the latest).
     """
     before, after = min(start - distance, last), last - start - distance
     assert before >= 0 or after >= -1e-6, "no room, see has_room"

@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RawBatch:
-    """What was read, for :func:`iicl.data.transforms.make_views`.
+    """Raw data of some items, for :func:`iicl.data.transforms.make_views`.
 
     Attributes:
-        samples: what was asked for.
+        samples: the samples asked for.
         raw: name of each sample -> what ``read`` of its view gave, items along the first dimension.
-        positions: (B,) items in the manifest.
+        positions: (B,) positions of the items in the manifest.
         clip_index: (B,) number of the clip among those of its item.
         num_crops: crops of each picture.
     """
@@ -85,10 +85,11 @@ def make_loader(
         An iterable of :class:`RawBatch` whose ``len`` is the number of batches still to come.
 
     Raises:
-        ValueError: if samples do not go together, an item lacks a view or has no room for a sample
-            that is "apart", the corpus has another sample rate, there is nothing to read, or
-            evaluation is to be augmented or to read other items, or a lone item is, or a batch has
-            fewer chunks than there are shares; while iterating, if a shard is found damaged.
+        ValueError: if samples do not go together; if there is nothing to read; if an item lacks a
+            view or has no room for an "apart" sample; if the corpus has another sample rate; if
+            "uniform" sampling is augmented; if samples of other items are asked for with "uniform"
+            sampling or a single item; if a batch has fewer chunks than there are shares; while
+            iterating, if a shard is damaged.
         WorkerError: while iterating, see :func:`iicl.data.workers.read_watched`.
     """
     check_samples(contents.samples)
@@ -213,7 +214,7 @@ def _check_items(corpus: PreparedCorpus, positions: Sequence[int], contents: Con
     if short:
         apart = ", ".join(sample.name for sample in contents.samples if sample.time == "apart")
         raise ValueError(
-            f"{len(short)} items are too short for {apart}, which must be a window apart,"
+            f"{len(short)} items are too short for {apart}, which must be one window apart;"
             f" the first is {short[0]}"
         )
 

@@ -1,7 +1,7 @@
 """Which items form a batch, in which order, and which other items go with them. No torch.
 
-All of it depends on (seed, epoch) alone. So neither the number of workers or ranks nor a resume
-changes a batch.
+All of this depends only on (seed, epoch). So no batch changes with the number of workers, with the
+number of ranks or by a resume.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,12 +69,13 @@ class Batching:
         chunk_size: items of a "random" batch that stay together; None: all of them.
         num_clips: clips per item and epoch.
         num_crops: 1 for one crop, 3 for left, centre and right along the longer side.
-        epochs: numbers of the epochs to go through.
-        start_step: batches to leave out at the beginning: those that an earlier run has seen.
-        share: the part to read. With "random" sampling it is of each batch, whole chunks of it;
-            with "uniform" it is of the batches, whole ones, and may be none.
-        seed: of the run.
-        drop_last: leave out each pass's last, smaller batch.
+        epochs: numbers of the epochs to read.
+        start_step: number of batches to skip at the beginning, because an earlier run has read
+            them.
+        share: the part to read. With "random" sampling, whole chunks of each batch; with "uniform"
+            sampling, whole batches, perhaps none.
+        seed: seed of the run.
+        drop_last: whether to leave out the last, smaller batch of each pass.
     """
 
     sampling: Sampling
@@ -93,10 +94,10 @@ class Pick(NamedTuple):
     """What a worker is asked for.
 
     Attributes:
-        epoch: its number.
-        position: of the item in the manifest.
+        epoch: number of the epoch.
+        position: position of the item in the manifest.
         clip_index: number of the clip among those of its item.
-        sources: position of the item that each sample is taken from, in the order of the samples.
+        sources: for each sample, in order, position of the item from which it is taken.
     """
 
     epoch: int
@@ -109,8 +110,8 @@ class Batches:
     """The picks of every batch of every epoch, as far as they are in the share.
 
     Args:
-        positions: of the items in the manifest.
-        samples: what is asked for.
+        positions: positions of the items in the manifest.
+        samples: the samples asked for.
         batching: how items come.
 
     Raises:
@@ -135,7 +136,7 @@ class Batches:
             self._of_epoch = batching.share.of(self._per_epoch)
         else:
             smallest = size if drop_last else num_items % size or size
-            # Raises now what it would raise at the last batch.
+            # Raise the error of the smallest batch before reading begins.
             batching.share.of_batch(smallest, self._chunk_size)
 
     def __len__(self) -> int:
@@ -177,10 +178,10 @@ def epoch_passes(
     """All picks of an epoch in order, by passes.
 
     Args:
-        positions: of the items in the manifest.
-        samples: what is asked for.
+        positions: positions of the items in the manifest.
+        samples: the samples asked for.
         batching: how items come.
-        epoch: its number.
+        epoch: number of the epoch.
     """
     count, clips = len(positions), range(batching.num_clips)
     cycles = {
@@ -206,14 +207,15 @@ def partners(num_items: int, seed: int, epoch: int, name: str) -> np.ndarray:
 
     Args:
         num_items: how many items are read.
-        seed: of the run.
-        epoch: its number.
-        name: of the sample that is taken from the other item.
+        seed: seed of the run.
+        epoch: number of the epoch.
+        name: name of the sample that is taken from the other item.
 
     Returns:
         (num_items,) int64, every number once and, from two items on, none in its own place.
     """
-    # Not named for "audio": seeds of that time knew one other item only.
+    # The seed has no name for the plain sound. Do not change it: the results of finished runs with
+    # shuffled pairs depend on it.
     named = () if name == "audio" else (name,)
     cycle = np.random.default_rng(derive_seed(seed, "pairing", epoch, *named)).permutation(
         num_items
@@ -224,7 +226,7 @@ def partners(num_items: int, seed: int, epoch: int, name: str) -> np.ndarray:
 
 
 def _sources(number: int, samples: Sequence[Sample], cycles: Mapping[str, np.ndarray]) -> list[int]:
-    """The item that each sample of an item is taken from, by number."""
+    """For each sample of an item, number of the item from which it is taken."""
     sources: dict[str | None, int] = {}
     for sample in samples:
         source = sources.get(sample.of, number)

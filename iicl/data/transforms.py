@@ -6,6 +6,7 @@ from iicl import views
 from iicl.config import Clip
 from iicl.data.loader import RawBatch
 from iicl.data.view import View
+from iicl.samples import Sample
 
 
 def make_views(
@@ -15,34 +16,40 @@ def make_views(
 
     Args:
         batch: B items with R crops each.
-        clip: the shape of samples that have none of their own.
+        clip: shape of the samples that have no shape of their own.
         device: where to compute and to leave the result.
-        chunk_size: items made together, 1 or more; None: all. The last bits of an item may
-            depend on those it is made with.
+        chunk_size: number of items that are computed together, 1 or more; None: all. The last bits
+            of an item may depend on the items that are computed with it.
 
     Returns:
         Name of each sample -> (B R, ...) float32 or int64, see ``transform`` of its view in
-        :mod:`iicl.views`. The R crops of an item follow each other; what has no crops is repeated.
+        :mod:`iicl.views`. The R crops of an item follow each other; a view without crops repeats
+        its rows.
     """
-    step = chunk_size or len(batch)
     made = {}
     for sample in batch.samples:
-        view: View = views.get(sample.view)
-        whole: torch.Tensor | None = None
-        for start in range(0, len(batch), step):
-            part = slice(start, start + step)
-            raw = {name: tensor[part] for name, tensor in batch.raw[sample.name].items()}
-            rows = view.transform(raw, sample, clip, device)
-            num_items = min(step, len(batch) - start)
-            per_item = len(rows) // num_items
-            assert len(rows) == per_item * num_items, (sample.name, rows.shape)
-            if whole is None:  # filled part by part, so that no two copies of a batch exist
-                whole = rows.new_empty((len(batch) * per_item, *rows.shape[1:]))
-            whole[start * per_item : start * per_item + len(rows)] = rows
-        assert whole is not None
-        made[sample.name] = (
-            whole
-            if len(whole) == len(batch) * batch.num_crops
-            else whole.repeat_interleave(batch.num_crops, dim=0)
-        )
+        rows = _transformed(batch, sample, clip, device, chunk_size or len(batch))
+        if len(rows) < len(batch) * batch.num_crops:
+            rows = rows.repeat_interleave(batch.num_crops, dim=0)
+        made[sample.name] = rows
     return made
+
+
+def _transformed(
+    batch: RawBatch, sample: Sample, clip: Clip, device: torch.device, chunk_size: int
+) -> torch.Tensor:
+    """The rows of one sample, computed chunk by chunk."""
+    view: View = views.get(sample.view)
+    raw = batch.raw[sample.name]
+    if chunk_size >= len(batch):
+        return view.transform(raw, sample, clip, device)
+    whole: torch.Tensor | None = None
+    for start in range(0, len(batch), chunk_size):
+        part = {name: tensor[start : start + chunk_size] for name, tensor in raw.items()}
+        rows = view.transform(part, sample, clip, device)
+        if whole is None:  # one tensor that the chunks fill, so that no second copy is needed
+            per_item = len(rows) // chunk_size
+            whole = rows.new_empty((len(batch) * per_item, *rows.shape[1:]))
+        whole[start * per_item : start * per_item + len(rows)] = rows
+    assert whole is not None
+    return whole

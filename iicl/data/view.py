@@ -21,9 +21,9 @@ class Drawn(NamedTuple):
     """A sample of one item.
 
     Attributes:
-        position: of the item in the manifest.
-        item: its row there.
-        draw: the time and the augmentation.
+        position: position of the item in the manifest.
+        item: row of the manifest at this position.
+        draw: time and augmentation of the sample.
     """
 
     position: int
@@ -33,15 +33,15 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """What all samples of one name have in common when they are read.
+    """What ``read`` of a view gets for all samples of one name.
 
     Attributes:
         corpus: where to read.
-        clip: the shape of samples that have none of their own.
-        sample: what was asked for.
-        facts: what ``prepare`` of the view returned.
-        beat: to be called after every item that takes time to read; a worker that gives no beat
-            for long counts as stuck.
+        clip: shape of the samples that have no shape of their own.
+        sample: the sample asked for.
+        facts: result of the view's ``prepare``.
+        beat: call it after each item that takes time to read. A worker without a beat for some
+            time counts as stuck.
     """
 
     corpus: "PreparedCorpus"
@@ -55,22 +55,22 @@ class View(Protocol):
     """A module of :mod:`iicl.views`. Importing it imports no torch."""
 
     REQUIRES: str | None
-    """What an item must have, as :meth:`PreparedCorpus.select` calls it; None: nothing."""
+    """The view that an item must have, by the name that a corpus uses; None: none."""
 
     MAY_LACK: bool
-    """Whether ``silent="zero"`` also reads items without it, as zeros."""
+    """Whether ``silent="zero"`` reads zeros where an item lacks the view."""
 
     ENCODER: str | None
-    """Name of the encoder that is used unless another is asked for; None: nothing encodes it."""
+    """Name of the default encoder; None: the view has no encoder."""
 
     TAKES: frozenset[str]
-    """The settings of a :class:`iicl.samples.Sample` that mean something to it."""
+    """Fields of a :class:`iicl.samples.Sample` that the view uses; others are refused."""
 
     def extent(self, item: ManifestItem, sample: Sample, clip: Clip) -> tuple[float, float] | None:
         """Seconds of an item that has the view, and of a sample's window; None without a time."""
 
     def prepare(self, corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> Any:
-        """Once for a loader: what ``read`` needs to know of the items that are read.
+        """What ``read`` needs to know about all items that are read; called once per loader.
 
         Raises:
             ValueError: if the corpus does not fit the clip.
@@ -85,9 +85,9 @@ class View(Protocol):
         """What a method gets of B items, float32 or int64, on a device.
 
         Args:
-            raw: what ``read`` gave of B items that have R crops, as tensors on the host.
-            sample: what was asked for.
-            clip: the shape of samples that have none of their own.
+            raw: arrays of ``read`` for B items with R crops, as tensors on the host.
+            sample: the sample asked for.
+            clip: shape of the samples that have no shape of their own.
             device: where to compute and to leave the result.
 
         Returns:

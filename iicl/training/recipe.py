@@ -68,8 +68,15 @@ class TrainItems:
         """This rank's share of all items in order, in chunks: middle clips without augmentation.
 
         Raises:
-            ValueError: if a sample is of another item: without random epochs there is none.
+            ValueError: if a sample is of another item, which only a random epoch has.
         """
+        if self.contents.pairing == "shuffled" or any(
+            sample.item == "other" for sample in self.contents.samples
+        ):
+            raise ValueError(
+                "a corpus pass reads each item by itself, but pairing is"
+                f" {self.contents.pairing!r} and the samples are {self.contents.samples}"
+            )
         contents = replace(self.contents, augmentation=NO_AUGMENTATION)
         batching = Batching("uniform", batch_size=self.chunk_size, share=self.batching.share)
         return self._read(contents, batching)

@@ -76,7 +76,7 @@ def frame_numbers(
     Args:
         item: its grid has ``num_frames`` frames at ``fps``.
         start_seconds: time of the sample's first frame.
-        sample: number of frames, if not the clip's, and their stride.
+        sample: number of its frames (None: the clip's) and their stride.
         clip: number of frames and their rate.
 
     Returns:

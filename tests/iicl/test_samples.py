@@ -41,7 +41,7 @@ def test_samples_that_go_together(samples: tuple[Sample, ...]) -> None:
     [
         ((), "no samples are asked for"),
         ((VIDEO, AUDIO, VIDEO), "two samples have the name 'video'"),
-        ((Sample("flow"),), f"no view named 'flow'; there are: {', '.join(views.names())}"),
+        ((Sample("smell"),), f"no view named 'smell'; there are: {', '.join(views.names())}"),
         (
             (Sample("audio", stride=2),),
             r"view audio takes no stride \(got 2\); settings .* item, of",
@@ -75,7 +75,7 @@ def test_samples_that_go_together(samples: tuple[Sample, ...]) -> None:
                 Sample("audio:2", time="apart", of="audio:1"),
                 Sample("audio:3", item="other", time="with", of="audio:2"),
             ),
-            "'audio:3': item 'other' needs an 'of' that is of the own item, got 'audio:2'",
+            "'audio:3': item 'other' needs an 'of' in the own item, got 'audio:2'",
         ),
     ],
 )
@@ -101,8 +101,11 @@ def test_shuffled_samples_are_those_that_are_with_another_view() -> None:
         LABEL,
     )
     check_samples(shuffled((VIDEO, AUDIO, LATE, fast, back)))
-    with pytest.raises(ValueError, match="a sample that is 'with' one of another view, got video"):
-        shuffled((VIDEO,))
+    assert shuffled((AUDIO,)) == (other,)
+    for samples in ((VIDEO,), (VIDEO, Sample("audio")), (VIDEO, AUDIO, Sample("audio:1"))):
+        names = ", ".join(sample.name for sample in samples)
+        with pytest.raises(ValueError, match=f"one is 'with' the other, got {names}$"):
+            shuffled(samples)
 
 
 def test_what_an_item_must_have() -> None:

@@ -242,6 +242,7 @@ APART = [
     (VIDEO, Sample("video:1", time="apart", of="video", num_frames=60)),
     (VIDEO, AUDIO, LATE),
     (VIDEO, Sample("audio", time="apart", of="video")),
+    (AUDIO, Sample("video:1", time="apart", of="audio")),  # shorter than the other
 ]
 
 

@@ -343,7 +343,7 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
         ({"positions": []}, "nothing to read"),
         ({"clip": Clip(sample_rate=8000)}, "16000 Hz, the clip asks 8000"),
         ({"num_crops": 2}, "num_crops must be 1 or 3, got 2"),
-        ({"samples": (Sample("flow"),)}, "no view named 'flow'"),
+        ({"samples": (Sample("smell"),)}, "no view named 'smell'"),
     ):
         with pytest.raises(ValueError, match=message):
             load(corpus, **options)

@@ -192,7 +192,7 @@ def test_items_too_short_for_apart_are_named(generated: PreparedCorpus) -> None:
     room = [position for position in both if has_room(items[position], (VIDEO, far), CLIP)]
     assert room == [position for position in both if position not in short]
     contents = Contents(CLIP, (VIDEO, far))
-    message = rf"2 items are too short for video:far, .*, the first is {items[short[0]].id}"
+    message = rf"2 items are too short for video:far, .*; the first is {items[short[0]].id}"
     with pytest.raises(ValueError, match=message):
         make_loader(generated, both, contents, HOW)
     assert list(make_loader(generated, room, contents, replace(HOW, epochs=range(1))))

@@ -16,7 +16,7 @@ from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.encoders.choice import Encoders
 from iicl.methods.base import Method
-from iicl.samples import INDEX, VIDEO
+from iicl.samples import INDEX, VIDEO, Sample
 from iicl.training.corpus_pass import CorpusPass
 from iicl.training.distributed import connect
 from iicl.training.recipe import Training, TrainItems
@@ -95,3 +95,16 @@ def test_an_item_is_encoded_from_its_middle_clip_by_the_running_statistics(passe
         with torch.no_grad():
             expected = method.encode(batch)["video"][0]
         torch.testing.assert_close(alone["video"][number], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_samples_of_other_items_are_refused(passed) -> None:
+    corpus, positions, contents, _ = passed
+    batching = Batching("random", 20, CHUNK_SIZE)
+    other = Sample("audio", item="other", time="with", of="video")
+    for refused in (
+        replace(contents, pairing="shuffled"),
+        replace(contents, samples=(VIDEO, other, INDEX)),
+    ):
+        items = TrainItems(corpus, positions, refused, batching, 0, torch.device("cpu"))
+        with pytest.raises(ValueError, match="a corpus pass reads each item by itself"):
+            items.chunks_in_order()

@@ -199,6 +199,26 @@ def test_hooks_act_before_each_epoch_and_after_each_step(tmp_path):
     assert outcome.num_items_in_corpus_passes == 3 * 2 * 3
 
 
+def test_the_time_of_hooks_counts(tmp_path, monkeypatch):
+    class Slow(Acting):
+        def before_epoch(self, epoch, corpus_pass):
+            clock.now += 10
+            return super().before_epoch(epoch, corpus_pass)
+
+        def after_step(self, step, features):
+            clock.now += 1
+
+    clock = SimpleNamespace(now=5.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(loop, "time", clock)
+    settings = {"steps_per_epoch": 2, "checkpoint_seconds": 3}
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, method=Slow(), stop_after=2, **settings)
+    # The newest checkpoint is the one before the first step.
+    assert checkpoint.load_latest(tmp_path / "checkpoints")[0] == 0
+    _, outcome = train(tmp_path, method=Slow(), **settings)
+    assert outcome.seconds == 3 * 10 + 6 * 1
+
+
 def test_a_corpus_pass_encodes_all_items_in_evaluation_mode(tmp_path):
     method, _ = trained_with_hooks(tmp_path, num_steps=2)
     assert method.corpus.tolist() == [0.0, 1.0, 2.0]
