@@ -51,6 +51,8 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
     rates = _rates(request.home)
     forced = _forced(request, plan)
     if arguments.dry_run:
+        if launcher.remark:
+            print(f"remark: nothing can be submitted: {launcher.remark}\n")
         display.show_plan(plan, rates, launcher.describe, to_stdout=True)
         display.show_scripts(launcher.preview(plan, rates), request.scale.device.unit)
         return FINE

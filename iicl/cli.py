@@ -1,9 +1,10 @@
-"""The command ``iicl``: prepare a corpus, remove its old shards, generate one, and more."""
+"""The command ``iicl``: prepare, prune or generate a corpus, or list the interpretations.
+
+Nothing but the standard library is imported before the packages are known to be there.
+"""
 
 import argparse
-import io
 import logging
-import os
 import sys
 import textwrap
 import traceback
@@ -11,25 +12,40 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import NoReturn, get_args
 
-from iicl import config
+from iicl import host
 from iicl.data.synthetic.world import CorpusName
 from iicl.interpretations import INTERPRETATIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash.
+    """Run one command.
 
-    Called from a shell, it goes on and keeps its exit code after its reader is gone (``| head``).
+    If the reader of its output goes away (``| head``), it goes on and keeps its exit code.
+
+    Args:
+        arguments: in place of the process's own.
+
+    Returns:
+        the exit code: 0; 2 if the input cannot be used or a package is missing; 5 after a crash;
+        130 after Ctrl-C.
     """
-    if sys.platform == "win32":
-        system = "on Windows use WSL, the Windows Subsystem for Linux"
-        print(f"iicl: this runs on Linux and macOS; {system}", file=sys.stderr)
+    problem = host.problem()
+    if problem:
+        print(f"iicl: {problem}", file=sys.stderr)
         return 2
     if arguments is None:
-        _survive_closed_pipes()
-    parser = _Parser(prog="iicl", description=__doc__)
+        host.survive_closed_pipes()
+    return _run(_parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="iicl",
+        description="Prepare a corpus for training, remove its unused shards, generate a corpus,"
+        " or list how this project reads the paper.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
     _add_prune(
@@ -38,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_generate(commands.add_parser("generate", help="write a generated corpus"))
     listing = commands.add_parser("interpretations", help="how this project reads the paper")
     listing.set_defaults(run=lambda parsed: _interpretations())
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Carry out one command; the exit code."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("iicl").setLevel(logging.INFO)
     try:
@@ -57,31 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Lenient(io.FileIO):
-    """A file that drops what is written once its reader is gone."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, self.fileno())
-            os.close(null)
-            return memoryview(data).nbytes
-
-
-def _survive_closed_pipes() -> None:
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            stream.flush()
-            buffered = io.BufferedWriter(_Lenient(stream.fileno(), "wb", closefd=False))
-            # Names of files may have characters that the terminal does not know.
-            errors = "replace" if stream.errors == "strict" else stream.errors
-            behaviour = (None, stream.line_buffering, stream.write_through)
-            setattr(sys, name, io.TextIOWrapper(buffered, stream.encoding, errors, *behaviour))
-
-
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the arguments."""
 
@@ -90,6 +85,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
+    from iicl import config
+
     defaults = config.Preparation()
     parser.add_argument("corpus", help="name of the corpus, for example ucf101 or audioset")
     parser.add_argument(
@@ -97,9 +94,12 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("out", type=Path, help="folder of the prepared corpus")
     parser.add_argument("--reader", help="default: the corpus's own; folder: read class folders")
-    parser.add_argument("--short-side", type=int, default=defaults.short_side)
-    parser.add_argument("--max-fps", type=float, default=defaults.max_fps)
-    parser.add_argument("--max-seconds", type=float, default=defaults.max_seconds)
+    for option, kind, default, limit in (
+        ("--short-side", int, defaults.short_side, "pixels of a frame's shorter side"),
+        ("--max-fps", float, defaults.max_fps, "frames per second, at most"),
+        ("--max-seconds", float, defaults.max_seconds, "seconds of a clip, at most"),
+    ):
+        parser.add_argument(option, type=kind, default=default, help=f"{limit}; default: {default}")
     parser.add_argument("--workers", type=int, help="processes; default: one per processor core")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
@@ -137,6 +137,7 @@ def _num_workers(parsed: argparse.Namespace) -> int:
 
 
 def _prepare(parsed: argparse.Namespace) -> None:
+    from iicl import config
     from iicl.data import datasets
     from iicl.data.prepare import assemble, prepare, prepare_part
 
@@ -196,7 +197,7 @@ def _printable(text: str) -> str:
 def _add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, help="folder of the prepared corpus")
     parser.add_argument(
-        "--yes", action="store_true", help="remove; otherwise only list what would be removed"
+        "--yes", action="store_true", help="remove the shards; without it they are only listed"
     )
     parser.set_defaults(run=_prune)
 
@@ -223,12 +224,14 @@ def _prune(parsed: argparse.Namespace) -> None:
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", choices=get_args(CorpusName))
+    parser.add_argument("corpus", choices=get_args(CorpusName), help="whose layout is written")
     parser.add_argument("out", type=Path, help="root to write the official layout to")
-    parser.add_argument("--items", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--items", type=int, default=1000, help="default: 1000")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws; default: 0")
     parser.add_argument("--workers", type=int, help="processes; default: one per processor core")
-    parser.add_argument("--contact-sheet", type=Path, help="PNG that shows every class")
+    parser.add_argument(
+        "--contact-sheet", type=Path, help="PNG to write as well, with clips of every class"
+    )
     parser.set_defaults(run=_generate)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 KeyPath = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -64,16 +65,16 @@ class YamlFile:
         Raises:
             SpecError: for the first value that does not fit, with the legal ones.
         """
-        legal = [key for key in model.model_fields if key not in given]
         for key in given:
             if key in self.data:
-                raise self.error((key,), _unknown_key(key, legal))
+                raise self.error((key,), _unknown_key(key, model, given))
         try:
             return model.model_validate({**self.data, **given})
         except ValidationError as problems:
             problem = problems.errors()[0]
             if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-                raise self.error(problem["loc"], _unknown_key(problem["loc"][0], legal)) from None
+                message = _unknown_key(problem["loc"][0], model, given)
+                raise self.error(problem["loc"], message) from None
             raise self.error(*explain(problem, model)) from None
 
 
@@ -98,7 +99,7 @@ def explain(problem: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:
     name = ".".join(str(part) for part in where)
     message = _YAML_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        return where, _unknown_key(name, _legal_keys(model, where[:-1]))
+        return where, _unknown_key(name, _model_at(model, where[:-1]))
     if problem["type"] == "missing":
         return where[:-1], f"{name} is missing"
     if is_key:
@@ -110,26 +111,38 @@ def explain(problem: Any, model: type[BaseModel]) -> tuple[KeyPath, str]:
     return where, f"{name} is {_cut(repr(problem['input']))}: {message}"
 
 
-def _unknown_key(name: str | int, legal: Iterable[str]) -> str:
-    known = ", ".join(legal)
-    return f"unknown key {_cut(repr(name))}" + (f"; known: {known}" if known else "")
+def _unknown_key(name: str | int, model: type[BaseModel] | None, given: Iterable[str] = ()) -> str:
+    """What to say of a key that ``model`` does not have: its keys but those ``given``."""
+    message = f"unknown key {_cut(repr(name))}"
+    if model is None:
+        return message
+    keys = [_with_default(key, model) for key in model.model_fields if key not in given]
+    return f"{message}; known, with defaults: {', '.join(keys)}"
+
+
+def _with_default(key: str, model: type[BaseModel]) -> str:
+    """A key and its default as a file may say it: ``nodes 1``, ``setup []``."""
+    field = model.model_fields[key]
+    if field.is_required():
+        return f"{key} (must be given)"
+    return f"{key} {to_json(field.get_default(call_default_factory=True)).decode()}"
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def _legal_keys(model: type[BaseModel], where: KeyPath) -> list[str]:
-    """Keys of the mapping at ``where`` in a model whose mappings hold models."""
+def _model_at(model: type[BaseModel], where: KeyPath) -> type[BaseModel] | None:
+    """The model of the mapping at ``where`` in a model whose mappings hold models."""
     for part in where:
         if part in model.model_fields:
             annotation = model.model_fields[str(part)].annotation
             inner = [annotation, *getattr(annotation, "__args__", ())]
             models = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
             if not models:
-                return []
+                return None
             model = models[0]
-    return list(model.model_fields)
+    return model
 
 
 def load(path: Path) -> YamlFile:

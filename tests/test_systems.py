@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
+import venv
 from pathlib import Path
 
 import av
 import pytest
 
-from slurm import host
+import slurm.host
+from iicl import host as iicl_host
 
 ROOT = Path(__file__).parents[1]
 SYSTEMS = Path(__file__).parent / "systems"
@@ -98,17 +100,48 @@ def test_on_windows_every_command_is_one_line(words: tuple[str, ...]) -> None:
     assert "on Windows use WSL" in line
 
 
-@pytest.mark.parametrize("name", ["run", "report", "capacity"])
-def test_without_its_packages_a_command_says_how_to_install_them(name: str) -> None:
-    bare = [sys.executable, "-S", f"benchmarks/{name}.py", "--help"]  # without site-packages
-    done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: jinja2, pandas, yaml, submitit, tabulate cannot be imported;")
-    assert line.endswith("pip install -e '.[suite]'")
+@pytest.fixture(scope="module")
+def empty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment without any package."""
+    folder = tmp_path_factory.mktemp("empty")
+    venv.create(folder, with_pip=False)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.parametrize(
+    ("words", "packages"),
+    [
+        *(((f"benchmarks/{name}.py", "--help"), slurm.host.PACKAGES)
+          for name in ("run", "report", "capacity")),
+        (iicl("--help"), iicl_host.PACKAGES),
+        (iicl("prune", "a"), iicl_host.PACKAGES),
+    ],
+    ids=["run", "report", "capacity", "iicl", "prune"],
+)  # fmt: skip
+def test_without_packages_a_command_says_how_to_install_them(
+    empty_python: Path, words: tuple[str, ...], packages: tuple[str, ...]
+) -> None:
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [empty_python, *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.split(": ", 1)[1] == (
+        f"{', '.join(packages)} cannot be imported; in the project's folder:"
+        " pip install -e '.[suite]'"
+    )
 
 
-def test_the_extra_installs_what_the_suite_asks_for() -> None:
+IMPORTED_AS = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
+
+
+def test_the_packages_that_are_asked_for_are_those_that_an_installation_brings() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"\w+", text)[0] for text in project["optional-dependencies"]["suite"]}
-    assert {{"yaml": "pyyaml"}.get(name, name) for name in host.PACKAGES} == names
+    for texts, packages in (
+        (project["dependencies"], iicl_host.PACKAGES),
+        (project["optional-dependencies"]["suite"], slurm.host.PACKAGES),
+    ):
+        names = [re.match(r"[\w-]+", text)[0] for text in texts]
+        assert sorted(IMPORTED_AS.get(name, name) for name in names) == sorted(packages)

@@ -25,23 +25,28 @@ class ClusterLauncher:
         """Check that the site fits the request.
 
         Raises:
-            ValueError: if runs of the request compute on GPUs and the site asks for none.
+            ValueError: if the request submits runs that compute on GPUs and the site asks for none.
         """
+        self._request, self._site, self.remark = request, site, ""
         scale, arguments = request.scale, request.arguments
-        runs_nothing = arguments.collect or arguments.status
-        if scale.device.unit == "GPU" and not site.gpus_per_node and not runs_nothing:
-            raise ValueError(
-                f"scale {scale.scale} computes on GPUs, and slurm/sites/{site.name}.yaml asks for"
-                " none: gpus_per_node"
-            )
-        self._request, self._site = request, site
+        if scale.device.unit != "GPU" or site.gpus_per_node:
+            return
+        self.remark = (
+            f"scale {scale.scale} computes on GPUs, but site {site.name} asks for none; choose"
+            f" --cluster slurm-gpu, or set gpus_per_node in slurm/sites/{site.name}.yaml"
+        )
+        if not (arguments.dry_run or arguments.collect or arguments.status):
+            raise ValueError(self.remark)
 
     def describe(self, seconds: float) -> str:
         """The site in words; its queue decides how long ``seconds`` on one device take."""
         return f"site: {self._site.name}"
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
-        """The arrays that would be submitted, with words in place of ids; needs no Slurm."""
+        """The arrays that would be submitted, with words in place of ids; needs no Slurm.
+
+        Runs that wait for data count as if it were given.
+        """
         seconds = self._seconds(rates)
         code = self._request.home.root / "snapshots" / "SNAPSHOT"
         previews: list[Preview] = []
@@ -55,7 +60,9 @@ class ClusterLauncher:
             number = f"ARRAY{len(previews)}"
             return [number if len(groups) == 1 else f"{number}_{i}" for i in range(len(groups))]
 
-        groups = grouping.job_groups(plan.to_do(), grouping.pretrainings(plan.runs), seconds)
+        groups = grouping.job_groups(
+            plan.given_all_data(), grouping.pretrainings(plan.runs), seconds
+        )
         grouping.send_all(groups, {}, self._site.max_array, show)
         return previews
 

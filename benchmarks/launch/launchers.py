@@ -12,7 +12,13 @@ from slurm.site import SlurmSite
 
 
 class Launcher(Protocol):
-    """Carries a request out at a kind of site."""
+    """Carries a request out at a kind of site.
+
+    Attributes:
+        remark: why nothing could be submitted, for a command that only shows; else empty.
+    """
+
+    remark: str
 
     def describe(self, seconds: float) -> str:
         """The site in words, for the plan; ``seconds`` on one device are to go."""

@@ -27,7 +27,7 @@ class LocalLauncher:
         if request.scale.device.unit == "GPU" and site.processes is None:
             # Runs side by side would share one GPU.
             site = site.model_copy(update={"processes": 1})
-        self._request, self._site = request, site
+        self._request, self._site, self.remark = request, site, ""
 
     def describe(self, seconds: float) -> str:
         """The site in words, with how long ``seconds`` on one device take at least."""

@@ -103,6 +103,17 @@ class Plan:
         """Runs that are neither finished nor under way nor impossible nor damaged."""
         return [r for r in self.runs.values() if r.state in ("new", "resume", "failed", "stale")]
 
+    def given_all_data(self) -> list[Run]:
+        """Runs to do, and those that are blocked by nothing but data that is not given."""
+        hopeless = {
+            dependent
+            for run in self.runs.values()
+            if run.state == "damaged"
+            for dependent in self.descendants(run.id)
+        }
+        states = ("new", "resume", "failed", "stale", "blocked")
+        return [r for r in self.runs.values() if r.state in states and r.id not in hopeless]
+
     @property
     def compares(self) -> bool:
         """Whether absolute numbers may be compared with the paper's."""

@@ -19,14 +19,19 @@ def test_an_unknown_site_names_the_known_ones() -> None:
         load_site("moon")
 
 
-LEGAL = ", ".join(key for key in SlurmSite.model_fields if key != "name")
+LEGAL = (
+    "known, with defaults: environment {}, backend (must be given), partition null, account null,"
+    " qos null, constraint null, nodes 1, tasks_per_node 1, gpus_per_node 0, cpus_per_task 1,"
+    " memory_gib_per_task null, minutes (must be given), signal_seconds 120, max_array 1000,"
+    " parallelism 256, requeue 5, wckey null, sbatch {}, setup []"
+)
 
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("minutes: 5\npartitoin: gpu", 3, f"unknown key 'partitoin'; known: {LEGAL}"),
-        ("minutes: 5\nname: gpu", 3, f"unknown key 'name'; known: {LEGAL}"),
+        ("minutes: 5\npartitoin: gpu", 3, f"unknown key 'partitoin'; {LEGAL}"),
+        ("minutes: 5\nname: gpu", 3, f"unknown key 'name'; {LEGAL}"),
         ("minutes: 5\nminutes: 6", 3, "duplicate key 'minutes', first on line 2"),
         ("minutes: soon", 2, "minutes is 'soon': Input should be a valid integer"),
         ("minutes: 0", 2, "minutes is 0: Input should be greater than or equal to 1"),
@@ -84,7 +89,12 @@ def test_a_mistake_is_one_line_that_names_file_line_value_and_what_is_legal(
         ("backend: pbs\n", 1, "backend is 'pbs'; known: inline, local, slurm"),
         ("# a site\nminutes: 5\n", 1, "backend is missing; known: inline, local, slurm"),
         ("backend: [slurm]\n", 1, "backend is ['slurm']; known: inline"),
-        ("backend: local\nminutes: 5\n", 2, "unknown key 'minutes'; known: environment, backend"),
+        (
+            "backend: local\nminutes: 5\n",
+            2,
+            "unknown key 'minutes'; known, with defaults: environment {}, backend (must be given),"
+            " processes null",
+        ),
         ("", 1, "a mapping is expected"),
     ],
 )
