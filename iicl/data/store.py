@@ -9,8 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from iicl.data.encode import GOP
-from iicl.data.manifest import MANIFEST_NAME, Manifest, ManifestItem, shard_path
+from iicl.data.manifest import GOP, MANIFEST_NAME, Manifest, ManifestItem, shard_path
 from iicl.data.shard_folders import hold_shards
 
 

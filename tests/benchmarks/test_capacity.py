@@ -15,7 +15,7 @@ from benchmarks.plan.schedule import enough, simulate
 from benchmarks.spec.scale import PreparedSize
 from iicl import config, methods
 from iicl.config import Augmentation, Clip, Encoders, Preparation
-from iicl.data import encode, loader
+from iicl.data import loader, manifest
 from iicl.data.prepare import prepare
 from iicl.data.store import PreparedCorpus
 from iicl.data.synthetic import media
@@ -87,7 +87,7 @@ def test_parameters_of_the_papers_encoders() -> None:
 
 
 def test_what_is_known_of_the_store_and_of_checkpoints_is_true() -> None:
-    assert sizes.GOP == encode.GOP
+    assert sizes.GOP == manifest.GOP
     assert sizes.VERIFY_EPOCHS == loader.VERIFY_EPOCHS
     assert sizes.KEPT_CHECKPOINTS == checkpoint.NUM_KEPT
     assert config.Execution().checkpoint_seconds == sizes.CHECKPOINT_SECONDS

@@ -10,9 +10,10 @@ import pytest
 
 from iicl import cli
 from iicl.config import Preparation
-from iicl.data import datasets, leaks
+from iicl.data import datasets
 from iicl.data.manifest import Listing, Manifest, ManifestItem
 from iicl.data.prepare import prepare
+from iicl.data.writing import leaks
 from tests.iicl.data.datasets import miniatures
 
 CORPORA = [name for name in datasets.names() if name != "folder"]

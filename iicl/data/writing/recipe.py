@@ -9,9 +9,8 @@ import av
 import numpy as np
 
 from iicl.config import Preparation
-from iicl.data.encode import GOP
-from iicl.data.manifest import FORMAT, Listing
-from iicl.data.transcode import VERSION
+from iicl.data.manifest import FORMAT, GOP, Listing
+from iicl.data.media.transcode import VERSION
 
 
 def settings(preparation: Preparation) -> dict[str, float | int]:

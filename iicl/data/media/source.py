@@ -1,7 +1,5 @@
-"""One source file: its streams, the part of it that is to be kept, and its decoded frames."""
+"""One source file: its streams, the part of it to keep, and the decoded frames of that part."""
 
-import os
-import stat
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,101 +9,51 @@ import av
 import av.error
 import numpy as np
 
-from iicl.data.clock import MIN_JUMP_SECONDS, REORDER_STEPS
 from iicl.data.manifest import UnusableSource
-from iicl.data.packets import Scan, Track, error_text, is_end, scan
-from iicl.data.sound import MAX_RATE
+from iicl.data.media.clock import MIN_JUMP_SECONDS, REORDER_STEPS
+from iicl.data.media.opening import open_source
+from iicl.data.media.packets import Scan, error_text, is_end, scan
+from iicl.data.media.sound import MAX_RATE
+from iicl.data.media.track import Track
 
-_MARGIN_SECONDS = 0.5  # decoded before a cut, so that the codec has settled
-_MAX_PIXELS = 8192 * 4608  # of a frame; some 50 MB each
-_SAMPLE_RATES = (1_000, MAX_RATE)  # Hz; of sound that is taken for sound
+_MARGIN_SECONDS = 0.5  # of packets decoded before the part, so that the codec has settled
+_MAX_PIXELS = 8192 * 4608  # per frame, which then takes some 50 MB
+_SAMPLE_RATES = (1_000, MAX_RATE)  # Hz; lowest and highest that is accepted
 _MAX_CHANNELS = 64
-# Formats with a length in their header; for others FFmpeg guesses one from time stamps or bit rate.
+# Formats whose header states a length. For other formats FFmpeg guesses the length from time stamps
+# or the bit rate.
 _STATING_LENGTH = frozenset(
     ["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv", "asf", "wav", "flac", "aiff"]
 )
-# These open other files or the network whatever the protocols allowed, or draw text.
-_FOLLOWERS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "tty"}
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": ",".join(sorted(set(av.formats_available) - _FOLLOWERS)),
-}
-_TEXT_BYTES = 4096  # at the beginning of a file, by which text is known
-_CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\f\r")
-
-
-def open_source(path: Path) -> av.container.InputContainer:
-    """Opens a media file.
-
-    Raises:
-        UnusableSource: if it is none, or cannot be read.
-    """
-    _check_file(path)
-    try:
-        # "file:" keeps FFmpeg from reading names such as "a:b" as URLs.
-        return av.open(
-            f"file:{os.path.abspath(path)}",
-            metadata_errors="replace",
-            container_options=_OPTIONS,
-        )
-    except (av.error.FFmpegError, ValueError, UnicodeError) as error:
-        raise UnusableSource(f"not readable as media: {error_text(error)}") from None
-
-
-def _check_file(path: Path) -> None:
-    """Refuses, in plain words, what FFmpeg would refuse in its own, wait for, or follow."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UnusableSource("a folder, a pipe or a device, not a file")
-        with open(path, "rb") as stream:
-            beginning = stream.read(_TEXT_BYTES)
-    except OSError as error:
-        what = "the link leads to no file" if path.is_symlink() else "cannot be opened"
-        raise UnusableSource(f"{what}: {error.strerror}") from None
-    if not beginning:
-        raise UnusableSource("empty file")
-    if _is_text(beginning):
-        raise UnusableSource("not readable as media: a playlist or another text")
-
-
-def _is_text(beginning: bytes) -> bool:
-    """Whether a file that begins so is text."""
-    if not _CONTROLS.isdisjoint(beginning) or beginning.startswith(b"YUV4MPEG2 "):
-        return False  # the latter are raw pictures, which may consist of any bytes
-    try:
-        beginning.decode()
-    except UnicodeDecodeError as error:
-        return error.start > _TEXT_BYTES - 4  # the last character is cut in two
-    return True
 
 
 class Source:
-    """The part of a file that is to be kept: first all its packets, then the frames of the part.
+    """The part of a file to keep: reads all packets when it is made, then decodes the part.
 
     Args:
-        container: of the file, opened just now; it must stay open.
-        path: of the file.
-        longest: seconds; of a longer part, the middle is kept.
+        container: the file, opened just now; it must stay open.
+        path: path of the file.
+        longest: seconds; if the part is longer, only its middle is kept.
         start: seconds from the file's start at which the part begins; None for the file's start.
-        end: seconds at which it ends; None for the file's end.
+        end: seconds from the file's start at which it ends; None for the file's end.
 
     Attributes:
-        tracks: "video" and "audio" -> what is known of the packets of those that can be decoded.
-        absent: "video" and "audio" -> why nothing of it can be decoded.
-        rate: frames per second that the file states of its video, or None.
-        aspect: of one pixel, width / height.
+        tracks: "video" and "audio" -> the packets of that stream, if it can be decoded.
+        absent: "video" and "audio" -> why that stream cannot be decoded, if it cannot.
+        rate: frames per second of the video as the file states them, or None.
+        aspect: width / height of one pixel, or None.
         origin: seconds; time stamp of the start of the file.
-        low: time stamp in seconds of the start of the part; None: the first frame is.
-        high: time stamp in seconds of its end, if the file does not end before.
-        end: time stamp in seconds of the end of the file, as far as it says.
+        low: seconds; time stamp of the start of the part; None if it starts with the first frame.
+        high: seconds; time stamp of the end of the part, which may be behind the end of the file.
+        end: seconds; time stamp of the end of the file as its packets and its header say.
         expected: seconds that the part should last.
-        cut_from: seconds of the part before it was cut to its middle; None if it was not.
-        num_packets: "video" or "audio" -> packets decoded.
-        num_errors: "video" or "audio" -> packets of these that did not decode.
+        cut_from: seconds of the part before it was cut to its middle; None if it was not cut.
+        num_packets: "video" or "audio" -> number of packets given to the decoder.
+        num_errors: "video" or "audio" -> number of these that could not be decoded.
         stopped: why reading ended before the file did, or empty.
 
     Raises:
-        UnusableSource: if there is nothing to decode, or nothing of the part wanted.
+        UnusableSource: if nothing can be decoded, or the part lies outside the file.
     """
 
     def __init__(
@@ -139,11 +87,11 @@ class Source:
             self.origin = others[0].begin
             own_end = self.origin + len(track) * track.step
         self.end = own_end
-        if announced is not None:  # a last picture may claim more than that and the sound
+        if announced is not None:  # the last picture may claim to last longer than header and sound
             ends = [t.end for kind, t in self.tracks.items() if kind != main.type]
             self.end = min(own_end, max([self.origin + announced, *ends]))
         length = self.end - self.origin
-        if length <= 0:  # as good as no stamp can be believed
+        if length <= 0:  # then hardly any time stamp can be trusted
             length = len(track) * track.step
         self._bases = {s.type: float(s.time_base or 0) for s in streams}
         self.cut_from: float | None = None
@@ -155,14 +103,14 @@ class Source:
 
     @property
     def max_seconds(self) -> float:
-        """How long the part may be."""
+        """The greatest length of the part."""
         return self.high - (self.origin if self.low is None else self.low)
 
     def frames(self) -> Iterator[tuple[av.VideoFrame | av.AudioFrame, float | None]]:
-        """Decoded frames of both streams until both are past the part.
+        """Decodes both streams until both have passed the end of the part.
 
         Yields:
-            A frame and its time in seconds; None if its packet has no time.
+            A frame, and its time in seconds or None if its packet has no time.
         """
         open_kinds = set(self.tracks)
         number = dict.fromkeys(self.tracks, -1)  # of the packet in its stream
@@ -173,7 +121,7 @@ class Source:
                 continue
             if not is_end(packet):
                 number[kind] += 1
-                # A packet of no bytes says that the last picture stays.
+                # An empty packet means that the last picture stays.
                 if number[kind] < first[kind] or not packet.size:
                     continue
                 _set_time(packet, self.tracks[kind], number[kind])
@@ -188,7 +136,7 @@ class Source:
                 return
 
     def _packets(self) -> Iterator[av.Packet]:
-        """The packets of the tracks: those that were kept, or else read again."""
+        """The packets of the tracks: from memory if they were kept, else from the file again."""
         if self._scan.packets is not None:
             yield from (p for p in self._scan.packets if p.stream.type in self.tracks)
             self.stopped = self._scan.stopped
@@ -209,16 +157,16 @@ class Source:
             return []
 
     def _first_packet(self, kind: str) -> int:
-        """Where decoding begins, so that the part is whole from its start on."""
+        """Number of the packet at which decoding must begin for the part to be complete."""
         if self.low is None:
             return 0
         track = self.tracks[kind]
-        # By its decoding time, a key frame is shown later, behind the pictures that it reorders.
+        # A key frame is presented after its decoding time, because pictures are reordered.
         late = REORDER_STEPS * track.step if track.by_decoding else 0.0
         return track.packet_before(self.low - max(_MARGIN_SECONDS, late), kind == "video")
 
     def _streams(self, container: av.container.InputContainer) -> list[Any]:
-        """The video and the audio stream, those that can be decoded; of others says why not."""
+        """The video and the audio stream if they can be decoded; otherwise stores why not."""
         name = container.format.name
         if name.endswith("_pipe"):
             raise UnusableSource(f"a still image ({name}), not a clip")
@@ -243,20 +191,21 @@ class Source:
         streams: list[Any],
         announced: float | None,
     ) -> Scan:
-        result = scan(container, streams, announced)
-        tracks = result.tracks
+        """Reads all packets, and sets aside streams without packets and single pictures."""
+        packets = scan(container, streams, announced)
+        tracks = packets.tracks
         for stream in streams:
             if stream.type not in tracks:
                 self.absent[stream.type] = f"no {stream.type} in its {stream.type} stream"
         if "video" in tracks and len(tracks["video"]) == 1:
             del tracks["video"]
             self.absent["video"] = "a still image, not a clip: its video is a single picture"
-        return result
+        return packets
 
     def _part(
         self, start: float | None, end: float | None, length: float, longest: float
     ) -> tuple[float | None, float]:
-        """Absolute seconds of the part to keep; the low end is None if that is the first frame."""
+        """Time stamps in seconds of start and end of the part; start None: at the first frame."""
         low, high = start or 0.0, length if end is None else min(end, length)
         if low >= high:
             raise UnusableSource(f"segment {start}-{end} s lies outside its {length:.3f} s")
@@ -271,7 +220,10 @@ class Source:
 
 
 def _undecodable(stream: Any) -> str:
-    """Why a stream cannot be decoded, or empty; absurd headers would take all memory."""
+    """Why a stream cannot be decoded, or empty.
+
+    Absurd sizes and rates are refused, because decoding would take all memory.
+    """
     codec = stream.codec_context
     if codec is None:
         return f"no decoder for its {stream.type} stream"
@@ -287,10 +239,10 @@ def _undecodable(stream: Any) -> str:
 
 
 def _set_time(packet: av.Packet, track: Track, number: int) -> None:
-    """Gives a packet its mended time, which its frame will bear."""
+    """Sets the time of a packet to its mended time; its frame takes it over."""
     time = track.times[number]
     if time == track.stated[number]:
-        return  # as stated: decoders shift the time of a packet of which they skip a part
+        return  # unchanged, because decoders shift the time of a packet if they skip a part of it
     base = packet.stream.time_base
     ticks = None if np.isnan(time) or not base else round(float(time) / float(base))
     if track.by_decoding:
@@ -300,7 +252,7 @@ def _set_time(packet: av.Packet, track: Track, number: int) -> None:
 
 
 def _origin(main: Any, track: Track) -> float:
-    """The start that the file states, if its packets agree."""
+    """Seconds; the start that the file states if its packets agree, else their earliest time."""
     if main.start_time is None:
         return track.begin
     stated = float(main.start_time * main.time_base)
@@ -309,7 +261,7 @@ def _origin(main: Any, track: Track) -> float:
 
 
 def _announced(container: av.container.InputContainer, main: Any) -> float | None:
-    """Seconds from the first frame to the end as the header says, or None."""
+    """Seconds from the first frame to the end of the file as the header says, or None."""
     rate = main.average_rate if main.type == "video" else None
     if container.format.name == "avi" and rate and main.frames:
         # FFmpeg shortens the duration of a truncated AVI, but not the number of its frames.
@@ -320,6 +272,6 @@ def _announced(container: av.container.InputContainer, main: Any) -> float | Non
         return float(main.duration * main.time_base)
     if container.duration is not None and container.duration > 0:
         begin = (container.start_time or 0) / 1e6
-        own = begin if main.start_time is None else float(main.start_time * main.time_base)
-        return begin + container.duration / 1e6 - own
+        main_begin = begin if main.start_time is None else float(main.start_time * main.time_base)
+        return begin + container.duration / 1e6 - main_begin
     return None

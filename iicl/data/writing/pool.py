@@ -1,7 +1,8 @@
-"""Worker processes for decoding that survive crashes and hangs of the code they run.
+"""Worker processes for decoding. If a decoder crashes or hangs, only its item is lost.
 
-A batch of items is the unit of work. Whoever dies on an item, by a segmentation fault or by the
-alarm that bounds an item's time, is replaced, and the batch is done again without that item.
+A batch of items is the unit of work. If a worker dies at an item, by a segmentation fault or by the
+alarm that limits the time of an item, another worker does the batch again. An item at which workers
+died twice, or one that hung, is skipped then.
 """
 
 import contextlib
@@ -13,15 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-ITEM_SECONDS = 300  # of wall time; an item that takes longer counts as hanging
-_PATIENCE = 2  # deaths on one item before it is skipped: the first may be the machine's fault
+ITEM_SECONDS = 300  # wall time; an item that takes longer counts as hanging
+_MAX_DEATHS = 2  # an item is skipped after so many: the machine may have caused the first one
 
 
 class Context:
-    """What a batch function is given to talk to its supervisor.
+    """Given to a batch function, which uses it to report to the supervising process.
 
     Attributes:
-        skipped: item number in the batch -> why it must not be touched.
+        skipped: number of an item in the batch -> why the item must be skipped.
     """
 
     def __init__(self, connection: Connection, seconds: int, skipped: dict[int, str]) -> None:
@@ -31,7 +32,7 @@ class Context:
 
     @contextlib.contextmanager
     def item(self, number: int) -> Iterator[None]:
-        """Surrounds the work on one item: dying inside is that item's fault."""
+        """Surrounds the work on one item. If the process dies inside, the item is to blame."""
         self._connection.send(("item", number))
         # The default action of the alarm ends the process even inside a decoder that never returns.
         signal.alarm(self._seconds)
@@ -41,23 +42,35 @@ class Context:
             signal.alarm(0)
 
     def restart_time(self) -> None:
-        """Gives the item its full time again: it gets on, and this is no decoder that hangs."""
+        """Gives the current item its full time again, because its work makes progress."""
         signal.alarm(self._seconds)
 
 
 class _Worker:
-    """One process and the batch it is at."""
+    """One process, and the number of the batch and of the item it works on."""
 
     def __init__(self, function: Callable, seconds: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        self.connection, far_end = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, function, seconds, os.getpid()), daemon=True
+            target=_serve, args=(far_end, function, seconds, os.getpid()), daemon=True
         )
         self.process.start()
-        theirs.close()
+        far_end.close()
         self.batch: int | None = None
         self.item: int | None = None
+
+    def begin(self, number: int, batch: Any, skipped: dict[int, str]) -> None:
+        """Sends a batch to the process."""
+        self.batch, self.item = number, None
+        # If the process is dead already, reading its answer will show that.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send((batch, skipped))
+
+    def close(self) -> None:
+        """Waits for the end of the process."""
+        self.process.join()
+        self.connection.close()
 
 
 def run_batches(
@@ -67,22 +80,23 @@ def run_batches(
     on_item: Callable[[], None],
     item_seconds: int = ITEM_SECONDS,
 ) -> list[Any]:
-    """Calls ``function(batch, context)`` for every batch, each in some worker process.
+    """Calls ``function(batch, context)`` for every batch in worker processes.
 
     Args:
-        function: importable; must wrap every item in ``context.item(number)`` and honour
-            ``context.skipped``. It may be called again for a batch, after a death.
-        batches: picklable.
-        num_workers: processes at a time, at least one.
-        on_item: called for every item begun, again for items done again.
-        item_seconds: after which an item counts as hanging.
+        function: an importable function. It must wrap the work on every item in
+            ``context.item(number)`` and skip the items of ``context.skipped``. It is called again
+            for the same batch after a worker died.
+        batches: picklable values, each the argument of one call.
+        num_workers: number of processes; 0 counts as 1.
+        on_item: called whenever the work on an item begins, also if it begins again.
+        item_seconds: an item that takes longer counts as hanging.
 
     Returns:
         What ``function`` returned for each batch, in order.
 
     Raises:
-        RuntimeError: if a worker dies outside any item.
-        Exception: what ``function`` raised, as it raised it.
+        RuntimeError: if a worker dies before its first item.
+        Exception: whatever ``function`` raised.
     """
     todo = deque(range(len(batches)))
     results: list[Any] = [None] * len(batches)
@@ -95,19 +109,15 @@ def run_batches(
                 workers.append(_Worker(function, item_seconds))
             for worker in workers:
                 if worker.batch is None and todo:
-                    worker.batch, worker.item = todo.popleft(), None
-                    # A worker that is dead already shows when its answer is awaited.
-                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                        worker.connection.send((batches[worker.batch], skipped[worker.batch]))
-            by_connection = {w.connection: w for w in workers if w.batch is not None}
-            for ready in wait(list(by_connection)):
-                worker = by_connection[ready]  # type: ignore[index]
+                    number = todo.popleft()
+                    worker.begin(number, batches[number], skipped[number])
+            for worker in _answering(workers):
                 assert worker.batch is not None
                 try:
                     kind, value = worker.connection.recv()
                 except (EOFError, ConnectionResetError):
                     workers.remove(worker)
-                    _bury(worker, skipped[worker.batch], deaths, item_seconds)
+                    _blame_item(worker, skipped[worker.batch], deaths, item_seconds)
                     todo.appendleft(worker.batch)
                     continue
                 if kind == "item":
@@ -122,32 +132,37 @@ def run_batches(
     finally:
         for worker in workers:
             worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
+            worker.close()
 
 
-def _bury(
+def _answering(workers: Sequence[_Worker]) -> list[_Worker]:
+    """Waits until at least one of the busy workers has an answer, or has died."""
+    by_connection = {worker.connection: worker for worker in workers if worker.batch is not None}
+    return [by_connection[ready] for ready in wait(list(by_connection))]  # type: ignore[index]
+
+
+def _blame_item(
     worker: _Worker, skipped: dict[int, str], deaths: dict[tuple[int, int], int], seconds: int
 ) -> None:
-    """Blames the item at which a worker died."""
-    worker.process.join()
-    worker.connection.close()
+    """Notes in ``skipped`` that the item at which a worker died must be skipped, if that is due."""
+    worker.close()
     code = worker.process.exitcode or 0
-    how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    cause = signal.Signals(-code).name if code < 0 else f"exit status {code}"
     if worker.item is None:
-        raise RuntimeError(f"a worker process died before its first item ({how})")
+        raise RuntimeError(f"a worker process died before its first item ({cause})")
     assert worker.batch is not None
     key = (worker.batch, worker.item)
     deaths[key] = deaths.get(key, 0) + 1
     if code == -signal.SIGALRM:
         skipped[worker.item] = f"decoder hangs: no result after {seconds} s"
-    elif deaths[key] >= _PATIENCE:
-        skipped[worker.item] = f"decoder crashes its process ({how})"
+    elif deaths[key] >= _MAX_DEATHS:
+        skipped[worker.item] = f"decoder crashes its process ({cause})"
 
 
 def _serve(connection: Connection, function: Callable, seconds: int, parent: int) -> None:
-    """Main loop of a worker: ends with its parent."""
-    # The supervisor's affair; and a worker that one of them ended would accuse its item.
+    """Main loop of a worker; it ends when its parent ends."""
+    # Stop signals are for the supervising process. If one ended this worker, the item that it works
+    # on would be blamed.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(name, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

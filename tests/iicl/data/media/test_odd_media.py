@@ -12,8 +12,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from iicl.config import Preparation
 from iicl.data.manifest import UnusableSource
-from iicl.data.transcode import Transcoded, transcode
-from tests.iicl.data.decoding import decode
+from iicl.data.media.transcode import Transcoded, transcode
+from tests.iicl.data.media.decoding import decode
 
 SMALL = Preparation(short_side=32)
 EVENT = 2.0

@@ -11,10 +11,11 @@ import av
 import numpy as np
 
 from iicl.config import Preparation
-from iicl.data.encode import Encoder
 from iicl.data.manifest import UnusableSource
-from iicl.data.sound import Sound
-from iicl.data.source import Source, open_source
+from iicl.data.media.encode import Encoder
+from iicl.data.media.opening import open_source
+from iicl.data.media.sound import Sound
+from iicl.data.media.source import Source
 
 VERSION = 3  # of what is kept of a file; a corpus of another version is prepared anew
 _SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
@@ -27,8 +28,8 @@ class Transcoded:
     """What is kept of one source file.
 
     Attributes:
-        packets: one H.264 Annex-B packet per frame, a key frame every ``encode.GOP``; empty
-            without video.
+        packets: one H.264 Annex-B packet per frame, a key frame every
+            ``manifest.GOP`` frames; empty without video.
         fps: frames per second of the uniform grid; 0 without video.
         height: of the frames, even.
         width: of the frames, even.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iicl.data.clock import (
+from iicl.data.media.clock import (
     MAX_PAUSE_SECONDS,
     InOrder,
     Jump,

@@ -17,7 +17,6 @@ from iicl.config import Clip, Preparation
 from iicl.data import prepare as module
 from iicl.data.manifest import Manifest, ManifestItem, read_header
 from iicl.data.prepare import (
-    ITEMS_PER_SHARD,
     Survey,
     assemble,
     prepare,
@@ -26,9 +25,10 @@ from iicl.data.prepare import (
 )
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import log_mel
+from iicl.data.writing.plan import ITEMS_PER_SHARD
 
-REAL = Path(os.environ.get("IICL_REAL_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
-ROOT = Path(__file__).parents[3]
+REAL = Path(os.environ.get("IICL_REAL_DATA", Path(__file__).parents[4] / ".." / "shared" / "data"))
+ROOT = Path(__file__).parents[4]
 SMALL = Preparation(short_side=32)
 
 
@@ -386,7 +386,7 @@ import os, signal
 from pathlib import Path
 from iicl.config import Preparation
 from iicl.data import prepare as module
-from iicl.data.shards import prepare_shard
+from iicl.data.writing.shards import prepare_shard
 
 def killed_at_the_second(shard, context, earlier):
     if shard.number:

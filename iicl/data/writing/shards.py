@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from iicl.config import Preparation
-from iicl.data import pool
 from iicl.data.manifest import (
     ManifestItem,
     SourceItem,
@@ -27,8 +26,9 @@ from iicl.data.manifest import (
     payload_digest,
     shard_path,
 )
-from iicl.data.reuse import Earlier, Origin, SourceFiles
-from iicl.data.transcode import transcode
+from iicl.data.media.transcode import transcode
+from iicl.data.writing import pool
+from iicl.data.writing.reuse import Earlier, Origin, SourceFiles
 from iicl.files import link_atomically, read_regular_file, write_atomically
 
 _UNFORESEEN = "decoder fails"  # stands in the reason after an exception that no one expects

@@ -6,17 +6,17 @@ import av
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from iicl.config import Preparation
-from iicl.data.clock import InOrder
-from iicl.data.geometry import Orientation, orientation
-from iicl.data.manifest import UnusableSource
-from iicl.data.source import Source
+from iicl.data.manifest import GOP, UnusableSource
+from iicl.data.media.clock import InOrder
+from iicl.data.media.geometry import Orientation, orientation
+from iicl.data.media.source import Source
 
-GOP = 8  # frames; a clip that starts anywhere decodes 3.5 frames too many on average
 MAX_ASPECT = 8.0  # long side / short side
 _CRF = "22"
 _PAUSE_STEPS = 1.5  # a longer step between two frames is a pause, in which the first one stays
 
-# Intra refresh every GOP frames and nothing a decoder would wait or search for: no B-frames, no
+# A key frame every GOP frames (with 8, a clip that starts anywhere decodes 3.5 frames too many on
+# average) and nothing a decoder would wait or search for: no B-frames, no
 # CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter
 # sets stand in front of every key frame, so that decoding can start there.
 _X264 = {

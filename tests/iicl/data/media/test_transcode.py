@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from iicl.config import Preparation
-from iicl.data.encode import GOP
-from iicl.data.geometry import Orientation
-from iicl.data.manifest import UnusableSource
-from iicl.data.transcode import transcode
-from tests.iicl.data.decoding import decode
+from iicl.data.manifest import GOP, UnusableSource
+from iicl.data.media.geometry import Orientation
+from iicl.data.media.transcode import transcode
+from tests.iicl.data.media.decoding import decode
 
 SMALL = Preparation(short_side=32)
 

@@ -21,17 +21,18 @@ import pytest
 
 from iicl import cli
 from iicl.config import Preparation
-from iicl.data import datasets, pool, recipe, shards
+from iicl.data import datasets
 from iicl.data import prepare as module
 from iicl.data.manifest import Manifest, UnusableSource, read_header
+from iicl.data.media.transcode import Transcoded, transcode
 from iicl.data.prepare import assemble, prepare, prepare_part
 from iicl.data.prune import Pruned, prune
-from iicl.data.reuse import Earlier
-from iicl.data.shards import Shard
 from iicl.data.store import PreparedCorpus
-from iicl.data.transcode import Transcoded, transcode
+from iicl.data.writing import plan, pool, recipe, shards
+from iicl.data.writing.reuse import Earlier
+from iicl.data.writing.shards import Shard
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SMALL = Preparation(short_side=32)
 PER_SHARD = 8
 NUM_CLIPS = PER_SHARD + 3  # with an unusable file and a broken link: two shards
@@ -41,7 +42,7 @@ ALL = NUM_CLIPS + 1  # items that can be read; the broken link cannot
 @pytest.fixture(scope="module", autouse=True)
 def _small_shards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ITEMS_PER_SHARD", PER_SHARD)
+        patch.setattr(plan, "ITEMS_PER_SHARD", PER_SHARD)
         yield
 
 
@@ -378,8 +379,9 @@ import os, signal
 from pathlib import Path
 from iicl.config import Preparation
 from iicl.data import prepare as module
+from iicl.data.writing import plan
 
-module.ITEMS_PER_SHARD = {PER_SHARD}
+plan.ITEMS_PER_SHARD = {PER_SHARD}
 
 def progress(done, total):
     if done == {PER_SHARD} + 5:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iicl.data import pool
+from iicl.data.writing import pool
 
 
 def work(batch: tuple[Path, list[str]], context: pool.Context) -> None:
@@ -66,13 +66,13 @@ def test_an_error_of_the_work_itself_reaches_the_caller(tmp_path: Path) -> None:
 def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "main.py"
     script.write_text(
-        "from iicl.data import pool\n"
+        "from iicl.data.writing import pool\n"
         "import os\n"
         "if __name__ != '__main__':\n"
         "    os._exit(3)\n"
         "pool.run_batches(print, [1], 1, lambda: None)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
     result = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False
     )
