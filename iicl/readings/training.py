@@ -45,8 +45,8 @@ TRAINING: tuple[Interpretation, ...] = (
         "IV-D.2 removes one of the two modules; it does not say whether the "
         "first phase, which is L_ins, stays.",
         "L_ins is removed from both phases. Both minimise L_clu, for as many epochs as in the "
-        "other rows and without lambda, which would only scale the loss. Co-attention begins with the "
-        "second phase, as in the other rows.",
+        "other rows and without lambda, which would only scale the loss. Co-attention begins with "
+        "the second phase, as in the other rows.",
         "L_ins in the first phase, which is then the run that the other rows start from, too, and "
         "L_clu alone in the second. The removed module would still have an effect.",
         (Setting("IICL.cluster_start", "cluster", ("instance",)),),
@@ -84,7 +84,8 @@ TRAINING: tuple[Interpretation, ...] = (
         "Scale of the largest corpora",
         "Table V pretrains on AudioSet and IG65M with the schedule of IV-B, 600 epochs.",
         "The schedule as written, in the plan of the paper scale. On 1.8 million clips one run "
-        "then takes some 680 EFLOP, which is improbable. IG65M is not public, so its rows cannot run.",
+        "then takes some 680 EFLOP, which is improbable. IG65M is not public, so its rows "
+        "cannot run.",
         "Each epoch covers only a part of the corpus.",
     ),
     Interpretation(

@@ -81,3 +81,18 @@ def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
 
 def test_nothing_to_do_starts_nothing() -> None:
     pool.run_batches(work, [], 0, lambda: None)
+
+
+def slow_reader(num_beats: int, context: pool.Context) -> int:
+    """Works for longer than an item may take, and says that it gets on."""
+    if context.skipped:
+        return 0
+    with context.item(0):
+        for _ in range(num_beats):
+            context.restart_time()
+            time.sleep(0.5)
+    return num_beats
+
+
+def test_a_large_file_that_is_read_slowly_is_no_hang() -> None:
+    assert pool.run_batches(slow_reader, [3], 1, lambda: None, item_seconds=1) == [3]
