@@ -19,10 +19,10 @@ def cluster_head(dim: int, clusters: int) -> nn.Module:
 
 
 class Heads(nn.ModuleDict):
-    """One head for both views, or one for each, behind one call.
+    """One head for both views, or one head for each view, with the same call.
 
     Args:
-        make: makes one head.
+        make: a function that makes one head.
         sharing: "shared" or "separate".
     """
 

@@ -1,13 +1,13 @@
-"""Time stamps as files state them -> times that a clip can be cut by.
+"""Rules that tell right time stamps of one stream from wrong ones, and pauses from faults.
 
-Packets bear presentation stamps, and many files have wrong ones: two neighbours swapped, one far
-off, none at all, or a clock that starts anew where two recordings were joined. Everything here is
-arithmetic on arrays of seconds in the order of the file; NaN means that a packet bears no stamp.
+Many files state wrong stamps: two neighbours are swapped, one stamp is far off, stamps are missing,
+or the clock starts again where two recordings were joined. Everything here is arithmetic on arrays
+of seconds in the order of the file. NaN means that a packet has no stamp.
 
-A clock that goes back, or a stamp that the packets after it contradict, is a fault. A stamp that
-lies far ahead may be a pause: a screen recorder writes no picture while nothing moves. It is a
-pause if the other stream goes on meanwhile, if it is short, or if the file has one stream and a
-header that says it is as long.
+It is a fault if the clock goes back, or if the packets after a stamp contradict it. If the clock
+leaps ahead, this may be a pause: a screen recorder writes no picture while nothing moves. A leap is
+a pause if the other stream goes on during it, if it is short, or if the file has only one stream
+and its header states a length that includes the leap.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 Seconds = NDArray[np.float64]
 T = TypeVar("T")
 
-MAX_PAUSE_SECONDS = 10.0  # a longer one needs another witness
+MAX_PAUSE_SECONDS = 10.0  # a longer leap is a pause only if other evidence says so
 REORDER_STEPS = 17  # H.264 and HEVC show a picture at most 16 pictures after they decode it
 MIN_JUMP_SECONDS = 1.0
-NUM_WITNESSES = 3  # packets that make a clock; fewer far from all others are wild
-_LOOK_AHEAD = 64  # packets looked at to tell a wild stamp from a clock that starts anew
+NUM_WITNESSES = 3  # so many packets confirm a clock; fewer packets with far stamps are wild
+_LOOK_AHEAD = 64  # following packets that tell a wild stamp from a clock that starts again
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class Jump:
     """A place where the clock of a stream leaps.
 
     Attributes:
-        index: of the first packet after it.
-        before: seconds; where the clock would have gone on.
-        after: seconds; where it goes on.
-        late: packets after it that still belong before it: pictures that decode out of order.
+        index: number of the first packet after the leap.
+        before: seconds; the time that this packet would have without the leap.
+        after: seconds; the time that it states.
+        late: numbers of packets that come later in the file but have times from before the leap,
+            because pictures are decoded out of order.
     """
 
     index: int
@@ -45,19 +46,19 @@ class Jump:
 
     @property
     def seconds(self) -> float:
-        """How far, ahead or (negative) back."""
+        """Size of the leap; negative if the clock goes back."""
         return self.after - self.before
 
 
-def typical_step(decoding: Seconds, shown: Seconds, stated: float) -> float:
+def typical_step(decoding: Seconds, presentation: Seconds, stated: float) -> float:
     """Seconds from one packet to the next: the median step of the stamps.
 
     Args:
         decoding: (n,) decoding times, NaN where there is none.
-        shown: (n,) presentation times, NaN where there is none.
-        stated: seconds, for a stream whose stamps give no step; positive.
+        presentation: (n,) presentation times, NaN where there is none.
+        stated: positive seconds; the result if the stamps give no step.
     """
-    for stamps in (decoding, np.sort(shown)):
+    for stamps in (decoding, np.sort(presentation)):
         steps = np.diff(stamps[~np.isnan(stamps)])
         steps = steps[steps > 1e-6]
         if len(steps) >= max(1, len(stamps) // 4):
@@ -66,7 +67,7 @@ def typical_step(decoding: Seconds, shown: Seconds, stated: float) -> float:
 
 
 def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jump]]:
-    """Takes out stamps that contradict those around them, and finds the leaps of the clock.
+    """Takes out stamps that contradict the stamps around them, and finds the leaps of the clock.
 
     Args:
         stamps: (n,) in the order of the file.
@@ -107,7 +108,7 @@ def without_wild_stamps(stamps: Seconds, step: float) -> tuple[Seconds, list[Jum
 
 
 def _is_ahead_of_all(stamp: float, following: Seconds, reach: float) -> bool:
-    """Whether a first stamp is far later than all that follow, and so is the wild one."""
+    """Whether a first stamp is far later than all following ones, which makes it wild."""
     witnesses = following[: 2 * NUM_WITNESSES + 1]
     if len(witnesses) < NUM_WITNESSES:
         return False
@@ -115,13 +116,13 @@ def _is_ahead_of_all(stamp: float, following: Seconds, reach: float) -> bool:
 
 
 def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
-    """Whether the clock goes on from a far stamp, and does not come back to where it was."""
+    """Whether the clock goes on from a stamp that is far off, instead of going back."""
     if stamp > before:
-        # Pictures that are shown before it may decode after it. Slides are never close to it.
+        # Pictures that are presented before this one may decode after it. Slides are never close.
         behind = np.flatnonzero(ahead < stamp - reach)
         if len(behind) and behind[-1] + 1 >= min(len(ahead), REORDER_STEPS):
             return False
-        # They are few: of a leap, most of the time that it leaves out stays empty.
+        # In a real leap they are few, so most of the time that it leaves out stays empty.
         between = np.sort(ahead[(ahead > before) & (ahead < stamp)])
         return float(np.diff(np.r_[before, between, stamp]).max()) >= (stamp - before) / 2
     witnesses = ahead[:NUM_WITNESSES]
@@ -132,13 +133,13 @@ def _goes_on(stamp: float, ahead: Seconds, before: float, reach: float) -> bool:
 def removable(
     jumps: list[Jump], num_packets: int, other: Seconds | None, longest_pause: float
 ) -> list[bool]:
-    """Which leaps of a stream's clock are faults and no pauses.
+    """Tells for each leap of a stream's clock whether it is a fault (and not a pause).
 
     Args:
-        jumps: of the stream.
-        num_packets: of the stream.
+        jumps: the leaps of the stream.
+        num_packets: number of packets of the stream.
         other: (m,) stamps of the other stream; None if there is none.
-        longest_pause: seconds up to which a leap ahead is a pause, whatever the other stream does.
+        longest_pause: seconds; a shorter leap ahead is a pause, whatever the other stream does.
     """
     removed = []
     for jump in jumps:
@@ -154,7 +155,7 @@ def removable(
 
 
 def shifts(jumps: list[Jump], num_packets: int) -> Seconds:
-    """(n,) seconds to add to each packet's stamp so that the leaps are gone."""
+    """(n,) seconds to add to the stamps of the packets to take the leaps out."""
     shift = np.zeros(num_packets)
     for jump in jumps:
         shift[jump.index :] -= jump.seconds
@@ -169,20 +170,21 @@ def covers(stamps: Seconds, begin: float, end: float) -> bool:
 
 
 class InOrder(Generic[T]):
-    """Gives decoded pictures rising times: the first of those that wait gets the earliest time.
+    """Gives rising times to decoded pictures.
 
-    A decoder yields pictures in the order in which they are shown, whatever their stamps say.
+    A decoder yields pictures in the order of their presentation, even if their stamps are in
+    another order. A few pictures wait here; the first of them gets the earliest of their times.
 
     Args:
         step: seconds between pictures, for those without a stamp.
-        start: seconds; time of a first picture without a stamp.
+        start: seconds; time of the first picture if it has no stamp.
 
     Attributes:
-        num_reordered: pictures that got another's time.
-        num_filled: pictures that bore no stamp, or one that was taken out.
+        num_reordered: number of pictures that got the time of another picture.
+        num_filled: number of pictures that had no stamp, or one that was taken out.
     """
 
-    WAITING = 4  # pictures that wait; each is as large as the source's
+    WAITING = 4  # number of pictures that wait; each takes the memory of a frame of the source
 
     def __init__(self, step: float, start: float) -> None:
         self._step = step
@@ -191,12 +193,12 @@ class InOrder(Generic[T]):
         self.num_reordered = self.num_filled = 0
 
     def add(self, item: T, time: float | None) -> list[tuple[T, float]]:
-        """Takes the next picture; those whose time is now certain, with it."""
+        """Takes the next picture; returns pictures whose time is now certain, with their times."""
         self._items.append((item, time))
         return [self._next()] if len(self._items) > self.WAITING else []
 
     def finish(self) -> list[tuple[T, float]]:
-        """The pictures that still wait."""
+        """Returns the pictures that still wait, with their times."""
         return [self._next() for _ in range(len(self._items))]
 
     def _next(self) -> tuple[T, float]:
@@ -213,7 +215,7 @@ class InOrder(Generic[T]):
                 self.num_reordered += 1
                 place = next(n for n, (_, t) in enumerate(self._items) if t == earliest)
                 self._items[place] = (self._items[place][0], own)
-        # A stamp that still does not rise is of a picture that was shown for no time.
+        # If the time still does not rise, the picture was presented for no time.
         self._previous = max(time, self._previous + self._step / 100)
         return item, self._previous
 

@@ -1,4 +1,4 @@
-"""Video frames as they come -> the nearest frame at each time of a uniform grid, as H.264."""
+"""Resamples decoded frames to a uniform grid of times and encodes them as H.264."""
 
 from fractions import Fraction
 
@@ -13,12 +13,12 @@ from iicl.data.media.source import Source
 
 MAX_ASPECT = 8.0  # long side / short side
 _CRF = "22"
-_PAUSE_STEPS = 1.5  # a longer step between two frames is a pause, in which the first one stays
+_PAUSE_STEPS = 1.5  # a longer step between two frames is a pause, during which the first one stays
 
-# A key frame every GOP frames (with 8, a clip that starts anywhere decodes 3.5 frames too many on
-# average) and nothing a decoder would wait or search for: no B-frames, no
-# CABAC, no deblocking (tune fastdecode). One thread makes the bytes reproducible. The parameter
-# sets stand in front of every key frame, so that decoding can start there.
+# A key frame every GOP frames: with 8, a clip that starts anywhere decodes 3.5 frames too many on
+# average. No B-frames, no CABAC, no deblocking (tune fastdecode), which would slow a decoder down.
+# One thread makes the bytes reproducible. The parameter sets are repeated before every key frame,
+# so that decoding can start there.
 _X264 = {
     "preset": "veryfast",
     "tune": "fastdecode",
@@ -29,25 +29,24 @@ _X264 = {
 
 
 class Encoder:
-    """Picks the frame on screen at each time of the grid, scales and encodes it.
+    """Picks the frame that is on screen at each time of the grid, scales and encodes it.
 
-    That is the nearest one where frames follow each other as a rule, and the last one while the
-    picture pauses.
+    Usually this is the nearest frame; while the picture pauses, it is the last frame before.
 
     Args:
         source: where the frames come from.
-        preparation: size and greatest rate of what is kept.
+        preparation: size and highest rate of the frames to keep.
 
     Attributes:
-        packets: one per time of the grid, complete after :meth:`finish`.
-        fps: of the grid.
-        zero: seconds; time of the first frame kept, where the grid begins. None before it.
-        height: of the stored frames, even; 0 before the first.
-        width: of the stored frames, even; 0 before the first.
-        num_frames: given and not left out.
-        num_corrupt: of these, how many the decoder calls damaged.
-        order: what was done about the times of the frames.
-        rotation_ignored: the file asks for a rotation that is no quarter turn.
+        packets: one packet for each time of the grid, complete after :meth:`finish`.
+        fps: frames per second of the grid.
+        zero: seconds; time of the first frame kept, where the grid begins; None before that frame.
+        height: height of the stored frames, even; 0 before the first frame.
+        width: width of the stored frames, even; 0 before the first frame.
+        num_frames: number of frames inside the part to keep.
+        num_corrupt: number of these frames that the decoder calls damaged.
+        order: corrects the times of the frames, and counts its corrections.
+        rotation_ignored: whether the file asks for a rotation that is not a quarter turn.
     """
 
     def __init__(self, source: Source, preparation: Preparation) -> None:
@@ -66,7 +65,7 @@ class Encoder:
             rate = Fraction(25)
         limit = Fraction(preparation.max_fps).limit_denominator(1001)
         self.fps: Fraction = min(rate, limit)
-        # Slides and such last for many times of the grid: each stays until the next is due.
+        # A slide lasts for many times of the grid: it stays until the next one is due.
         self._step, self._end = min(track.step, 1 / float(self.fps)), source.end
         self._placed = Orientation()
         self._before: av.VideoFrame | None = None
@@ -79,13 +78,13 @@ class Encoder:
         """Takes the next frame and its time in seconds; None if it has none.
 
         Raises:
-            UnusableSource: if it is too long and narrow to keep.
+            UnusableSource: if the frame is too long and narrow to keep.
         """
         for earlier, certain in self.order.add(frame, time):
             self._take(earlier, certain)
 
     def finish(self) -> None:
-        """Takes it that the last frame has been given."""
+        """Must be called after the last frame; encodes what is left."""
         for frame, time in self.order.finish():
             self._take(frame, time)
         if self._previous is None:
@@ -95,7 +94,7 @@ class Encoder:
         if frame.duration and frame.time_base is not None:
             last = float(frame.duration * frame.time_base)
         end = min(time + last, max(self._end, time + self._step))
-        # Half a frame less: a grid time exactly at the end belongs to what follows.
+        # Half a frame less, because a grid time exactly at the end does not belong to this frame.
         self._emit_until(end - 0.5 / float(self.fps))
         if self._codec is not None:
             self.packets += [bytes(packet) for packet in self._codec.encode(None)]
@@ -116,12 +115,12 @@ class Encoder:
         self._previous = (time, frame)
 
     def _begin(self, time: float) -> None:
-        """The grid begins with a frame of its own, so that it meets the frames that follow."""
+        """Lets the grid begin at the time of a frame, so that later grid times fall on frames."""
         self.zero = time
         if self._low is None:
             return
         if self._before is not None and time - self._low > _PAUSE_STEPS * self._step:
-            self.zero = self._low  # in a pause, which the frame before it fills
+            self.zero = self._low  # the part begins in a pause, which the frame before it fills
             self._previous = (self._low, self._before)
             self._emit_until(time - self._step / 2)
         self._high += self.zero - self._low

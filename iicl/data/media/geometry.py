@@ -1,4 +1,4 @@
-"""How a picture is to be turned and mirrored before it is shown, as its file says."""
+"""Turns and mirrors pictures as their file asks for."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 
-_TOLERANCE_DEGREES = 5.0  # cameras state 89.9; what is further off is no quarter turn
+_TOLERANCE_DEGREES = 5.0  # cameras state 89.9; an angle that is further off is no quarter turn
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,10 @@ class Orientation:
     """Quarter turns after an optional mirroring.
 
     Attributes:
-        mirrored: left and right are exchanged first.
-        turns: quarter turns counter-clockwise, 0 to 3.
-        is_exact: the file asks for this; False if it asks for something else, which is not done.
+        mirrored: whether left and right are exchanged first.
+        turns: number of quarter turns counter-clockwise, 0 to 3.
+        is_exact: whether the file asks for this; False if it asks for a rotation that is not
+            supported and is therefore ignored.
     """
 
     mirrored: bool = False
@@ -30,7 +31,7 @@ class Orientation:
         return self.turns % 2 == 1
 
     def apply(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A yuv420p frame of even sides as it is to be shown."""
+        """Turns and mirrors a yuv420p frame with even sides."""
         if not self.mirrored and not self.turns:
             return frame
         height, width = frame.height, frame.width
@@ -45,7 +46,7 @@ class Orientation:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """What the display matrix of a frame asks for, rounded to quarter turns.
+    """The orientation that the display matrix of a frame asks for, rounded to quarter turns.
 
     ISO/IEC 14496-12: the point (x, y), y downwards, is shown at (a x + c y, b x + d y).
     """

@@ -1,4 +1,4 @@
-"""Sound frames as they come -> one stretch of int16 mono samples at the stored rate."""
+"""Joins decoded sound frames into int16 mono samples at the stored rate."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,27 @@ from iicl.data.manifest import UnusableSource
 
 Floats = NDArray[np.float32]
 
-_JITTER_SECONDS = 0.02  # stamps are rounded, to milliseconds or to a frame of a codec
-_NUM_WITNESSES = 9  # frames whose median tells a shift of the clock from one wrong stamp
-_MAX_PACE = 1.25  # of stamps against samples; a header with a wrong rate makes it more
-_GAP_SECONDS = 0.1  # of lost sound that is worth a note
+_JITTER_SECONDS = 0.02  # tolerance: stamps are rounded to milliseconds or to frames of a codec
+_NUM_WITNESSES = 9  # the median of so many frames tells a shifted clock from one wrong stamp
+_MAX_PACE = 1.25  # seconds of stamps per second of samples; more means a wrong rate in the header
+_GAP_SECONDS = 0.1  # a note names longer gaps in the sound
 MAX_RATE = 400_000  # Hz
-_BATCH_VALUES = 1 << 18  # of all channels that are mixed at a time
-# Channels without a common signal sum to the energy of all; below this part they cancel.
+_BATCH_VALUES = 1 << 18  # samples of all channels that are mixed at a time
+# Energy of the mean relative to that of unrelated channels; below it the channels cancel out.
 _CANCELLED = 0.05
-# What is stored has 16 bits: rounding and dithering of a silent track make steps of one.
+# In steps of 16-bit samples: rounding and dithering of a silent track make steps of one.
 _SILENT_STEPS = 2.0
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The sound of one frame: where its stamp says it begins, in samples, or NaN, and the mix."""
+    """The sound of one frame.
+
+    Attributes:
+        stated: the begin that its stamp states, in samples; NaN without a stamp.
+        mean: (n,) mean of the channels.
+        lead: (n,) the channel that is used if the channels cancel each other.
+    """
 
     stated: float
     mean: Floats
@@ -32,13 +38,14 @@ class _Block:
 
 
 class Sound:
-    """Collects sound as mono float at the source's rate, at the times its frames state.
+    """Collects sound as mono float at the rate of the source, at the times that its frames state.
 
-    The channels are averaged; where they cancel each other over the whole item, the channel that is
-    loudest when the sound begins is kept instead.
+    The channels are averaged. If they cancel each other over the whole item, the channel that is
+    loudest at the begin of the sound is kept instead.
 
     Attributes:
-        notes: what was done about the sound, complete after :meth:`samples`.
+        notes: what was wrong with the sound and what was done about it, complete after
+            :meth:`samples`.
     """
 
     def __init__(self) -> None:
@@ -55,17 +62,17 @@ class Sound:
 
     @property
     def heard(self) -> bool:
-        """Whether there was any."""
+        """Whether there was any sound."""
         return bool(self._blocks or self._waiting)
 
     def add(self, frame: av.AudioFrame, time: float | None) -> None:
         """Takes the next frame and its time in seconds; None if it has none.
 
         Raises:
-            UnusableSource: if its sample rate cannot be.
+            UnusableSource: if its sample rate is impossible.
         """
         if not 0 < frame.sample_rate <= MAX_RATE:
-            raise UnusableSource(f"a sample rate of {frame.sample_rate} Hz cannot be")
+            raise UnusableSource(f"a sample rate of {frame.sample_rate} Hz is impossible")
         self._rate = self._rate or frame.sample_rate
         channels = _channels(frame)
         kind = channels.dtype, len(channels), frame.sample_rate
@@ -76,7 +83,7 @@ class Sound:
         self._num_waiting += channels.shape[1]
 
     def _mix_waiting(self) -> None:
-        """Makes blocks of the frames that wait, which are of one kind, all at a time."""
+        """Turns all frames that wait into blocks at once; they are of one kind."""
         if not self._waiting:
             return
         arrays = [array for _, array in self._waiting]
@@ -98,7 +105,7 @@ class Sound:
         self._waiting, self._num_waiting = [], 0
 
     def _measured(self, channels: Floats) -> tuple[Floats, Floats]:
-        """Mean and lead of several channels, whose energies are added up on the way."""
+        """Mean and lead of several channels; also adds up their energies."""
         energies = np.array([float(np.dot(channel, channel)) for channel in channels])
         if self._lead < 0 and energies.any():
             self._lead = int(energies.argmax())
@@ -118,9 +125,15 @@ class Sound:
         return np.concatenate(parts, axis=1) if parts else np.zeros((2, 0), np.float32)
 
     def samples(self, zero: float | None, seconds: float, rate: int) -> NDArray[np.int16] | None:
-        """Int16 sound from ``zero`` (None: where the sound begins), at most ``seconds`` long.
+        """The sound of a stretch of time as int16 samples.
 
-        None if there is no sound in that time, or nothing but silence.
+        Args:
+            zero: seconds; start of the stretch; None for the start of the sound.
+            seconds: greatest length of the result.
+            rate: samples per second of the result.
+
+        Returns:
+            (n,) samples; None if there is no sound in that time, or only silence.
         """
         self._mix_waiting()
         if not self._blocks:
@@ -168,10 +181,11 @@ class Sound:
 
 
 def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.int64]:
-    """(n,) first sample of each block: they follow each other, unless the stamps agree otherwise.
+    """(n,) first sample of each block.
 
-    A stamp on its own that differs is wrong or rounded; when the following ones differ alike, the
-    sound was interrupted.
+    Blocks follow each other without gaps, unless several stamps agree that there is one. If a
+    single stamp differs, it is wrong or rounded; if the following stamps differ by the same amount,
+    the sound was interrupted.
     """
     follow = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64)
     offsets = np.array(stated) - follow
@@ -192,10 +206,10 @@ def _places(stated: list[float], lengths: list[int], rate: int) -> NDArray[np.in
 
 
 def _pace(stated: list[float], lengths: list[int]) -> float:
-    """How many samples the stamps go ahead for one sample, if all of them say so; else 1.
+    """How fast the stamps run compared with the samples; 1 unless nearly all stamps agree.
 
-    Lost packets make some stamps go ahead by more samples than there are, a header with a wrong
-    rate makes all of them do so.
+    Lost packets make some stamps go ahead faster than the samples; a header with a wrong rate makes
+    all of them do so.
     """
     begins = np.concatenate([[0], np.cumsum(lengths[:-1])])
     known = np.flatnonzero(~np.isnan(stated))
@@ -209,7 +223,7 @@ def _pace(stated: list[float], lengths: list[int]) -> float:
 
 
 def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:
-    """A note about stretches without sound between others, and one about a late start."""
+    """A note about gaps inside the sound, and a note about a late start."""
     edges = np.flatnonzero(np.diff(filled.astype(np.int8)))
     notes = []
     begins, ends = edges[filled[edges]] + 1, edges[~filled[edges]] + 1
@@ -229,7 +243,7 @@ def _gaps(filled: NDArray[np.bool_], rate: int) -> list[str]:
 def _channels(frame: av.AudioFrame) -> np.ndarray:
     """(channels, n) in the type of the frame."""
     if frame.format.is_planar and frame.layout.nb_channels > 2:
-        # Frames of many planes crash to_ndarray; interleaved they do not.
+        # to_ndarray crashes on frames with many planes, but not on interleaved ones.
         packed = av.AudioResampler(frame.format.packed.name, frame.layout, frame.sample_rate)
         (frame,) = packed.resample(frame)
     samples: np.ndarray = frame.to_ndarray()

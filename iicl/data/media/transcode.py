@@ -1,7 +1,7 @@
-"""One source file -> short-GOP H.264 packets on a uniform time grid, and 16 kHz mono sound.
+"""Turns one source file into H.264 packets on a uniform grid of times, and mono sound.
 
-Time zero of both is the first video frame kept. Nothing here imports torch: it runs in worker
-processes that start often.
+The time of the first video frame kept is time zero of both. Nothing here imports torch, because
+worker processes run it and start often.
 """
 
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from iicl.data.media.opening import open_source
 from iicl.data.media.sound import Sound
 from iicl.data.media.source import Source
 
-VERSION = 3  # of what is kept of a file; a corpus of another version is prepared anew
-_SHORT_SECONDS = 0.25  # a view that is shorter than it should be by less is complete
-_DELAY = 16  # frames at the end of a stream of decoding times that bear none
-_ENOUGH_SECONDS = 1.0  # of a view that should be longer; less is kept only if it is half of it
+VERSION = 3  # version of the rules for what is kept of a file; it is part of a corpus's identity
+_SHORT_SECONDS = 0.25  # a view that lacks less at its end counts as complete
+_DELAY = 16  # the last frames of a stream with decoding times only have no time stamp
+_ENOUGH_SECONDS = 1.0  # a shorter view is kept only if it is at least half of what it should be
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Transcoded:
         packets: one H.264 Annex-B packet per frame, a key frame every
             ``manifest.GOP`` frames; empty without video.
         fps: frames per second of the uniform grid; 0 without video.
-        height: of the frames, even.
-        width: of the frames, even.
+        height: height of the frames, even.
+        width: width of the frames, even.
         samples: int16 mono sound from the time of the first frame; None without sound.
         notes: why a view is absent or incomplete.
     """
@@ -53,17 +53,17 @@ def transcode(
 ) -> Transcoded:
     """Reads one file, resamples video and sound in time and re-encodes the video.
 
-    A file that stops early is kept, with a note, if it gave at least one second or half of what it
-    announced.
+    If a file stops early, it is kept with a note, provided that it gave at least one second or
+    half of the length that it announces.
 
     Args:
         path: the media file.
         preparation: what to keep.
-        start_seconds: start of the part wanted; None for the start of the file.
-        end_seconds: end of the part wanted; None for the end of the file.
+        start_seconds: start of the part to keep; None for the start of the file.
+        end_seconds: end of the part to keep; None for the end of the file.
 
     Raises:
-        UnusableSource: if neither video nor sound can be had.
+        UnusableSource: if the file gives neither video nor sound.
     """
     with open_source(path) as container:
         longest = preparation.max_seconds
@@ -95,7 +95,7 @@ def _transcoded(source: Source, preparation: Preparation) -> Transcoded:
 
 
 def _read(source: Source, encoder: Encoder | None, sound: Sound) -> None:
-    """Decodes the part; what fails in one view costs that view alone, with a reason."""
+    """Decodes the part. If one view fails, only that view is lost, and the reason is stored."""
     for frame, time in source.frames():
         kind = "video" if isinstance(frame, av.VideoFrame) else "audio"
         if kind in source.absent:
@@ -106,7 +106,7 @@ def _read(source: Source, encoder: Encoder | None, sound: Sound) -> None:
                 encoder.add(frame, time)
             else:
                 sound.add(frame, time)
-        except Exception as error:  # whatever a codec comes up with is the file's affair
+        except Exception as error:  # a codec may raise anything; the cause is the file
             source.absent[kind] = _failure(kind, error)
     if encoder is not None and "video" not in source.absent:
         try:
@@ -117,12 +117,12 @@ def _read(source: Source, encoder: Encoder | None, sound: Sound) -> None:
 
 def _failure(kind: str, error: Exception) -> str:
     """Why a view is given up."""
-    what = "" if isinstance(error, UnusableSource) else f"decoder fails: {type(error).__name__}: "
-    return f"no {kind}: {what}{' '.join(str(error).split())[:200]}"
+    prefix = "" if isinstance(error, UnusableSource) else f"decoder fails: {type(error).__name__}: "
+    return f"no {kind}: {prefix}{' '.join(str(error).split())[:200]}"
 
 
 def _keep_video(source: Source, encoder: Encoder, result: Transcoded) -> None:
-    """Takes the video over, unless there is next to nothing of it or most of it is damaged."""
+    """Stores the video in ``result``, unless it is far too short or most of it is damaged."""
     if not encoder.packets:
         result.notes.append("no video frame decodes")
         return
@@ -133,7 +133,7 @@ def _keep_video(source: Source, encoder: Encoder, result: Transcoded) -> None:
         if seconds < min(_ENOUGH_SECONDS, source.expected / 2):
             return
     if 2 * encoder.num_corrupt > encoder.num_frames:
-        return  # said among the notes on damage
+        return  # the notes on damage say so
     result.packets, result.fps = encoder.packets, float(encoder.fps)
     result.height, result.width = encoder.height, encoder.width
 
@@ -141,11 +141,11 @@ def _keep_video(source: Source, encoder: Encoder, result: Transcoded) -> None:
 def _judge_sound(
     source: Source, sound: Sound, result: Transcoded, seconds: float, rate: int
 ) -> None:
-    """Notes that the sound is absent or short; alone, next to nothing of it is not kept."""
+    """Adds a note if the sound is absent or short; far too short sound without video is dropped."""
     if result.samples is None:
         if not any(note.startswith(("silent", "no audio")) for note in sound.notes):
-            why = "no sound at the time of the video" if sound.heard else "no sound decodes"
-            result.notes.append(why)
+            reason = "no sound at the time of the video" if sound.heard else "no sound decodes"
+            result.notes.append(reason)
         return
     length = len(result.samples) / rate
     if seconds - length > _SHORT_SECONDS:

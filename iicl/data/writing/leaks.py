@@ -1,4 +1,4 @@
-"""Finds clips that stand in train and in test of one fold."""
+"""Finds clips that are in train and in test of the same fold."""
 
 from collections.abc import Iterable
 
@@ -6,14 +6,14 @@ from iicl.data.manifest import ManifestItem
 
 
 def across_splits(items: Iterable[ManifestItem]) -> list[tuple[str, str, str]]:
-    """Test items whose payload is, byte for byte, also that of an item to train on.
+    """Finds test items with the same payload, byte for byte, as a train item of the same fold.
 
     Args:
-        items: the rows of a manifest; those without payload count nowhere.
+        items: the rows of a manifest; rows without payload are ignored.
 
     Returns:
-        (fold, id of the first such item of train, id of the item of test), in the order of
-        ``items`` and, within an item, by fold.
+        (fold, id of the first train item, id of the test item), in the order of ``items`` and,
+        within an item, by fold.
     """
     usable = [item for item in items if item.views]
     trained: dict[tuple[str, str], str] = {}

@@ -1,4 +1,4 @@
-"""What the content of a prepared corpus depends on, and its hashes."""
+"""Hashes of everything that the content of a prepared corpus depends on."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from iicl.data.media.transcode import VERSION
 
 
 def settings(preparation: Preparation) -> dict[str, float | int]:
-    """What a preparation keeps of each file, as the manifest says it."""
+    """The settings of a preparation as the manifest states them."""
     return preparation.model_dump() | {"gop": GOP}
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that prepare, by name."""
+    """Versions of the libraries that decode and encode, by name."""
     libraries = {
         name: ".".join(map(str, version)) for name, version in sorted(av.library_versions.items())
     }
@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
 
 
 def fingerprint(listing: Listing, source: Path, preparation: Preparation) -> str:
-    """Sha256 over what the result depends on, without reading any media."""
+    """Sha256 over listing, file sizes, modification times and settings; reads no media."""
     rows = []
     for item in listing.items:
         path, stamp = None, None
@@ -46,6 +46,6 @@ def fingerprint(listing: Listing, source: Path, preparation: Preparation) -> str
 
 
 def digest(preparation: Preparation) -> str:
-    """Names everything that a payload depends on except its source."""
+    """Sha256 over everything that a payload depends on except its source."""
     text = json.dumps([FORMAT, VERSION, settings(preparation), versions()])
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,13 +1,14 @@
-"""What a payload was made from, and finding a payload that was made from the same before.
+"""Finds payloads of earlier preparations that were made from the same content.
 
-Beside the index of every shard lies ``NNNNN.origins``, JSON lines. The first line names the recipe,
-the source folder (a digest of its path), the index and the rest (sha256); each other line is the
-:class:`Origin` of one item, or null where the payload must not be taken over.
+Beside the index of every shard lies the file ``NNNNN.origins`` of JSON lines. Its first line names
+the recipe, the source folder (as a digest of its path) and the sha256 of the index and of the other
+lines. Each other line is the :class:`Origin` of one item, or null if its payload must not be
+reused.
 
-A file at the same path below the same source folder, with its size and modification time
-unchanged, is taken for the same file, as the fingerprint of a listing does. Any other is read and
-compared by its sha256, because files of two folders may agree in path, size and time and still
-differ: archives are often unpacked with equal times.
+If a file below the same source folder has an unchanged path, size and modification time, it counts
+as the same file; the fingerprint of a listing makes the same assumption. Any other file is read and
+compared by its sha256. Files of two source folders may agree in path, size and time and still
+differ, because archives are often unpacked with equal times.
 """
 
 import dataclasses
@@ -28,8 +29,9 @@ from iicl.data.manifest import ManifestItem, SourceItem, index_path, origins_pat
 from iicl.files import read_regular_file
 
 _ORIGINS = re.compile(r"[0-9]{5,9}\.origins")
-_CHUNK_BYTES = 1 << 22  # read at a time to take a digest
-_ROW_BITS, _SHARD_BITS = 16, 32  # of a packed place; the folder's number is above these
+_CHUNK_BYTES = 1 << 22  # a digest is taken of so many bytes at a time
+# A place is packed into 64 bits: number of the folder, of the shard, of the row.
+_ROW_BITS, _SHARD_BITS = 16, 32
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Origin:
     """The file and the part of it that a payload was made from.
 
     Attributes:
-        path: of the file, relative to the source folder.
+        path: path of the file, relative to the source folder.
         num_bytes: size of the file.
         modified_ns: the file's modification time in nanoseconds.
         start_seconds: start of the part; None for the start of the file.
@@ -53,7 +55,7 @@ class Origin:
     digest: str = ""
 
     def same_place(self) -> tuple[object, ...]:
-        """Equal for two origins whose file has not been written in between."""
+        """A key that is equal for two origins if their file has not been written in between."""
         return (
             "place",
             self.path,
@@ -64,17 +66,20 @@ class Origin:
         )
 
     def same_content(self) -> tuple[object, ...]:
-        """Equal for two origins with the same bytes; FFmpeg looks at the end of the name, too."""
+        """A key that is equal for two origins with the same bytes and the same ending of the name.
+
+        FFmpeg chooses how to read a file by the ending, too.
+        """
         ending = os.path.basename(self.path).rpartition(".")[2]
         return ("content", self.digest, ending, self.start_seconds, self.end_seconds)
 
 
 class SourceFiles:
-    """Looks at the files of a source; reads each file once, however many items are parts of it.
+    """The origins of items. Each file is read at most once, even if several items are parts of it.
 
     Args:
         source: folder that paths are relative to.
-        beat: called now and then while a large file is read.
+        beat: called after each chunk of a file that is read.
     """
 
     def __init__(self, source: Path, beat: Callable[[], None]) -> None:
@@ -83,7 +88,7 @@ class SourceFiles:
         self._digests: dict[tuple[str, int, int], str] = {}
 
     def look(self, item: SourceItem) -> Origin | None:
-        """The origin without its digest; None if the item has no regular file."""
+        """The origin of an item without its digest; None if the item has no regular file."""
         if item.path is None:
             return None
         try:
@@ -98,7 +103,7 @@ class SourceFiles:
         )
 
     def read(self, item: SourceItem, origin: Origin) -> Origin | None:
-        """The origin with its digest; None if the file cannot be read."""
+        """The same origin with its digest; None if the file cannot be read."""
         assert item.path is not None
         file = (origin.path, origin.num_bytes, origin.modified_ns)
         if file not in self._digests:
@@ -116,17 +121,18 @@ class SourceFiles:
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """Finished shards by what they were made from, small enough for every worker to hold.
+    """An index of finished shards by what their payloads were made from.
 
-    Each item has two keys, its place and its content. A key takes 16 bytes, and of equal keys the
-    first is kept: a corpus of 2 million clips takes 64 MB, however often it was prepared.
+    Every worker holds a copy, so it is small. Each item has two keys, one for its place and one for
+    its content, of 16 bytes each. Of equal keys only the first is stored. A corpus of 2 million
+    clips takes 64 MB, no matter how often it was prepared.
 
     Attributes:
         source: folder of the source that is prepared now.
-        recipe: names everything but the source that a payload depends on.
-        folders: that hold shards.
+        recipe: digest of everything but the source that a payload depends on.
+        folders: folders that hold shards.
         keys: (n,) uint64, sorted.
-        places: (n,) uint64, each a packed folder, shard and row.
+        places: (n,) uint64; for each key the folder, the shard and the row, packed.
     """
 
     source: Path
@@ -137,7 +143,7 @@ class Earlier:
 
     @classmethod
     def gather(cls, source: Path, recipe: str, folders: Sequence[Path]) -> "Earlier":
-        """Reads the origins of all shards of the recipe; what is damaged is passed over."""
+        """Reads the origins of all shards of the recipe; damaged files are skipped."""
         keys, places = array("Q"), array("Q")
         name = _name(source)
         for folder_number, folder in enumerate(folders):
@@ -158,15 +164,15 @@ class Earlier:
         )
 
     def take(self, item: SourceItem, origin: Origin) -> tuple[ManifestItem, bytes, Origin] | None:
-        """Finds what was made from the same place or, if its digest is known, the same content.
+        """Finds a payload made from the same place or, if ``origin`` has a digest, same content.
 
         Args:
-            item: what the payload is for.
-            origin: of the item.
+            item: the item that needs a payload.
+            origin: origin of the item.
 
         Returns:
-            The item's row, its payload and its full origin; None if there is no such payload, or
-            it is not as it was written.
+            The row of the item, its payload and its origin with the digest; None if there is no
+            such payload or it is damaged.
         """
         same = Origin.same_content if origin.digest else Origin.same_place
         key = np.uint64(_key(same(origin)))
@@ -179,8 +185,8 @@ class Earlier:
         origins, rows = _read_shard(folder, shard, self.recipe)
         if row_number >= len(rows):
             return None
-        before, row = origins[row_number], rows[row_number]
-        if before is None or same(before) != same(origin):
+        stored, row = origins[row_number], rows[row_number]
+        if stored is None or same(stored) != same(origin):
             return None
         try:
             payload = read_regular_file(shard_path(folder, shard), row.offset, row.num_bytes)
@@ -191,14 +197,14 @@ class Earlier:
         row = dataclasses.replace(
             row, id=item.id, labels=item.labels, splits=item.splits, group=item.group
         )
-        return row, payload, dataclasses.replace(origin, digest=before.digest)
+        return row, payload, dataclasses.replace(origin, digest=stored.digest)
 
     def origins_text(self, index: bytes, origins: Iterable[Origin | None]) -> bytes:
         """Content of ``NNNNN.origins`` for a shard that is prepared now.
 
         Args:
             index: content of the shard's index.
-            origins: of the items; None for a payload that must not be taken over.
+            origins: the origins of the items; None for a payload that must not be reused.
         """
         rows = "".join(
             json.dumps(None if origin is None else dataclasses.astuple(origin)) + "\n"
@@ -214,7 +220,7 @@ class Earlier:
 
 
 def _origins_files(folder: Path) -> list[Path]:
-    """Sorted; none if the folder has just been removed."""
+    """Sorted files of origins; none if the folder has just been removed."""
     try:
         return sorted(path for path in folder.iterdir() if _ORIGINS.fullmatch(path.name))
     except OSError:
@@ -222,7 +228,7 @@ def _origins_files(folder: Path) -> list[Path]:
 
 
 def _name(source: Path) -> str:
-    """Tells source folders apart without writing down where they are."""
+    """A name of a source folder that does not reveal its path."""
     return _sha256(os.fsencode(os.path.realpath(source)))
 
 
@@ -231,7 +237,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _read_origins(path: Path, recipe: str) -> tuple[dict[str, str], list[Origin | None]]:
-    """The first line, and the origins; nothing if they are of another recipe or damaged."""
+    """The first line, and the origins; both empty if the file is damaged or of another recipe."""
     try:
         first, _, rest = read_regular_file(path).partition(b"\n")
         head = json.loads(first)
@@ -247,7 +253,7 @@ def _read_origins(path: Path, recipe: str) -> tuple[dict[str, str], list[Origin 
 def _read_shard(
     folder: Path, number: int, recipe: str
 ) -> tuple[list[Origin | None], list[ManifestItem]]:
-    """Origins and rows of a shard; none if the two do not belong together."""
+    """Origins and rows of a shard; both empty if they do not belong together."""
     head, origins = _read_origins(origins_path(folder, number), recipe)
     try:
         index = read_regular_file(index_path(folder, number))

@@ -1,6 +1,6 @@
-"""One shard: the payloads of some items in one file, and beside it their manifest rows and origins.
+"""Writes one shard: a file with the payloads of some items, their manifest rows and their origins.
 
-Runs in worker processes and imports no torch.
+Worker processes run this; it imports no torch.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from iicl.data.writing import pool
 from iicl.data.writing.reuse import Earlier, Origin, SourceFiles
 from iicl.files import link_atomically, read_regular_file, write_atomically
 
-_UNFORESEEN = "decoder fails"  # stands in the reason after an exception that no one expects
+_UNFORESEEN = "decoder fails"  # begins the reason of an item after an unexpected exception
 _NO_MEMORY = os.strerror(errno.ENOMEM)
 
 logger = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard's work.
+    """One shard, written or still to be written.
 
     Attributes:
-        number: of the shard.
-        items: what it shall hold, in order.
-        folder: where its files are.
+        number: number of the shard.
+        items: the items whose payloads it holds, in order.
+        folder: folder of its files.
         preparation: what to keep of each item.
     """
 
@@ -55,24 +55,24 @@ class Shard:
 
     @property
     def path(self) -> Path:
-        """The payloads."""
+        """The file of the payloads."""
         return shard_path(self.folder, self.number)
 
     @property
     def index(self) -> Path:
-        """The manifest rows; it is written last, so that its presence means a finished shard."""
+        """The file of the manifest rows, written last: if it exists, the shard is finished."""
         return index_path(self.folder, self.number)
 
     @property
     def origins(self) -> Path:
-        """What the payloads were made from."""
+        """The file that says what the payloads were made from."""
         return origins_path(self.folder, self.number)
 
     def rows(self) -> list[ManifestItem]:
-        """Reads the index, and compares it with the items and the length of the payloads.
+        """Reads the index and compares it with the items and with the length of the payloads.
 
         Raises:
-            ValueError: if the shard is not finished, or the three do not agree.
+            ValueError: if the shard is not finished, or index, items and payloads do not agree.
         """
         try:
             lines = read_regular_file(self.index).decode("ascii").splitlines()
@@ -94,15 +94,16 @@ class Shard:
 
 
 def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
-    """Writes one shard, unless it is there and every byte is as it was written.
+    """Writes one shard, unless it exists and all its bytes are intact.
 
     Args:
-        shard: what to write.
-        context: of the worker process.
-        earlier: payloads to copy in place of decoding the same content again.
+        shard: the shard to write.
+        context: connection of the worker process to its supervisor.
+        earlier: finished shards; a payload with the same content is copied, not decoded again.
 
     Returns:
-        How many items were "decoded", "taken over", "already there" or "missing or not readable".
+        The number of items that were "decoded", "taken over", "already there" or
+        "missing or not readable".
     """
     if shard.index.exists():
         if _is_intact(shard):
@@ -110,9 +111,7 @@ def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Coun
                 with context.item(number):
                     pass  # counted as done
             return Counter({"already there": len(shard.items)})
-        logger.warning(
-            "%s does not have the content it was written with: prepared anew", shard.path
-        )
+        logger.warning("%s has other content than was written: preparing it again", shard.path)
     tally: Counter[str] = Counter()
     rows: list[ManifestItem] = []
     origins: list[Origin | None] = []
@@ -137,7 +136,14 @@ def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Coun
 
 @dataclass(frozen=True)
 class _Made:
-    """What became of one item."""
+    """The result for one item.
+
+    Attributes:
+        row: its manifest row, not yet placed in the shard.
+        payload: its bytes; empty without video and sound.
+        origin: what the payload was made from; None if it must not be reused.
+        how: "decoded", "taken over" or "missing or not readable".
+    """
 
     row: ManifestItem
     payload: bytes
@@ -148,36 +154,36 @@ class _Made:
 def _make(
     item: SourceItem, preparation: Preparation, files: SourceFiles, earlier: Earlier
 ) -> _Made:
-    """Takes an item's payload over or, if there is none of the same content, decodes the item."""
+    """Reuses a payload that was made from the same content, or else decodes the item."""
     place = files.look(item)
     if place is None:
-        return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
+        return _Made(*_decoded(item, preparation), None, "missing or not readable")
     taken = earlier.take(item, place)
     origin = None
     if taken is None:
         origin = files.read(item, place)
         if origin is None:
-            return _Made(*_prepare_item(item, preparation), None, "missing or not readable")
+            return _Made(*_decoded(item, preparation), None, "missing or not readable")
         taken = earlier.take(item, origin)
     if taken is not None:
         return _Made(*taken, "taken over")
-    row, payload = _prepare_item(item, preparation)
-    # These may be failures of the machine: decode the file again next time.
+    row, payload = _decoded(item, preparation)
+    # The machine may have caused these failures: decode the file again next time.
     if _UNFORESEEN in row.reason or _NO_MEMORY in row.reason:
         origin = None
-    # If the file was written meanwhile, the digest may be of other bytes than the payload.
+    # If the file has been written in the meantime, digest and payload may belong to other bytes.
     if files.look(item) != place:
         origin = None
     return _Made(row, payload, origin, "decoded")
 
 
 def _write_payloads(shard: Shard, content: bytearray, folders: Sequence[Path]) -> None:
-    """Writes the payloads, or links the file where another folder has the very same."""
+    """Writes the payloads, or links to a file with the same bytes in another folder."""
     for folder in folders:
         twin = shard_path(folder, shard.number)
         if folder == shard.folder or not _holds(twin, content):
             continue
-        # Without hard links the bytes are written a second time.
+        # If the file system has no hard links, the bytes are written a second time.
         with contextlib.suppress(OSError):
             link_atomically(shard.path, twin)
             return
@@ -198,18 +204,18 @@ def _is_intact(shard: Shard) -> bool:
         content = memoryview(read_regular_file(shard.path))
         return all(row.is_payload(content[row.offset : row.offset + row.num_bytes]) for row in rows)
     except (OSError, ValueError, TypeError):
-        return False  # not there, or the index cannot be read
+        return False  # a file is missing, or the index cannot be read
 
 
-def _prepare_item(item: SourceItem, preparation: Preparation) -> tuple[ManifestItem, bytes]:
-    """One item's manifest row, not yet placed, and its payload."""
+def _decoded(item: SourceItem, preparation: Preparation) -> tuple[ManifestItem, bytes]:
+    """Decodes one item. Returns its manifest row, not yet placed in the shard, and its payload."""
     if item.path is None:
         return _refused(item, f"missing: no {item.sought}")
     try:
         result = transcode(item.path, preparation, item.start_seconds, item.end_seconds)
     except UnusableSource as error:
         return _refused(item, str(error))
-    except Exception as error:  # whatever a decoder comes up with is the file's affair
+    except Exception as error:  # a decoder may raise anything; the cause is the file
         return _refused(item, f"{_UNFORESEEN}: {error!r}")
     sizes = np.array([len(packet) for packet in result.packets], "<u4")
     sound = b"" if result.samples is None else result.samples.astype("<i2").tobytes()

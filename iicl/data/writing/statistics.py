@@ -8,20 +8,22 @@ import numpy as np
 from iicl.config import Clip, Preparation
 from iicl.data.manifest import ManifestItem, shard_path
 
-_NUM_ITEMS = 512  # over which the statistics are taken
+_NUM_ITEMS = 512  # the statistics are taken over at most so many items
 
 
 def log_mel_statistics(
     items: Sequence[ManifestItem], folder: Path, preparation: Preparation
 ) -> tuple[float | None, float | None]:
-    """Of the default log-mel front end, over evenly chosen items with sound; None without any.
+    """Mean and standard deviation of the default log-mel spectrogram; None if nothing has sound.
+
+    They are taken over the middle windows of items with sound, evenly chosen from all of them.
 
     Args:
         items: rows of the manifest.
-        folder: that holds the shards.
+        folder: folder that holds the shards.
         preparation: gives the sample rate.
     """
-    import torch  # here, because it takes seconds, and most commands do not come here
+    import torch  # here, because it takes seconds and most commands do not need it
 
     from iicl.data.transforms import log_mel
 
@@ -42,5 +44,5 @@ def log_mel_statistics(
         middle = samples[start : start + window].astype(np.int16)
         windows.append(np.pad(middle, (0, window - len(middle))))
     spectrograms = log_mel(torch.from_numpy(np.stack(windows)), clip).double()
-    # Further digits depend on the number of threads.
+    # Rounded, because further digits depend on the number of threads.
     return round(spectrograms.mean().item(), 6), round(spectrograms.std().item(), 6)

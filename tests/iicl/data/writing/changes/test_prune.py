@@ -151,7 +151,7 @@ def test_where_there_are_no_locks_preparing_goes_on_and_pruning_does_not(
     monkeypatch.setattr(fcntl, "flock", no_locks)
     os.utime(source / "a" / "0004.mkv", ns=(1, 1))
     run(source, out)
-    assert "the file system knows no locks (Operation not supported)" in caplog.text
+    assert "the file system has no locks (Operation not supported)" in caplog.text
     PreparedCorpus.open(out)
     with pytest.raises(OSError, match="Operation not supported"):
         prune(out, remove=True)
