@@ -1,4 +1,4 @@
-"""The command ``iicl``: prepare a corpus, remove its old shards, generate one, and more."""
+"""The command ``iicl``: prepare a corpus, remove its old shards, generate a corpus, and more."""
 
 import argparse
 import io
@@ -19,9 +19,12 @@ from iicl.interpretations import INTERPRETATIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, 2 where the input cannot be used, or 5 after a crash.
+    """Run one command.
 
-    Called from a shell, it goes on and keeps its exit code after its reader is gone (``| head``).
+    Returns:
+        The exit code: 0, 2 if the input cannot be used, 130 after Ctrl-C, or 5 after a crash. If
+        the reader of the output ends early (``| head``), the command goes on and its exit code
+        stays the same.
     """
     if sys.platform == "win32":
         system = "on Windows use WSL, the Windows Subsystem for Linux"
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Lenient(io.FileIO):
-    """A file that drops what is written once its reader is gone."""
+    """A file that drops what is written after its reader has ended."""
 
     def write(self, data: Any) -> int:
         try:
@@ -76,14 +79,14 @@ def _survive_closed_pipes() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
             buffered = io.BufferedWriter(_Lenient(stream.fileno(), "wb", closefd=False))
-            # Names of files may have characters that the terminal does not know.
+            # File names may contain characters that the terminal cannot print.
             errors = "replace" if stream.errors == "strict" else stream.errors
             behaviour = (None, stream.line_buffering, stream.write_through)
             setattr(sys, name, io.TextIOWrapper(buffered, stream.encoding, errors, *behaviour))
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
+    """A parser whose error message is one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -131,7 +134,7 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _num_workers(parsed: argparse.Namespace) -> int:
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
+    from joblib import cpu_count  # it respects the process's affinity and its container's limit
 
     return cpu_count() if parsed.workers is None else parsed.workers
 
@@ -189,7 +192,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
 
 
 def _printable(text: str) -> str:
-    """One line whatever a file is called."""
+    """The text in one line, even if a file name contains line breaks."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -168,8 +168,8 @@ def _precise(x: Tensor) -> Tensor:
 def _unit(rows: Tensor, order: int) -> Tensor:
     """Rows divided by their norm.
 
-    They are first divided by their largest entry, to keep squares within range. Autograd may treat that divisor as a constant, because the result does not depend on the scale
-    of a row.
+    They are first divided by their largest entry, to keep squares within range. Autograd may treat
+    that divisor as a constant, because the result does not depend on the scale of a row.
     """
     largest = rows.detach().abs().amax(dim=1, keepdim=True)
     rows = rows / largest.masked_fill(largest < EMPTY, torch.inf)

@@ -12,9 +12,9 @@ class CoAttention(nn.Module):
     With every option at its default this is eq. 1 to the letter and has no parameters.
 
     ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v is a mean over the
-    videos of the batch, with weights that audio i gives. Row i of H_v depends on pair i only through f_a,i,
-    and row j of H_a only through f_v,j (at an even depth the other way round). The objective can
-    therefore be lowered only by finding what the two parts of a pair share.
+    videos of the batch, with weights that audio i gives. Row i of H_v depends on pair i only
+    through f_a,i, and row j of H_a only through f_v,j (at an even depth the other way round). The
+    objective can therefore be lowered only by finding what the two parts of a pair share.
 
     ``form="token"`` lets the tokens of one item attend to each other and then takes their mean.
     **It leaks the pairing**: both h_v,i and h_a,i are functions of the same (v_i, a_i), so a

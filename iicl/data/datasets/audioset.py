@@ -9,8 +9,8 @@ vanish from YouTube, so no two copies are the same.
 
 Media files are looked for in ``video/``, in a folder named like the list (``eval_segments/``), in
 the root and in the folders that audiosetdl makes (``data/eval_segments/`` with ``video/`` and
-``audio/``), as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that is
-the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
+``audio/``). Their names are ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six
+digits (the file is the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
 """
 
 import os
