@@ -78,7 +78,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
+    """A parser whose error message is one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -131,7 +131,7 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _num_workers(parsed: argparse.Namespace) -> int:
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
+    from joblib import cpu_count  # it respects the process's affinity and its container's limit
 
     return cpu_count() if parsed.workers is None else parsed.workers
 
@@ -190,7 +190,7 @@ def _prepare(parsed: argparse.Namespace) -> None:
 
 
 def _printable(text: str) -> str:
-    """One line whatever a file is called."""
+    """The text in one line, even if a file name contains line breaks."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

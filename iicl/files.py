@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Reads regular files only, and writes files so that a reader never sees a half-written one."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 def open_regular_file(path: Path) -> BinaryIO:
-    """Opens a file to read; never waits for a pipe that stands in its place.
+    """Opens a file for reading. If a pipe has the name of the file, this does not wait for it.
 
     Raises:
         OSError: if there is no such file, or it is a pipe, a folder or a device.
@@ -61,20 +61,21 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def link_atomically(path: Path, existing: Path) -> None:
-    """Replace ``path`` in one step by another name of ``existing``; on failure it stays as it is.
+    """Make ``path`` a hard link to ``existing`` in one step; on failure the old content stays.
 
     Args:
         path: the file; its folder must exist.
         existing: a file on the same file system.
 
     Raises:
-        OSError: if the file system knows no hard links, or one file has too many.
+        OSError: if the file system has no hard links, or ``existing`` has too many.
     """
     _replace(path, lambda temporary: os.link(existing, temporary))
 
 
 def _replace(path: Path, make: Callable[[Path], None]) -> None:
-    # Random, because hosts that share a file system also share process ids, and some their names.
+    # Random, because processes on two hosts that share a file system may have equal ids, and some
+    # hosts have equal names.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         make(temporary)

@@ -1,6 +1,6 @@
-"""A signal asks a process to stop: at once, or where its work says that it can.
+"""Stops a process on a signal: at once, or at the next place where its work can stop.
 
-A process that wants this calls :func:`listen`. Without it, signals do what they always do.
+A process that wants this calls :func:`listen`. Otherwise signals have their usual effect.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class Interrupted(Exception):
-    """The work was asked to stop; ``signal_name`` says by which signal."""
+    """A signal asked the work to stop; ``signal_name`` is its name."""
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(f"stopped by {signal_name}")
@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 
 class _State:
-    """Of this process: signals are, too."""
+    """The state of this process; signals concern the whole process, too."""
 
     process: ClassVar[int]
     heard = False
@@ -30,15 +30,15 @@ class _State:
 
 
 def listen(leave: Callable[[str], None], *signals: signal.Signals) -> None:
-    """Take each of these signals as a request to stop; only the first is met, later ones are void.
+    """Take these signals as a request to stop. The first one counts, later ones are ignored.
 
-    Outside of a :func:`deferred` block ``leave`` is called in the midst of whatever the main thread
-    does, and should end the process there. An exception would not do: libraries, above all while
-    they are imported, catch it and go on, or make another one of it. Call this in the main thread.
+    Outside a :func:`deferred` block, a signal calls ``leave`` at once, wherever the main thread is;
+    ``leave`` should end the process. An exception would not be enough: some libraries catch it and
+    go on, or raise another one, above all while they are imported. Call this in the main thread.
 
     Args:
         leave: called with the name of the signal.
-        signals: to listen to, in this process; its forked children ignore them.
+        signals: the signals that count; forked children of this process ignore them.
     """
     _State.process, _State.heard, _State.pending = os.getpid(), False, None
     _State.leave = leave
@@ -48,21 +48,20 @@ def listen(leave: Callable[[str], None], *signals: signal.Signals) -> None:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], str | None]]:
-    """Let a request wait until the block asks for it or ends.
+    """Let a request to stop wait until the block asks for it or ends.
 
     Yields:
-        A function that gives the name of the signal that asked to stop, or None.
+        A function that returns the name of the signal that asked to stop, or None.
 
     Raises:
-        Interrupted: at the end of the block if there is a request; an exception of the block's own
-            goes before it.
+        Interrupted: at the end of the block if there is a request and the block raised nothing.
     """
     assert not _State.is_deferred, "deferred blocks do not nest"
     _State.is_deferred = True
     try:
         yield lambda: _State.pending
     finally:
-        # First this: a signal in between is met at once and not forgotten.
+        # This comes first: a signal that arrives between the two steps then acts at once.
         _State.is_deferred = False
     if _State.pending is not None:
         name, _State.pending = _State.pending, None

@@ -1,9 +1,9 @@
 """The objectives of the paper, eqs. 3 to 6, as pure functions.
 
-Everything is computed in float32 or, for float64 inputs, float64. Loss functions return their
-additive terms by name; the loss is their sum. Values and gradients are finite for all finite
-inputs: a row or an assignment column whose largest entry is below ``EMPTY`` (an empty cluster)
-has similarity 0 to everything and passes no gradient on.
+Everything is computed in float32, or in float64 for float64 inputs. Loss functions return their
+additive terms by name; the loss is the sum of the terms. Values and gradients are finite for all
+finite inputs: a row or an assignment column whose largest entry is below ``EMPTY`` (an empty
+cluster) has similarity 0 to everything and passes no gradient on.
 """
 
 from typing import Literal
@@ -28,8 +28,9 @@ def contrastive_loss(
 ) -> Tensor:
     """One direction of eq. 3 (rows) or eq. 5 (columns, transposed by the caller).
 
-    -1/M sum_i log [ exp((sim(a_i, k_i) - margin) / tau) / sum_j exp(sim(a_i, k_j) / tau) ], the
-    margin also taken off the positive in the denominator (eq. 2's constraint as AM-softmax).
+    -1/M sum_i log [ exp((sim(a_i, k_i) - margin) / tau) / sum_j exp(sim(a_i, k_j) / tau) ]. The
+    margin is subtracted from the positive in the denominator, too (eq. 2's constraint as
+    AM-softmax).
 
     Args:
         anchors: (M, D); row i belongs to row i of ``keys``.
@@ -42,8 +43,8 @@ def contrastive_loss(
         A scalar, 0 or more.
 
     Raises:
-        ValueError: if the shapes differ or there are fewer than two rows: a lone row has nothing
-            to be told apart from.
+        ValueError: if the shapes differ, or if there are fewer than two rows, because a single row
+            has no negatives.
     """
     if anchors.ndim != 2 or anchors.shape != keys.shape:
         raise ValueError(
@@ -81,13 +82,13 @@ def instance_loss(
         temperature: tau_ins.
         similarity: see :func:`contrastive_loss`.
         margin: see :func:`contrastive_loss`.
-        detach_keys: let each direction's gradient reach its anchors only.
+        detach_keys: whether the gradient of each direction reaches only its anchors.
 
     Returns:
         ``instance_<name>`` of both streams; L_ins is their sum.
 
     Raises:
-        ValueError: for differing shapes or N < 2.
+        ValueError: if the shapes differ or N < 2.
     """
     streams = dict(zip(names, (first, second), strict=True))
     keys = dict(zip(names, (second, first), strict=True))
@@ -113,8 +114,8 @@ def cluster_loss(
 ) -> dict[str, Tensor]:
     """L_clu of eq. 6: eq. 5 of both streams over assignment columns, minus the entropy H(Y).
 
-    C may exceed N. With N = 1 all columns point the same way: both contrastive terms are log C
-    with no gradient, and only the entropy acts.
+    C may be larger than N. With N = 1 all columns have the same direction: both contrastive terms
+    are log C without gradient, and only the entropy has an effect.
 
     Args:
         first: Y of one stream, (N, C), rows are probabilities; in the paper Y_v.
@@ -129,7 +130,7 @@ def cluster_loss(
         ``cluster_<name>`` of both streams and ``negative_entropy`` (weighted); L_clu is their sum.
 
     Raises:
-        ValueError: for differing shapes, N < 1 or C < 2.
+        ValueError: if the shapes differ, N < 1 or C < 2.
     """
     if first.ndim != 2 or len(first) < 1:
         raise ValueError(f"assignments must be (N, C) with N >= 1, got {tuple(first.shape)}")
@@ -159,8 +160,8 @@ def assignment_entropy(assignments: Tensor, norm: AssignmentNorm = "entrywise") 
     """
     sums = _precise(assignments).sum(0)
     share = sums / (sums.sum() if norm == "entrywise" else sums.amax())
-    # The logarithm of an empty cluster's share is cut off, not the share: 0 log 0 is 0, with a
-    # finite slope.
+    # Only the logarithm of an empty cluster's share is bounded, not the share: 0 log 0 is then 0,
+    # with a finite slope.
     return -(share * share.clamp_min(torch.finfo(share.dtype).tiny).log()).sum()
 
 
@@ -169,9 +170,10 @@ def _precise(x: Tensor) -> Tensor:
 
 
 def _unit(rows: Tensor, order: int) -> Tensor:
-    """Rows over their norm. Dividing by the largest entry first keeps squares within range.
+    """Rows divided by their norm.
 
-    That divisor is a constant to autograd, rightly: the result does not depend on a row's scale.
+    They are first divided by their largest entry, to keep squares within range. Autograd may treat
+    that divisor as a constant, because the result does not depend on the scale of a row.
     """
     largest = rows.detach().abs().amax(dim=1, keepdim=True)
     rows = rows / largest.masked_fill(largest < EMPTY, torch.inf)

@@ -228,8 +228,8 @@ class Neighbours(Protocol):
         return ("test",)
 
     def views(self) -> tuple[str, ...]:
-        """Video, for the pictures."""
-        return ("video",)
+        """Video and sound, for the pictures."""
+        return ("audio", "video")
 
 
 AnyProtocol = Retrieval | Linear | Finetune | Clustering | CrossModal | Neighbours

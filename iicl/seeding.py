@@ -1,4 +1,4 @@
-"""Seeds derived from a run's seed, one per purpose, so that no two streams coincide."""
+"""Derives one seed for each purpose from the seed of a run, so that no two streams coincide."""
 
 import hashlib
 

@@ -1,7 +1,8 @@
-"""The list files of corpora, read line by line and with bounded memory.
+"""Reads the list files of corpora line by line, with bounded memory.
 
-A list is UTF-8 text, or UTF-16 or UTF-32 if it begins with a byte order mark; lines end in LF, CRLF
-or CR. What cannot be read is a ValueError of one short line that names the file and the line.
+A list is UTF-8 text, or UTF-16 or UTF-32 if it begins with a byte order mark. Lines end in LF, CRLF
+or CR. If a line cannot be read, the error is a ValueError with one short line of text that names
+the file and the line number.
 """
 
 import codecs
@@ -16,7 +17,7 @@ _MAX_LINE = 65_536  # characters; lines of official lists have a few hundred at 
 _MAX_VALUE = 255  # characters; no file has a longer name
 _MAX_QUOTED = 80
 
-# The mark of UTF-32 begins with that of UTF-16.
+# UTF-32 comes before UTF-16, because its mark begins with the mark of UTF-16.
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -24,10 +25,10 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Control characters but the tab, a byte order mark inside the text, and undecodable bytes.
+# Control characters except the tab, a byte order mark inside the text, and undecodable bytes.
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffd]")
-# What spreadsheet programs write in the place of a text that looks like a formula: "#NAME?",
-# "#NOM?", "#REF!", "#N/A".
+# Spreadsheet programs replace text that looks like a formula by "#NAME?", "#NOM?", "#REF!" or
+# "#N/A".
 _SPREADSHEET_ERROR = re.compile(r"#[^\s,]{1,12}[?!]|#N/[A-Z]")
 
 _shorten = reprlib.Repr()
@@ -35,7 +36,7 @@ _shorten.maxstring = _MAX_QUOTED
 
 
 def quoted(text: str) -> str:
-    """A value in quotes for a message, with its middle left out if it is long."""
+    """A value in quotes for a message; the middle of a long value is left out."""
     return _shorten.repr(text)
 
 
@@ -49,7 +50,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         Line number, from 1, and the line without its end.
 
     Raises:
-        ValueError: if there is no such file, it has no lines, or a line is too long or no text.
+        ValueError: if there is no such file, it has no lines, or a line is too long or is not text.
         OSError: if it cannot be read.
     """
     if not path.is_file():
@@ -79,7 +80,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _no_text(character: str, encoding: str) -> str:
     what = f"bytes that are not {encoding}" if character == "\ufffd" else ascii(character)
-    return f"holds {what}; expected is UTF-8 text, or UTF-16 or UTF-32 with a byte order mark"
+    return f"holds {what}; a list must be UTF-8 text, or UTF-16 or UTF-32 with a byte order mark"
 
 
 def rows(path: Path, *, comments: bool = False) -> Iterator[tuple[int, list[str]]]:
@@ -87,21 +88,21 @@ def rows(path: Path, *, comments: bool = False) -> Iterator[tuple[int, list[str]
 
     Args:
         path: the list file.
-        comments: lines that begin with ``#`` are not part of the list.
+        comments: whether lines that begin with ``#`` are comments, which are skipped.
 
     Yields:
         Line number and fields.
 
     Raises:
-        ValueError: as :func:`lines`, or if quotes are wrong or a spreadsheet program has replaced
-            a field.
+        ValueError: as :func:`lines`; also if quotation marks are wrong or a spreadsheet program has
+            replaced a field.
         OSError: if it cannot be read.
     """
     for number, text in lines(path):
         if comments and text.startswith("#") and not _SPREADSHEET_ERROR.match(text):
             continue
         try:
-            # A row at a time, so that a quotation mark without a second one takes no other rows.
+            # One row at a time, so that an unclosed quotation mark does not join it to other rows.
             (fields,) = csv.reader([text.strip()], skipinitialspace=True, strict=True)
         except csv.Error as error:
             raise ValueError(f"{path}:{number}: {quoted(text)} is no csv row ({error})") from None
@@ -115,18 +116,18 @@ def rows(path: Path, *, comments: bool = False) -> Iterator[tuple[int, list[str]
 
 
 def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Reads columns of a list whose first row names them.
+    """Reads some columns of a list whose first row names the columns.
 
     Args:
         path: the list file.
-        columns: names of the columns that are wanted; others are not read.
+        columns: names of the columns to read.
 
     Yields:
         Line number and the values of the columns, in the order of ``columns``.
 
     Raises:
-        ValueError: as :func:`rows`, or if a column is not there, or a row has more or fewer fields
-            than the first, or a value is longer than a name can be.
+        ValueError: as :func:`rows`; also if a column is missing, if a row has another number of
+            fields than the first row, or if a value is longer than a name can be.
         OSError: if it cannot be read.
     """
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""What a corpus holds: listings of official layouts, and the manifest of a prepared corpus."""
+"""What a corpus holds: the listing of an official layout, and the manifest of a prepared corpus."""
 
 import dataclasses
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from iicl.files import open_regular_file, write_atomically
 
-FORMAT = 1  # of manifest and shards; another number means: prepare again
+FORMAT = 1  # version of manifest and shards; a corpus of another version is prepared again
 MANIFEST_NAME = "manifest.jsonl"
 
 
@@ -21,12 +21,12 @@ class SourceItem:
         id: unique name in the corpus.
         path: the media file, or None if the list names a file that is not there.
         labels: class names, several if the corpus is multi-label.
-        splits: fold number as text -> "train" or "test"; a fold that does not use it is absent.
-        group: items of one recording share it and must not straddle a split.
+        splits: fold number as text -> "train" or "test"; without the folds that do not use it.
+        group: items cut from one recording share a group; train and test must not share one.
         start_seconds: start of the item in its file; None if the file is the item.
         end_seconds: end of the item in its file; None if the file is the item.
-        sought: of a missing file, "<names> in <folders>" that were looked for, relative to the
-            source.
+        sought: if the file is missing, "<names> in <folders>": what was looked for, and where
+            below the source.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Listing:
 
     Attributes:
         items: the entries, sorted by id, missing files included.
-        num_official: "<fold>/<split>" -> number of entries in the list files as found.
+        num_official: "<fold>/<split>" -> number of entries in the list files.
     """
 
     items: list[SourceItem]
@@ -57,22 +57,22 @@ class Listing:
 
 
 class UnusableSource(Exception):
-    """A source file that gives neither video nor sound; the text becomes its reason."""
+    """A source file gives neither video nor sound; the message becomes the reason of the item."""
 
 
 @dataclass(frozen=True)
 class ManifestItem:
-    """One item of a prepared corpus and where its payload lies.
+    """One item of a prepared corpus and the place of its payload.
 
-    The payload at ``offset`` of the shard is: ``num_frames`` little-endian uint32 packet sizes, the
-    H.264 packets, ``num_samples`` little-endian int16 samples.
+    The payload begins at ``offset`` of the shard. It holds ``num_frames`` packet sizes (uint32,
+    little-endian), then the H.264 packets, then ``num_samples`` samples (int16, little-endian).
 
     Attributes:
-        id: as in the listing; so are labels, splits and group.
+        id: as in the listing, like labels, splits and group.
         labels: class names.
         splits: fold -> "train" or "test".
-        group: items of one recording.
-        views: which of "video" and "audio" it has; empty if the item is unusable.
+        group: items cut from one recording share a group.
+        views: "video", "audio" or both; empty if the item is unusable.
         reason: why a view is absent or incomplete; empty if all is well.
         num_frames: frames on the uniform grid of ``fps``.
         fps: frames per second.
@@ -80,8 +80,8 @@ class ManifestItem:
         width: of the stored frames, in pixels.
         num_samples: mono samples at the preparation's rate, from the time of the first frame.
         shard: number of the shard file.
-        offset: bytes into the shard file.
-        num_video_bytes: sizes and packets together.
+        offset: first byte of the payload in the shard file.
+        num_video_bytes: length of the packet sizes and the packets together.
         digest: sha256 of the payload; empty if the item is unusable.
     """
 
@@ -107,7 +107,7 @@ class ManifestItem:
         return self.num_video_bytes + 2 * self.num_samples
 
     def is_payload(self, content: bytes | memoryview) -> bool:
-        """Whether these are the very bytes that were stored for the item."""
+        """Whether these bytes are those that were stored for the item."""
         return payload_digest(content) == (self.digest or payload_digest(b""))
 
     def to_json(self) -> str:
@@ -123,19 +123,20 @@ class ManifestItem:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A prepared corpus: its items sorted by id and how they came to be.
+    """A prepared corpus: its items sorted by id, and what they were prepared from.
 
     Attributes:
-        corpus: name that tables and configurations use.
-        reader: which dataset reader listed the source.
+        corpus: name of the corpus in tables and configurations.
+        reader: name of the dataset reader that listed the source.
         preparation: every setting that shaped the payloads, :class:`iicl.config.Preparation`.
         items: sorted by id; unusable ones included, with their reasons.
-        num_official: "<fold>/<split>" -> entries of the list files as found.
+        num_official: "<fold>/<split>" -> number of entries in the list files.
         log_mel_mean: mean of the default log-mel front end over the corpus; None without sound.
         log_mel_std: its standard deviation; None without sound.
-        versions: of the libraries that prepared it.
+        versions: library -> its version when the corpus was prepared.
         source: fingerprint of the source listing and the preparation.
-        data: sub-folder that holds the shards.
+        data: name of the folder that holds the shards.
+        hash: sha256 over everything that training can see.
     """
 
     corpus: str
@@ -159,7 +160,7 @@ class Manifest:
         return sorted({label for item in self.items if item.views for label in item.labels})
 
     def header(self) -> dict[str, object]:
-        """Everything but the items, and their counts: with sound are those that have both views."""
+        """All fields but the items, and the numbers of items; "with_sound" counts both views."""
         usable = [item for item in self.items if item.views]
         fields = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"
@@ -235,7 +236,7 @@ def index_path(folder: Path, number: int) -> Path:
 
 
 def origins_path(folder: Path, number: int) -> Path:
-    """File that says what the payloads of a shard were made from, see :mod:`iicl.data.reuse`."""
+    """File that says what a shard's payloads were made from (:mod:`iicl.data.writing.reuse`)."""
     return folder / f"{number:05d}.origins"
 
 
@@ -246,8 +247,8 @@ def payload_digest(content: bytes | memoryview) -> str:
 
 def _hash(preparation: dict[str, float | int], items: list[ManifestItem]) -> str:
     """Sha256 over everything that training can see."""
-    seen = [
+    rows = [
         [i.id, i.labels, sorted(i.splits.items()), i.group, i.views, i.fps, i.digest] for i in items
     ]
-    text = json.dumps([FORMAT, sorted(preparation.items()), seen])
+    text = json.dumps([FORMAT, sorted(preparation.items()), rows])
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -16,14 +16,14 @@ _SHARD_FILE = re.compile(
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a look at a prepared corpus says about the shards that its manifest does not name.
+    """The folders of shards that the manifest of a prepared corpus does not name.
 
     Attributes:
-        folders: folders that hold shards only and are not in use.
-        modified: for each, when its newest file was written, in seconds since 1970.
-        num_bytes: size of all files that exist in these folders only. A payload file that is
-            linked from the corpus as well takes no space of its own and is not counted.
-        left: the other folders -> why they stay.
+        folders: the folders that can be removed: they hold only shards and are not in use.
+        modified: for each of them, when its newest file was written, in seconds since 1970.
+        num_bytes: size of all files that exist only in these folders. A payload file that the
+            corpus links to as well takes no space of its own and is not counted.
+        left: each other folder -> why it must stay.
     """
 
     folders: list[Path]
@@ -33,18 +33,20 @@ class Pruned:
 
 
 def prune(out: Path, *, remove: bool) -> Pruned:
-    """Looks for folders of shards that the manifest does not name, and removes them if asked to.
+    """Finds folders of shards that the manifest does not name, and removes them if asked to.
 
     Args:
         out: folder of the prepared corpus.
-        remove: False only looks.
+        remove: whether to remove the folders.
 
     Raises:
         ValueError: if ``out`` is no prepared corpus or a preparation is running there.
         OSError: if something cannot be removed.
     """
     with ExitStack() as stack:
-        if read_header(out) is not None:  # otherwise the lock would be left in a strange folder
+        if (
+            read_header(out) is not None
+        ):  # otherwise a lock file would be left in a folder that is no corpus
             stack.enter_context(removing(out))
         named = out / Manifest.read(out).data
         if not named.is_dir():
@@ -57,7 +59,7 @@ def prune(out: Path, *, remove: bool) -> Pruned:
             inside = sorted(folder.iterdir())
             strange = [path for path in inside if not _is_shard_file(path)]
             if strange:
-                left[folder] = f"it holds what is no shard: {strange[0].name}"
+                left[folder] = f"it holds a file that is no shard: {strange[0].name}"
             elif not stack.enter_context(unused_shards(folder)):
                 left[folder] = "it is in use"
             else:
@@ -83,7 +85,7 @@ def _last_modified(folder: Path, files: list[Path]) -> float:
 
 
 def _freed_bytes(files: list[Path]) -> int:
-    """Bytes of the files that have no name but these."""
+    """Number of bytes of the files all of whose names are in ``files``."""
     names: Counter[tuple[int, int]] = Counter()
     num_bytes = 0
     for path in files:
@@ -96,7 +98,7 @@ def _freed_bytes(files: list[Path]) -> int:
 
 
 def _remove(folder: Path, files: list[Path]) -> None:
-    """Removes indexes first: whatever is left after a stop half-way is no finished shard."""
+    """Removes indexes first: if this stops half-way, no shard that is left counts as finished."""
     for path in sorted(files, key=lambda path: not path.name.endswith(".jsonl")):
         path.unlink()
     folder.rmdir()

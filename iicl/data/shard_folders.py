@@ -1,8 +1,9 @@
-"""The folders of a prepared corpus: which hold shards, which places are refused, what is in use.
+"""The folders of a prepared corpus: which hold shards, where they may be, which are in use.
 
-A preparation holds a shared lock on ``<out>/.lock``, and an open corpus holds one on the index of
-its first shard. The removal of shards takes the same locks exclusively, so that it removes nothing
-that is being written or read. These are locks of ``flock``: the end of a process releases them.
+A preparation holds a shared lock on ``<out>/.lock``; an open corpus holds a shared lock on the
+index of its first shard. The removal of shards takes the same locks exclusively, so it removes
+nothing that is being written or read. The locks are those of ``flock``: when a process ends, its
+locks are released.
 """
 
 import fcntl
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def shard_folders(out: Path) -> list[Path]:
-    """Sorted folders below a prepared corpus that are named like folders of shards."""
+    """Sorted folders of a prepared corpus whose names are those of folders of shards."""
     if not out.is_dir():
         return []
     return sorted(
@@ -32,10 +33,11 @@ def shard_folders(out: Path) -> list[Path]:
 
 
 def check_apart(source: Path, out: Path) -> None:
-    """Checks that neither of source and output is part of the other; links are followed.
+    """Checks that source and output do not lie inside each other; links are followed.
 
     Raises:
-        ValueError: if ``out`` is or lies in ``source``, or ``source`` lies among shards of ``out``.
+        ValueError: if ``out`` is ``source`` or lies in it, or ``source`` lies in a folder of shards
+            of ``out``.
     """
     if _identity(source) in _identities_above(out):
         raise _inside(out, source)
@@ -45,10 +47,10 @@ def check_apart(source: Path, out: Path) -> None:
 
 
 def check_apart_from_items(source: Path, out: Path, items: Iterable[SourceItem]) -> None:
-    """Checks that ``out`` lies in no folder of the items, which links in ``source`` may lead to.
+    """Checks that ``out`` lies in no folder that holds items; links in ``source`` lead to more.
 
     Raises:
-        ValueError: if it does.
+        ValueError: if ``out`` lies in such a folder.
     """
     root = os.path.join(os.path.abspath(source), "")
     folders: set[str] = set()
@@ -65,7 +67,7 @@ def check_apart_from_items(source: Path, out: Path, items: Iterable[SourceItem])
 
 @contextmanager
 def preparing(out: Path) -> Iterator[None]:
-    """Keeps shards below ``out`` from being removed; waits until a removal is over."""
+    """Prevents the removal of shards below ``out``; waits until a running removal is over."""
     try:
         lock = os.open(out / ".lock", os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o666)
     except FileNotFoundError:  # nothing has been prepared there
@@ -76,7 +78,7 @@ def preparing(out: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_SH)
         except OSError as error:
             logger.warning(
-                "%s: the file system knows no locks (%s): run no `iicl prune` beside this",
+                "%s: the file system has no locks (%s): do not run `iicl prune` at the same time",
                 out,
                 error.strerror,
             )
@@ -87,11 +89,11 @@ def preparing(out: Path) -> Iterator[None]:
 
 @contextmanager
 def removing(out: Path) -> Iterator[None]:
-    """Keeps preparations from starting below ``out``.
+    """Prevents preparations from starting below ``out``.
 
     Raises:
         ValueError: if a preparation is running there.
-        OSError: if the file system knows no locks.
+        OSError: if the file system has no locks.
     """
     lock = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -110,7 +112,7 @@ def hold_shards(folder: Path) -> int | None:
     """Marks a folder of shards as in use.
 
     Returns:
-        A file descriptor: closing it ends the use. None if there is nothing to lock.
+        A file descriptor, which is closed to end the use; None if there is nothing to lock.
     """
     try:
         lock = os.open(index_path(folder, 0), os.O_RDONLY | os.O_NONBLOCK)
@@ -118,7 +120,7 @@ def hold_shards(folder: Path) -> int | None:
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-    except OSError:  # no locks here: then nothing can be removed either
+    except OSError:  # the file system has no locks, so shards cannot be removed either
         os.close(lock)
         return None
     return lock
@@ -126,14 +128,17 @@ def hold_shards(folder: Path) -> int | None:
 
 @contextmanager
 def unused_shards(folder: Path) -> Iterator[bool]:
-    """Whether nothing uses a folder of shards; while inside, nothing starts to.
+    """Tells whether a folder of shards is unused, and keeps it unused inside the block.
+
+    Yields:
+        Whether the folder is unused.
 
     Raises:
-        OSError: if the file system knows no locks.
+        OSError: if the file system has no locks.
     """
     try:
         lock = os.open(index_path(folder, 0), os.O_RDWR)
-    except FileNotFoundError:  # not finished
+    except FileNotFoundError:  # the first shard is not finished, so nothing reads the folder
         yield True
         return
     try:
@@ -152,14 +157,14 @@ def _inside(out: Path, source: Path) -> ValueError:
 
 
 def _identities_above(path: Path) -> set[tuple[int, int]]:
-    """Identities of a folder and of all that it lies in, as far as they exist."""
+    """Identities of a folder and of all folders above it that exist."""
     resolved = Path(os.path.realpath(path))
     identities = map(_identity, [resolved, *resolved.parents])
     return {identity for identity in identities if identity is not None}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file, the same through every link to it; None if it is not there."""
+    """Device and number of a file, the same for every link to it; None if it does not exist."""
     try:
         status = path.stat()
     except OSError:

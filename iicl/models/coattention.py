@@ -1,4 +1,4 @@
-"""The co-attention module (paper III-B, eq. 1): each stream is attended as the other asks."""
+"""The co-attention module (paper III-B, eq. 1): each stream gives the queries for the other."""
 
 from typing import Literal
 
@@ -12,24 +12,25 @@ class CoAttention(nn.Module):
     The first stream is v and the second is a. With every option at its default this is eq. 1 to the
     letter and has no parameters.
 
-    ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v mixes the batch's videos
-    as audio i asks. Row i of H_v depends on pair i through f_a,i alone and row j of H_a through
-    f_v,j alone (at an even depth the other way round), so that the objective cannot be lowered
-    without finding what the pair shares.
+    ``form="batch"`` reads F as the N x d matrix of a batch: row i of H_v is a mean over the
+    videos of the batch, with weights that audio i gives. Row i of H_v depends on pair i only
+    through f_a,i, and row j of H_a only through f_v,j (at an even depth the other way round). The
+    objective can therefore be lowered only by finding what the two parts of a pair share.
 
     ``form="token"`` lets the tokens of one item attend to each other and then takes their mean.
     **It leaks the pairing**: both h_v,i and h_a,i are functions of the same (v_i, a_i), so a
-    contrastive loss on them falls on independent noise too. Its training loss, and any retrieval
-    through it, measure that short cut as well as what was learned; it is there as an ablation.
+    contrastive loss on them falls even if video and sound are independent noise. Its training loss,
+    and any retrieval through it, measure this short cut as well as what was learned. It is offered
+    as an ablation.
 
     Args:
         dim: d, the feature dimension of both streams.
         names: of the streams; in the state, each layer's parts have them.
         form: "batch" or "token".
-        depth: layers; each takes both streams of the one before.
+        depth: number of layers; each takes both streams of the layer before.
         projections: learned query, key and value maps, separate for each layer and direction.
-        residual: "query" adds the query, i.e. the *other* stream. Adding the attended stream's own
-            feature is not offered: h_v,i would then hold both v_i and a_i, the leak of "token".
+        residual: "query" adds the query, that is, the *other* stream. Adding the attended stream
+            itself is not offered: h_v,i would then depend on both v_i and a_i, the leak of "token".
         norm: "layer" normalises what attention and feed-forward read (no learned scale or shift).
         feed_forward: d -> 4d -> d with ReLU and its own residual, after attention.
     """

@@ -22,7 +22,7 @@ class Heads(nn.ModuleDict):
     """One head for several streams, or one for each, behind one call.
 
     Args:
-        make: makes one head.
+        make: a function that makes one head.
         sharing: "shared" or "separate".
         names: of the streams; in the state, a separate head has the name of its stream.
     """

@@ -26,7 +26,7 @@ import numpy as np
 from iicl.config import Preparation
 from iicl.data.prepare import prepare
 from iicl.data.store import PreparedCorpus
-from tests.fuzz import clips, mutations, reading, rules
+from tests.fuzz import clips, mutations, notes, reading, rules
 
 PREPARATION = Preparation(short_side=32)
 MAX_WORKER_BYTES = 1 << 30
@@ -134,7 +134,7 @@ def judge_cases(cases: Sequence[Case], corpus: PreparedCorpus) -> list[list[rule
     ]
 
 
-def read_stored(corpus: PreparedCorpus, position: int) -> rules.Stored:
+def read_stored(corpus: PreparedCorpus, position: int) -> notes.Stored:
     """Reads an item back from its shard."""
     item = corpus.manifest.items[position]
     picture = sound = None
@@ -147,7 +147,7 @@ def read_stored(corpus: PreparedCorpus, position: int) -> rules.Stored:
         samples = corpus.read_audio(position, 0, item.num_samples) / 32768
         times = np.arange(item.num_samples) / PREPARATION.sample_rate
         sound = reading.Sound(samples[:, None], times)
-    return rules.Stored(item.reason, picture, sound, PREPARATION.max_seconds)
+    return notes.Stored(item.reason, picture, sound, PREPARATION.max_seconds)
 
 
 def run(seeds: Sequence[int], folder: Path) -> Report:

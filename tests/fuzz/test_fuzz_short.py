@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.fuzz import clips, mutations, run, stamps
+from tests.fuzz.notes import Stored
 from tests.fuzz.reading import Picture, Reading, Sound, read
-from tests.fuzz.rules import Stored, judge
+from tests.fuzz.rules import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = clips.CLIPS[0]

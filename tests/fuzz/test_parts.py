@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from iicl.config import Preparation
-from iicl.data.transcode import Transcoded, transcode
+from iicl.data.media.transcode import Transcoded, transcode
 from tests.fuzz import clips
 from tests.fuzz.reading import SAMPLE_RATE, Picture, Sound
-from tests.iicl.data.decoding import decode
+from tests.iicl.data.media.decoding import decode
 
 PREPARATION = Preparation(short_side=32)
 START, END = 0.5, 1.5

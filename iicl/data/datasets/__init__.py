@@ -1,9 +1,11 @@
 """Readers of official layouts, one module per corpus, found by its file name.
 
-A reader lists what a source folder holds and reads no media. Each module has ``NUM_OFFICIAL``
-("<fold>/<split>" -> size of the official list), ``MARKERS`` (names in the root, or patterns of
-names, of which every layout that the reader knows has at least one) and
-``discover(root) -> Listing``.
+A reader lists what a source folder holds, without reading media. Each module has
+
+- ``NUM_OFFICIAL``: "<fold>/<split>" -> size of the official list;
+- ``MARKERS``: names or patterns of names; every layout that the reader knows has at least one of
+  them in its root;
+- ``discover(root) -> Listing``.
 """
 
 import importlib
@@ -15,7 +17,7 @@ from typing import Protocol, cast
 from iicl.data.folders import visible
 from iicl.data.manifest import Listing
 
-# Folders in which corpora keep splits, media and lists. A class is rarely called so.
+# Names of folders in which corpora keep splits, media and lists. Classes rarely have such names.
 _PART = re.compile(
     r"((videos?|clips?|audios?|frames?)[_-]?)?"
     r"(train(ing)?|test(ing)?|val(id(ation|ate)?)?|dev|eval(uation)?)"
@@ -27,13 +29,13 @@ _PART = re.compile(
 
 
 class Reader(Protocol):
-    """What a dataset module offers."""
+    """What a dataset module must have."""
 
     NUM_OFFICIAL: dict[str, int]
     MARKERS: tuple[str, ...]
 
     def discover(self, root: Path) -> Listing:
-        """Lists the corpus below ``root``; ValueError if it is not laid out as the reader knows."""
+        """Lists the corpus below ``root``; ValueError if the reader does not know its layout."""
 
 
 def names() -> list[str]:
@@ -42,7 +44,7 @@ def names() -> list[str]:
 
 
 def reader(name: str) -> Reader:
-    """The reader of that name.
+    """The reader with this name.
 
     Raises:
         ValueError: if there is none.
@@ -53,18 +55,18 @@ def reader(name: str) -> Reader:
 
 
 def detect(corpus: str, root: Path, *, stand_in: bool = False) -> str:
-    """Which reader fits a source given for a corpus; looks at a few names and no lists.
+    """Name of the reader for a source; looks at a few file names and reads no lists.
 
     Args:
-        corpus: name of the corpus that the source stands for.
+        corpus: name of the corpus that the source is given for.
         root: the source folder.
-        stand_in: whether class folders may stand in for a corpus that has a reader of its own.
+        stand_in: whether class folders may replace a corpus that has a reader of its own.
 
     Returns:
-        The corpus's own reader if it has one, otherwise "folder".
+        The name of the corpus's own reader if there is one, otherwise "folder".
 
     Raises:
-        ValueError: if ``root`` is no folder, or is laid out in a way that the reader does not know.
+        ValueError: if ``root`` is not a folder, or the reader does not know its layout.
     """
     if not root.is_dir():
         raise ValueError(f"no such folder: {root}")
@@ -98,7 +100,7 @@ def _is_layout_of(corpus: str, root: Path) -> bool:
 
 
 def _parts(corpus: str, root: Path) -> list[str]:
-    """Names of folders that are parts of a corpus and no classes."""
+    """Names of the folders in ``root`` that are parts of a corpus and not classes."""
     folders = {path.name: path for path in visible(root) if path.is_dir()}
     if {"train", "test"} <= folders.keys():
         return []  # the folder reader takes them as splits
@@ -111,12 +113,12 @@ def _parts(corpus: str, root: Path) -> list[str]:
         and len(folders) > 1
         and not any(map(Path.is_dir, visible(root / "train")))
     ):
-        return []  # the vehicle, beside other classes
+        return []  # the class of trains (vehicles), beside other classes
     return parts
 
 
 def _hint(corpus: str, root: Path) -> str:
-    """What else is there that says what the user may do."""
+    """Part of a message: what lies near ``root`` that suggests what the user may do, or empty."""
     for folder in (*filter(Path.is_dir, visible(root)), root.resolve().parent):
         if _is_layout_of(corpus, folder):
             return f" (but {folder} does: give that folder)"
@@ -124,4 +126,4 @@ def _hint(corpus: str, root: Path) -> str:
         path.suffix.lower() == ".json" for path in visible(root) + visible(root / "annotations")
     ):
         return " (JSON lists are not read)"
-    return " (rawframes are pictures and not clips)" * (root / "rawframes").is_dir()
+    return " (rawframes holds pictures, not clips)" * (root / "rawframes").is_dir()

@@ -4,13 +4,13 @@ Source: Gemmeke et al., ICASSP 2017, https://research.google.com/audioset; the l
 the media belong to their uploaders. Layout: any of ``balanced_train_segments.csv`` (22,160),
 ``unbalanced_train_segments.csv`` (2,041,789) and ``eval_segments.csv`` (20,371), each with ``#``
 header lines and ``, `` between fields, and ``class_labels_indices.csv``. Train lists are "train"
-and the eval list is "test" of fold 1; labels are display names. Known losses: videos vanish from
-YouTube, no two copies are the same.
+and the eval list is "test" of fold 1; labels are display names. Known losses: videos
+vanish from YouTube, so no two copies are the same.
 
-Media are looked for in ``video/``, in a folder named as the list (``eval_segments/``), in the root
-and in the folders that audiosetdl makes (``data/eval_segments/`` with ``video/`` and ``audio/``),
-as ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six digits (a file that is
-the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
+Media files are looked for in ``video/``, in a folder named like the list (``eval_segments/``), in
+the root and in the folders that audiosetdl makes (``data/eval_segments/`` with ``video/`` and
+``audio/``). Their names are ``<ytid>_<start ms>_<end ms>`` or ``<ytid>_<start s>_<end s>`` with six
+digits (the file is the segment), or ``<ytid>`` (the whole video, from which the segment is cut).
 """
 
 import os
@@ -47,13 +47,13 @@ _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".wav", ".flac", ".m4a", "
 
 
 def discover(root: Path) -> Listing:
-    """Lists the segments of the lists that are there.
+    """Lists the segments of all lists that exist.
 
     Args:
         root: folder that holds the csv files.
 
     Raises:
-        ValueError: if there is no list or no label file, or a row cannot be read or comes twice.
+        ValueError: if there is no list or no label file, or if a row cannot be read or is repeated.
     """
     list_files = [root / name for name in _LISTS if os.path.lexists(root / name)]
     if not list_files:
@@ -112,7 +112,7 @@ def _read_labels(path: Path) -> dict[str, str]:
     for number, (mid, name) in lists.table(path, ("mid", "display_name")):
         if not mid or not name or names.get(mid, name) != name:
             row = lists.quoted(f"{mid}, {name}")
-            raise ValueError(f"{path}:{number}: {row} is empty in part, or its mid has two names")
+            raise ValueError(f"{path}:{number}: {row} has an empty field, or its mid has two names")
         names[mid] = name
     return names
 
@@ -131,7 +131,7 @@ def _read_segments(
             raise ValueError(
                 f"{path}:{number}: {row} is not 'YTID, start, end, \"labels\"': {error}"
             ) from None
-        # The labels are a set: one that is there twice says no more than one.
+        # The labels are a set: repeated labels are dropped.
         yield number, segment, tuple(dict.fromkeys(display_names[mid] for mid in mids))
 
 

@@ -2,12 +2,13 @@
 
 Source: Stowell et al., IEEE Transactions on Multimedia 17(10), 2015;
 https://archive.org/details/dcase2013_scene_classification and, for the test set, the same address
-with ``_testset``; terms as stated there. Papers on
-audio-visual learning call it "DCASE2014". Layout: ``scenes_stereo/`` (development set: "train" of
-fold 1) and ``scenes_stereo_testset/`` ("test"), wav files named ``<scene><number>.wav``, as
-``openairmarket03.wav``; hidden files and those of other suffixes are no recordings. There is no
-list file: the folders are the list, so a lost file shows in the counts only. Every recording is its
-own group. Known losses: none; there is no picture.
+with ``_testset``; the terms are stated there. Papers on audio-visual learning call it "DCASE2014".
+
+Layout: ``scenes_stereo/`` (development set: "train" of fold 1) and ``scenes_stereo_testset/``
+("test") with wav files named ``<scene><number>.wav``, for example ``openairmarket03.wav``. Hidden
+files and files with other suffixes are no recordings. There is no list file, the folders are the
+list; therefore only the counts show that a file is lost. Every recording is a group of its own.
+Known losses: none; there is no picture.
 """
 
 import re

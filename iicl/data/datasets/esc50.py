@@ -1,14 +1,17 @@
 """ESC-50: 2,000 environmental recordings of 50 classes, 5 s, mono, 44.1 kHz; or its part ESC-10.
 
 Source: Piczak, ACM Multimedia 2015, https://github.com/karolpiczak/ESC-50, CC BY-NC 3.0; ESC-10
-(10 classes, 400 recordings) is CC BY 3.0. Layout, one of two. The present one: ``meta/esc50.csv``
-with the columns ``filename, fold, category, src_file`` (others are not read) and ``audio/``; in the
-copy at Kaggle ``esc50.csv`` and ``audio/audio/``, perhaps with ``44100/`` in it. The older one, in
-which ESC-10 still comes: class folders ``<number> - <class>/`` of files
-``<fold>-<Freesound id>-<take>.ogg`` (other files and folders are no part of it). Class names differ
-between the two. Five folds: k is "test" of fold k and "train" of the others. Groups are Freesound
-ids, the recordings that clips were cut from; by the author's word a group lies within one fold.
-Known losses: none; there is no picture.
+(10 classes, 400 recordings) is CC BY 3.0. There are two layouts, with different class names:
+
+- The present one has ``meta/esc50.csv`` with the columns ``filename, fold, category, src_file``
+  (other columns are not read) and ``audio/``. The copy at Kaggle has ``esc50.csv`` and
+  ``audio/audio/``, perhaps with ``44100/`` inside.
+- The older one, in which ESC-10 is still published, has class folders ``<number> - <class>/`` with
+  files ``<fold>-<Freesound id>-<take>.ogg``; other files and folders are not part of the corpus.
+
+There are five folds; a clip of fold k is "test" of fold k and "train" of the other folds. A group
+is a Freesound id, that is, the recording that clips were cut from; the author says that a group
+lies within one fold. Known losses: none; there is no picture.
 """
 
 import os
@@ -39,7 +42,8 @@ def discover(root: Path) -> Listing:
         root: folder that holds the table and ``audio``, or the class folders.
 
     Raises:
-        ValueError: if it is neither layout, a row or a name cannot be read, or a row comes twice.
+        ValueError: if the folder has neither layout, a row or a name cannot be read, or a row is
+            repeated.
     """
     tables = [root / name for name in _TABLES if os.path.lexists(root / name)]
     items = _read_table(root, tables[0]) if tables else _read_folders(root)

@@ -1,12 +1,12 @@
-"""Anyone's own clips: class folders of media files.
+"""A user's own clips: class folders of media files.
 
-Source, licence and counts are the user's; there is no official list. Layout: any file at any depth
-below ``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, class folders are looked
-for in these and they are the splits of fold 1; otherwise every item is "train". A root without any
-sub-folder is one class of its own name. Hidden files and folders (``._clip.mp4``, ``__MACOSX/``)
-are not part of the corpus, nor is what lies beside the class folders (a README), which is said
-aloud; any other file is listed, with a reason if it turns out not to be media. Links to folders are
-followed, unless these hold the link.
+There is no official list. Layout: any file at any depth below ``<root>/<class>/``. If the root
+holds both ``train/`` and ``test/``, the class folders are in these two, which are the splits of
+fold 1; otherwise every item is "train". A root without any sub-folder is one class with the name of
+the root. Hidden files and folders (``._clip.mp4``, ``__MACOSX/``) are not part of the corpus.
+Neither are files beside the class folders (a README); a warning names them. Every other file is
+listed, and gets a reason if it turns out not to be media. Links to folders are followed, except to
+folders that contain the link.
 """
 
 import logging
@@ -30,9 +30,9 @@ def discover(root: Path) -> Listing:
         root: folder of class folders, or of ``train`` and ``test`` with class folders each.
 
     Raises:
-        ValueError: if ``root`` is no folder, there is no file in any class folder, or a class
-            folder is a link to a folder that holds it.
-        OSError: if a folder cannot be read, so that nobody could say what is missing.
+        ValueError: if ``root`` is not a folder, there is no file in any class folder, or a class
+            folder is a link to a folder that contains it.
+        OSError: if a folder cannot be read, because its files would be missing from the list.
     """
     if not root.is_dir():
         raise ValueError(f"no such folder: {root}")
@@ -81,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _holds(folder: Path, inner: Path) -> bool:
-    """Whether a link leads to a folder above; following it would never end."""
+    """Whether a link leads to a folder above it, so that following it would never end."""
     return folder.is_symlink() and inner.resolve().is_relative_to(folder.resolve())
 
 

@@ -7,13 +7,13 @@ belong to their makers. Layout:
 read), lines ``<name>.avi <code> `` with code 1 train, 2 test, 0 unused in this fold; videos in
 ``hmdb51_org/<class>/`` if that folder is there, else in ``<class>/`` of the root; in copies made
 for MMAction2 the folders are called ``annotations/`` and ``videos/``. Three folds of 70 train and
-30 test clips a class. Names hold ``[ ] ; # ! & (`` and are matched verbatim. Files on no list are
-not part of the corpus.
+30 test clips a class. Names contain ``[ ] ; # ! & (`` and are matched verbatim. Files that no
+list names are not part of the corpus.
 
-Groups are films within a class: what stands before ``_<class>_`` in a name. Such a group never
-straddles a split of the official lists. A film as a whole does: one in ten has train clips of one
-class and test clips of another in the same fold. Known losses: none; whether clips have sound is
-found by ``prepare``.
+A group is a film within a class: the part of a name before ``_<class>_``. In the official lists,
+train and test never share such a group. They do share films: one film in ten has train clips of one
+class and test clips of another class in the same fold. Known losses: none; ``prepare`` finds out
+which clips have sound.
 """
 
 import re
@@ -42,8 +42,8 @@ def discover(root: Path) -> Listing:
         root: folder that holds ``testTrainMulti_7030_splits`` or ``annotations``.
 
     Raises:
-        ValueError: if there are no lists, a class lacks one of its three, or a line cannot be read
-            or comes twice.
+        ValueError: if there are no lists, a class lacks one of its three lists, or a line cannot be
+            read or is repeated.
     """
     list_folder = needed_folder("HMDB51", root, _LISTS)
     list_files = _find_lists(list_folder)
@@ -102,5 +102,5 @@ def _read_list(path: Path, label: str) -> dict[str, str]:
 
 
 def _film(name: str, label: str) -> str:
-    """What a clip was cut from; empty if the name does not say."""
+    """The film that a clip was cut from; empty if the name does not state it."""
     return name.rpartition(f"_{label}_")[0]

@@ -6,16 +6,17 @@ time_end, split`` and perhaps ``is_cc``, in the root or in ``annotations/``: ``t
 ``kinetics_train.csv``, and ``val.csv``, ``validate.csv`` or ``kinetics_val.csv``. The train list is
 "train" of fold 1. The val list is its "test", as is usual, because the test list was published
 without labels: the 40,000 rows of ``test.csv`` are not part of the corpus and never read.
-Known losses: videos vanish from YouTube, no two copies are the same, and some 7,000 are silent.
+Known losses: videos vanish from YouTube, so no two copies are the same; some 7,000 are silent.
 
 Media are ``<youtube_id>_<start>_<end>`` with six digits each, in seconds, one file per segment.
-They are looked for in ``train/`` or ``val/`` (the row's list), then in the root, then in
-``videos_train/`` and ``train_256/``, and there in the folder itself and in all folders in it,
-whatever these are called: the label is the csv's.
+They are looked for in ``train/`` or ``val/`` (as the row's list is named), in the root, and then in
+``videos_train/`` and ``train_256/`` (or ``val``): in the folder itself and in all folders inside.
+The names of inner folders do not matter, because the csv file gives the label.
 
-Without any csv file, ``train/<class>/`` and ``val/<class>/`` (or both with ``videos_`` before or
-``_256`` behind their names) are read by themselves: the folders give label and split, every file in
-them is an item, and the official sizes count, because nothing says which clips are lost.
+If there is no csv file, the folders ``train/<class>/`` and ``val/<class>/`` are read (or both with
+``videos_`` before or ``_256`` behind ``train`` and ``val``). They give label and split, and every
+file in them is an item. ``num_official`` is then the official size, because nothing says which
+clips are lost.
 """
 
 import os
@@ -27,7 +28,7 @@ from iicl.data import lists
 from iicl.data.folders import media_by_stem, visible, where
 from iicl.data.manifest import Listing, SourceItem
 
-# 306,245 clips with 50 a class in val and 100 a class in test, by the paper's section 2.
+# Section 2 of the paper: 306,245 clips, of which each class has 50 in val and 100 in test.
 NUM_OFFICIAL = {"1/train": 246_245, "1/test": 20_000}
 _LISTS = {
     "train": ("train.csv", "kinetics_train.csv"),
@@ -48,15 +49,15 @@ _SECOND = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def discover(root: Path) -> Listing:
-    """Lists the segments of the lists that are there, or without lists the files of both folders.
+    """Lists the segments of all lists that exist, or the files of both folders without lists.
 
     Args:
         root: folder that holds the csv files or ``annotations``, or ``train`` and ``val`` with
             class folders.
 
     Raises:
-        ValueError: if there is neither, or two lists of one split, or a row cannot be read or comes
-            twice, or a folder holds what is no clip of a class.
+        ValueError: if there are neither lists nor folders, or two lists of one split, or if a row
+            cannot be read or is repeated, or a folder holds something that is no clip of a class.
     """
     list_files = {name: path for name in _LISTS if (path := _find_list(root, name))}
     if not list_files:
@@ -150,7 +151,9 @@ def _clips(folder: Path) -> list[Path]:
                 f"{class_folder} is in no class folder, and no csv file gives its class"
             )
         if _PART.fullmatch(class_folder.name):
-            raise ValueError(f"{class_folder} is not called like a class, and no csv gives classes")
+            raise ValueError(
+                f"{class_folder} does not have the name of a class, and no csv file gives classes"
+            )
         for file in visible(class_folder):
             if file.is_dir():
                 raise ValueError(f"{file} is a folder where a clip is expected")

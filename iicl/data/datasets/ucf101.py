@@ -4,8 +4,8 @@ Source: Soomro, Zamir and Shah, CRCV-TR-12-01, 2012, https://www.crcv.ucf.edu/da
 for research use. Layout: ``UCF-101/<Class>/v_<Class>_gXX_cYY.avi`` and ``ucfTrainTestlist/`` with
 ``trainlist01.txt`` to ``testlist03.txt``, CRLF line ends, a label number on train lines only; in
 copies made for MMAction2 the folders are called ``videos/`` and ``annotations/``.
-Three folds; groups (``g01`` to ``g25`` of a class) never straddle a split. Known losses: none;
-about half the clips have no sound, by class. Folder ``HandstandPushups`` holds
+Three folds; train and test never share a group (``g01`` to ``g25`` of a class). Known losses: none;
+about half of the classes have no sound. Folder ``HandstandPushups`` holds
 ``v_HandStandPushups_*``: paths are matched verbatim and the class is the folder. Files on no list
 are not part of the corpus.
 """

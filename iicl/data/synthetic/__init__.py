@@ -1,1 +1,1 @@
-"""A procedural audio-visual world, written to disk in the official layouts of real corpora."""
+"""Generates audio-visual corpora and writes them in the official layouts of real corpora."""

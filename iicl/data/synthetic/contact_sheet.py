@@ -1,4 +1,4 @@
-"""A picture of what generated corpora hold, class by class, for a person to judge."""
+"""Draws what generated corpora hold, class by class, so that a person can judge it."""
 
 import io
 import json
@@ -21,10 +21,10 @@ from iicl.data.synthetic.world import Kind, World
 from iicl.data.synthetic.write import MARKER
 from iicl.files import write_atomically
 
-_NUM_FRAMES = 8  # consecutive, from the start of an item
-_ZOOM = 2  # screen pixels per pixel
-_STRIP_WIDTH = 640  # screen pixels of an item without pictures
-_SOUND_HEIGHT = 48  # screen pixels; without pictures twice as many
+_NUM_FRAMES = 8  # consecutive frames drawn, from the start of an item
+_ZOOM = 2  # screen pixels for a pixel
+_STRIP_WIDTH = 640  # screen pixels, for an item without pictures
+_SOUND_HEIGHT = 48  # screen pixels; twice as many for an item without pictures
 _GAP = 10
 _LABEL_WIDTH = 230
 _HEADER_HEIGHT = 110
@@ -36,13 +36,13 @@ _NUM_COLOURS = 128
 def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
     """Draw two items of every class as film strips over log-mel spectrograms of the same time.
 
-    Recordings without pictures are drawn whole, as spectrograms alone. The same corpora give the
-    same bytes.
+    A recording without pictures is drawn as the spectrogram of its whole length. The same corpora
+    give the same bytes.
 
     Args:
-        corpora: roots written by :func:`iicl.data.synthetic.write.generate`, drawn one below the
-            other from their files.
-        out: PNG to write.
+        corpora: roots written by :func:`iicl.data.synthetic.write.generate`; they are drawn one
+            below the other.
+        out: the PNG file to write.
 
     Raises:
         ValueError: if a root holds no complete generated corpus.
@@ -57,7 +57,7 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
         _draw(figure, block, top, width, height)
         top += _HEADER_HEIGHT + block.picture.shape[0]
     canvas.draw()
-    # Few colours, or the noise of the pictures would make the file ten times as large.
+    # With all colours, the noise in the pictures would make the file ten times as large.
     sheet = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     sheet = sheet.quantize(_NUM_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     file = io.BytesIO()
@@ -66,7 +66,7 @@ def contact_sheet(corpora: Sequence[Path], out: Path) -> None:
 
 
 class _Block:
-    """The rows of one corpus as one picture, with what is written beside them."""
+    """The rows of one corpus as one picture, and the text beside them."""
 
     def __init__(self, title: str, note: str, classes: Sequence[Kind], rows: list) -> None:
         self.title = title

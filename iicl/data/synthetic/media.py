@@ -1,4 +1,4 @@
-"""Media files, written without loss but for MPEG-4, and read back."""
+"""Writes media files, without loss except for MPEG-4, and reads them back."""
 
 import wave
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Media:
     """Content of a media file.
 
     Attributes:
-        planes: YUV 4:2:0 planes, uint8 (num_frames, height * 3 / 2, width), or None.
-        samples: int16 (num_samples,) or, in stereo, (num_samples, 2); or None.
+        planes: YUV 4:2:0 planes, uint8 (num_frames, height * 3 / 2, width); None without pictures.
+        samples: int16 (num_samples,), in stereo (num_samples, 2); None without sound.
         fps: frames per second.
         sample_rate: samples per second.
     """
@@ -29,7 +29,7 @@ class Media:
 
 @dataclass(frozen=True)
 class _Container:
-    """Codecs of a file format with pictures."""
+    """The codecs that a file format with pictures gets."""
 
     video_codec: str
     video_options: dict[str, str]
@@ -79,7 +79,7 @@ def write(path: Path, media: Media) -> None:
                 kind.audio_codec, rate=media.sample_rate, layout="mono"
             )
             audio.options = {"flags": "+bitexact", "threads": "1"}
-            audio.format = kind.sample_format  # ALAC would default to 24 bits
+            audio.format = kind.sample_format  # otherwise ALAC uses 24 bits
             block = av.AudioFrame.from_ndarray(
                 media.samples[None], format=kind.sample_format, layout="mono"
             )

@@ -1,6 +1,7 @@
-"""The hidden causes of one item, drawn at random: what ``video.py`` shows and ``sound.py`` plays.
+"""Draws the hidden causes of one item at random; ``video.py`` and ``sound.py`` render them.
 
-Lengths are in half-heights of the image, origin at its centre, y downwards.
+Lengths are in units of half the image height. The origin is the centre of the image; y points
+downwards.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from iicl.seeding import derive_seed
 
 @dataclass(frozen=True)
 class Look:
-    """How an object looks; ``hue`` is 0-1, ``size`` a half extent."""
+    """How an object looks; ``hue`` is from 0 to 1, ``size`` is half its extent."""
 
     shape: str
     hue: float
@@ -22,7 +23,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Event:
-    """One event with its hidden causes; ``octave`` is its pitch relative to the sound's own."""
+    """One event with its hidden causes.
+
+    ``octave`` is the pitch of its sound, in octaves above the usual pitch of that sound.
+    """
 
     motion: str
     sound: str | None
@@ -38,7 +42,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Background:
-    """Plane waves over a plain colour: arrays of shape (waves,), ``kx`` and ``ky`` in radians."""
+    """A plain colour with a sum of plane waves.
+
+    Arrays have the shape (waves,); ``kx`` and ``ky`` are in radians per half height.
+    """
 
     hue: float
     value: float
@@ -50,7 +57,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Distractor:
-    """A soundless object that drifts through the picture at ``(vx, vy)`` per second."""
+    """An object without sound that moves at the velocity ``(vx, vy)`` per second."""
 
     look: Look
     x: float
@@ -61,7 +68,7 @@ class Distractor:
 
 @dataclass(frozen=True)
 class Camera:
-    """Offset of the picture: a constant velocity and a sinusoidal wobble."""
+    """Motion of the camera: a constant velocity and a sinusoidal wobble."""
 
     vx: float
     vy: float
@@ -72,7 +79,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Hearing:
-    """Nuisances of the sound; ``extra`` sounds off screen at ``extra_db`` against the event."""
+    """Nuisances of the sound.
+
+    ``extra`` is an event that is heard but not seen; its level is ``extra_db`` above that of the
+    visible event.
+    """
 
     extra: Event | None
     extra_db: float
@@ -85,7 +96,7 @@ class Hearing:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is to be seen and heard in one item."""
+    """Everything that can be seen and heard in one item."""
 
     events: tuple[Event, ...]
     distractors: tuple[Distractor, ...]
@@ -95,7 +106,7 @@ class Scene:
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """The random stream of one purpose, the same on every machine."""
+    """The random generator for one purpose, the same on every machine."""
     return np.random.Generator(np.random.PCG64(derive_seed(seed, *purpose)))
 
 
@@ -105,11 +116,12 @@ def draw_scene(
     """Draw one item of a class.
 
     Args:
-        world: the difficulty.
-        corpus: whose classes and appearance priors.
+        world: sizes and difficulty.
+        corpus: name of the corpus, which has its own classes and appearance priors.
         class_index: position in ``CLASSES[corpus]``.
-        seed: of the corpus.
-        group: items of one class and group share object, background, camera and microphone.
+        seed: seed of the corpus.
+        group: number of the group; items of one class and group share object, background, camera
+            and microphone.
         item: number of the item within its class and group.
     """
     shared = generator(seed, corpus, "group", class_index, group)
@@ -135,7 +147,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _prior(corpus: CorpusName, class_index: int) -> np.random.Generator:
-    # Not a function of the corpus's seed: two corpora of other seeds are of the same world.
+    # This does not depend on the corpus's seed: corpora with different seeds share one world.
     return generator(0, "prior", corpus, class_index)
 
 
@@ -161,7 +173,7 @@ def _draw_background(
         hue = float(rng.random())
     num_waves = 6
     angle = rng.uniform(0.0, np.pi, num_waves)
-    octave = np.repeat([1.0, 2.0], num_waves // 2)  # half-height units: coarse and fine
+    octave = np.repeat([1.0, 2.0], num_waves // 2)  # coarse and fine waves
     frequency = octave * rng.uniform(2.5, 5.0, num_waves)
     return Background(
         hue=(hue + float(rng.normal(0.0, 0.03))) % 1.0,
@@ -202,7 +214,7 @@ def _draw_hearing(world: World, shared: np.random.Generator, own: np.random.Gene
 
 
 def draw_unseen(world: World, sound: str, rng: np.random.Generator) -> Event:
-    """Draw an event that is only heard, of any rate and pitch."""
+    """Draw an event that is heard but not seen, with any rate and pitch."""
     look = Look("disc", 0.0, float(rng.uniform(*world.size)))
     octave = float(rng.uniform(-0.5, 0.5)) * world.pitch_shift
     return _make_event(world, "bounce", sound, look, ANY, octave, rng)

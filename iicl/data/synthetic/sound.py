@@ -1,4 +1,4 @@
-"""What is to be heard: a scene synthesised as 16-bit samples."""
+"""Synthesises the sound of a scene as 16-bit samples."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ def render_sound(world: World, scene: Scene, rng: np.random.Generator) -> np.nda
     """Synthesise a scene.
 
     Args:
-        world: duration, rate and difficulty of the sound.
-        scene: what is to be heard.
-        rng: of the noises.
+        world: duration and sample rate.
+        scene: the scene.
+        rng: generator of the noises.
 
     Returns:
-        int16 array (num_samples,), or None for a scene whose events are all silent.
+        int16 array (num_samples,); None if all events of the scene are silent.
     """
     if all(event.sound is None for event in scene.events):
         return None
@@ -36,18 +36,18 @@ def render_sound(world: World, scene: Scene, rng: np.random.Generator) -> np.nda
 
 
 def event_sound(event: Event, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The sound of one event alone, root mean square 1.
+    """The sound of one event alone, with root mean square 1.
 
     Args:
         event: an event that has a sound.
         time: seconds, shape (num_samples,), evenly spaced.
-        rng: of the sounds that are made of noise.
+        rng: generator of the noise in some sounds.
     """
     u = event.rate * time + event.onset
     f = u - np.floor(u)
     since = f / event.rate  # seconds since the last onset
     turn = 2 * np.pi
-    pitch = 2.0**event.octave  # times the frequency of the sound's middle
+    pitch = 2.0**event.octave  # factor on the usual frequency of the sound
 
     match event.sound:
         case "thud":
@@ -80,7 +80,7 @@ def event_sound(event: Event, time: np.ndarray, rng: np.random.Generator) -> np.
             wave = body * np.exp(-2.5 * f) * np.clip(since / 0.01, 0.0, 1.0)
         case _:
             raise ValueError(f"unknown sound {event.sound!r}")
-    # A gated sound may not begin within a very short item: it stays silent.
+    # In a very short item, a sound that comes in bursts may be silent throughout.
     return wave / (np.sqrt(np.mean(wave * wave)) or 1.0)
 
 
@@ -90,7 +90,7 @@ def ratio(decibels: float) -> float:
 
 
 def coloured_noise(num_samples: int, slope: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise with power 1/f^slope above 50 Hz at 16 kHz, root mean square 1."""
+    """Gaussian noise with root mean square 1 and power 1/f^slope above 50 Hz (at 16 kHz)."""
     spectrum = np.fft.rfft(rng.standard_normal(num_samples))
     bins = np.arange(spectrum.size, dtype=np.float64)
     spectrum *= np.maximum(bins, num_samples / 320) ** (-slope / 2)

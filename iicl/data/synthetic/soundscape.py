@@ -1,4 +1,4 @@
-"""Recordings of acoustic scenes: bursts of a scene's sounds at random times over coloured noise."""
+"""Draws and renders acoustic scenes: bursts of sounds at random times over coloured noise."""
 
 from dataclasses import dataclass
 from math import gcd
@@ -12,13 +12,13 @@ from iicl.data.synthetic.world import SCENES, SOUNDS, World
 RATE = 44_100  # samples per second of a recording
 _BURST_SECONDS = (0.7, 2.0)
 _FADE_SECONDS = 0.03
-_LEVEL_DB = 3.0  # standard deviation over bursts
-_SLOPE = 0.5  # greatest deviation of a recording's noise slope from its class's
+_LEVEL_DB = 3.0  # standard deviation of the levels of bursts
+_SLOPE = 0.5  # greatest difference between the noise slopes of a recording and of its class
 
 
 @dataclass(frozen=True)
 class Burst:
-    """A sound that goes on for a while; ``pan`` is 0 (left) to 1 (right)."""
+    """A sound that lasts for a while; ``pan`` is from 0 (left) to 1 (right)."""
 
     event: Event
     start_seconds: float
@@ -29,7 +29,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class Soundscape:
-    """All that is to be heard in one recording."""
+    """Everything that can be heard in one recording."""
 
     bursts: tuple[Burst, ...]
     snr_db: float
@@ -41,10 +41,10 @@ def draw_soundscape(world: World, class_index: int, seed: int, number: int) -> S
     """Draw one recording of a class.
 
     Args:
-        world: the difficulty.
+        world: duration and difficulty.
         class_index: position in ``SCENES``.
-        seed: of the corpus.
-        number: of the recording within its class.
+        seed: seed of the corpus.
+        number: number of the recording within its class.
     """
     kind = SCENES[class_index]
     rng = generator(seed, "dcase2013", "item", class_index, number)
@@ -77,14 +77,16 @@ def render_soundscape(world: World, soundscape: Soundscape, rng: np.random.Gener
     """Synthesise a recording at the world's sample rate and resample it to 44.1 kHz.
 
     Args:
-        world: duration and rate.
-        soundscape: what is to be heard.
-        rng: of the noises.
+        world: duration and sample rate.
+        soundscape: the recording to synthesise.
+        rng: generator of the noises.
 
     Returns:
-        int16 array (num_samples, 2): left and right.
+        int16 array (num_samples, 2): left and right channel.
     """
-    from scipy.signal import resample_poly  # here, because it takes long and clips need none
+    from scipy.signal import (
+        resample_poly,
+    )  # here, because importing it takes long and clips do not need it
 
     rate = world.sample_rate
     num_samples = round(world.scene_seconds * rate)

@@ -1,11 +1,11 @@
-"""What is to be seen: a scene rendered as YUV 4:2:0 planes (BT.601, limited range)."""
+"""Renders the picture of a scene as YUV 4:2:0 planes (BT.601, limited range)."""
 
 import numpy as np
 
 from iicl.data.synthetic.scene import Event, Look, Scene
 from iicl.data.synthetic.world import World
 
-_SHAKE_HZ = 3.3  # below half of 8 fps
+_SHAKE_HZ = 3.3  # less than half of 8 frames per second
 
 
 def render_video(world: World, scene: Scene, rng: np.random.Generator) -> np.ndarray:
@@ -13,8 +13,8 @@ def render_video(world: World, scene: Scene, rng: np.random.Generator) -> np.nda
 
     Args:
         world: size, rate and difficulty of the pictures.
-        scene: what is to be seen.
-        rng: of the pixel noise.
+        scene: the scene.
+        rng: generator of the pixel noise.
 
     Returns:
         uint8 array (num_frames, height * 3 / 2, width): the Y plane above the U and V planes, the
@@ -49,14 +49,11 @@ def render_video(world: World, scene: Scene, rng: np.random.Generator) -> np.nda
 
 
 def tracks(event: Event, time: np.ndarray) -> list[np.ndarray]:
-    """The paths of the objects of an event.
+    """One path (5, T) for each object of an event: x, y, scale, angle in radians, opacity.
 
     Args:
         event: the event.
-        time: seconds, shape (T,).
-
-    Returns:
-        One array (5, T) per object: x, y, scale, angle in radians, opacity.
+        time: (T,) seconds.
     """
     u = event.rate * time + event.onset
     f = u - np.floor(u)
@@ -114,7 +111,10 @@ def tracks(event: Event, time: np.ndarray) -> list[np.ndarray]:
 
 
 def _background(scene: Scene, grid_x: np.ndarray, grid_y: np.ndarray) -> np.ndarray:
-    """(3, T, H, W) in 0-1; sin(a + b) is expanded so that only (T, H) and (T, W) are evaluated."""
+    """(3, T, H, W) from 0 to 1.
+
+    sin(a + b) is expanded, so that the sine is taken only of (T, H) and (T, W) arrays.
+    """
     ground = scene.background
     texture = np.zeros((grid_y.shape[0], grid_y.shape[1], grid_x.shape[1]))
     for kx, ky, phase, weight in zip(
@@ -134,7 +134,10 @@ def _paint(
     grid_x: np.ndarray,
     grid_y: np.ndarray,
 ) -> None:
-    """Blend one object into ``picture`` (3, T, H, W) in place, anti-aliased by its distance."""
+    """Blend one object into ``picture`` (3, T, H, W) in place.
+
+    The distance of a pixel from the outline gives smooth edges.
+    """
     x, y, scale, angle, opacity = track[:, :, None, None]
     dx, dy = grid_x[:, None, :] - x, grid_y[:, :, None] - y
     size = look.size * scale
@@ -143,7 +146,7 @@ def _paint(
     pixels = size * (world.height / 2)
     cover = np.clip(0.5 - _distance(look.shape, p, q) * pixels, 0.0, 1.0)
     cover *= opacity * world.contrast
-    stripe = np.clip(0.5 - (np.abs(q) - 0.2) * pixels, 0.0, 1.0)  # makes turning visible
+    stripe = np.clip(0.5 - (np.abs(q) - 0.2) * pixels, 0.0, 1.0)  # makes a rotation visible
     colour = _hsv(look.hue, 0.75, 1.0)
     for channel in range(3):
         plane = picture[channel]
@@ -151,7 +154,7 @@ def _paint(
 
 
 def _distance(shape: str, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline in object coordinates (half extent 1), negative inside."""
+    """Signed distance to the outline, negative inside; half the extent of the object is 1."""
     match shape:
         case "disc":
             return np.sqrt(p * p + q * q) - 1.0
@@ -168,7 +171,7 @@ def _distance(shape: str, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
-    """RGB (3,) of a colour, all in 0-1."""
+    """RGB values (3,) of a colour; all values are from 0 to 1."""
     k = (np.array([5.0, 3.0, 1.0]) + 6 * hue) % 6
     return value * (1 - saturation * np.clip(np.minimum(k, 4 - k), 0.0, 1.0))
 

@@ -1,9 +1,9 @@
-"""What the world consists of: its difficulty, and the classes of its corpora.
+"""The settings of the generated world, and the classes of its corpora.
 
-An event is a motion and a sound driven by one hidden phase ``u(t) = rate * t + onset``: a ball
-meets the floor, and thuds, whenever ``u`` is an integer. Size and pitch share a cause as well:
-larger is lower. All else is nuisance, drawn independently of the class except for the appearance
-bias :attr:`World.alpha`.
+An event is a motion and a sound that one hidden phase ``u(t) = rate * t + onset`` controls: a ball
+hits the floor, and makes its sound, whenever ``u`` is an integer. Size and pitch have a common
+cause, too: larger objects sound lower. Everything else is a nuisance. Nuisances are drawn
+independently of the class, except for the appearance bias :attr:`World.alpha`.
 """
 
 from dataclasses import dataclass
@@ -26,32 +26,34 @@ ANY: Range = (0.7, 2.5)
 
 @dataclass(frozen=True)
 class World:
-    """How large, how long and how difficult the world is; the defaults are the calibrated ones.
+    """Sizes, durations and difficulty of the world; the defaults are calibrated.
 
     Attributes:
-        width: pixels, even.
-        height: pixels, even.
+        width: width of the pictures in pixels, even.
+        height: height of the pictures in pixels, even.
         fps: frames per second.
-        num_frames: frames of an item; its sound lasts as long.
+        num_frames: number of frames of an item; its sound has the same length.
         sample_rate: audio samples per second.
-        size: half extent of an object in half-heights.
-        contrast: 0-1, opacity of objects over the background.
-        max_distractors: drifting soundless objects per item, uniform from 0 to this.
-        drift: camera speed and wobble in half-heights per second.
-        pixel_noise: standard deviation of luma noise, 1 = black to white.
-        texture: 0-1, amplitude of the background's texture.
-        snr_db: event over coloured noise, decibels.
-        overlap: probability of a second sound without visible cause.
-        overlap_db: level of that sound against the event's, decibels.
-        alpha: appearance bias: probability that an item's hue, shape and background hue (each) are
-            those of its class; a class of the pretraining and of the downstream corpus differ.
-        pitch_shift: octaves over which the classes' own shifts of pitch spread.
+        size: range of half the extent of an object, in half-heights.
+        contrast: opacity of objects over the background, 0-1.
+        max_distractors: greatest number of drifting soundless objects per item; their number is
+            uniform from 0 to this.
+        drift: speed and wobble of the camera, in half-heights per second.
+        pixel_noise: standard deviation of luma noise; 1 is the step from black to white.
+        texture: amplitude of the background's texture, 0-1.
+        snr_db: range of the level of the event above the coloured noise, in decibels.
+        overlap: probability of a second sound without a visible cause.
+        overlap_db: range of the level of that sound above the event's, in decibels.
+        alpha: appearance bias: probability, for each of hue, shape and background hue, that an item
+            has that of its class. A class has another appearance in another corpus.
+        pitch_shift: the classes' own shifts of pitch spread over so many octaves.
         second_event: probability that an item of audioset shows an event of another class as well
-            and carries both labels.
+            and has both labels.
         silent: probability that an item of kinetics400 has no sound, whatever its class.
-        scene_seconds: duration of a recording of dcase2013, and its difficulty:
-        scene_snr_db: burst of a scene's sounds over the recording's coloured noise, decibels.
-        scene_overlap: bursts of any sound, expected per burst of the scene's own sounds.
+        scene_seconds: duration of a recording of dcase2013.
+        scene_snr_db: range of the level of a burst above the noise of such a recording, in
+            decibels.
+        scene_overlap: expected number of bursts of any sound for each burst of the scene's sounds.
     """
 
     width: int = 40
@@ -84,7 +86,7 @@ class World:
 
 @dataclass(frozen=True)
 class EventClass:
-    """A class of events; ``sound`` is None where the class is silent."""
+    """A class of events; ``sound`` is None if the class is silent."""
 
     name: str
     motion: str
@@ -93,15 +95,17 @@ class EventClass:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a caption says besides the name."""
+        """Lines of a caption below the name."""
         return f"sound: {self.sound or 'none'}", f"{self.rate[0]:g}-{self.rate[1]:g} per second"
 
 
 @dataclass(frozen=True)
 class SceneClass:
-    """A class of acoustic scenes: bursts per minute of each sound, over noise of power 1/f^slope.
+    """A class of acoustic scenes.
 
-    Every sound belongs to three or four scenes and no two scenes have the same three sounds.
+    ``bursts`` is the number of bursts per minute of each sound; the noise has the power
+    1/f^``noise_slope``. Every sound belongs to three or four scenes, and no two scenes have the
+    same three sounds.
     """
 
     name: str
@@ -110,14 +114,14 @@ class SceneClass:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a caption says besides the name."""
+        """Lines of a caption below the name."""
         return tuple(f"{sound}: {rate:g} per minute" for sound, rate in self.bursts.items())
 
 
 Kind = EventClass | SceneClass
 
 
-# Every sound comes with two or three motions, eight of the motions come with two sounds.
+# Every sound belongs to two or three motions; eight of the motions have two sounds.
 _PRETRAINING_PAIRS = (
     ("bounce", "thud", SLOW), ("bounce", "ping", FAST), ("pendulum", "tick", SLOW),
     ("pendulum", "hum", FAST), ("spin", "hum", SLOW), ("spin", "whistle", FAST),
@@ -128,8 +132,8 @@ _PRETRAINING_PAIRS = (
     ("rain", "ping", ANY), ("loom", "chirp", ANY),
 )  # fmt: skip
 
-# Sounds of (slow, fast). Heard in pretraining: the first four. Never heard with this motion there:
-# the next four. The last four are silent, as half the classes of UCF101 are.
+# Motion -> its sounds if (slow, fast). The first four motions have the same sounds in pretraining,
+# the next four have other sounds there. The last four are silent, like half the classes of UCF101.
 _DOWNSTREAM_SOUNDS: dict[str, tuple[str | None, str | None]] = {
     "bounce": ("thud", "ping"), "orbit": ("whoosh", "chirp"), "collide": ("ping", "thud"),
     "rain": ("ping", "ping"),
@@ -138,14 +142,14 @@ _DOWNSTREAM_SOUNDS: dict[str, tuple[str | None, str | None]] = {
     "pendulum": (None, None), "flicker": (None, None), "shake": (None, None), "loom": (None, None),
 }  # fmt: skip
 
-# As in UCF101, half the motions have a sound; three of these are new to their motions. Whether the
-# real HMDB51 has sound is known to nobody who published on it.
+# As in UCF101, half the motions have a sound; three of these do not occur with their motion in
+# pretraining. No publication says whether the real HMDB51 has sound.
 _HMDB51_SOUNDS = {
     "bounce": "thud", "orbit": "whoosh", "collide": "ping",
     "spin": "buzz", "slide": "hum", "zigzag": "thud",
 }  # fmt: skip
 
-# The classes of events of the corpora that have pictures.
+# The classes of the corpora with pictures.
 CLASSES: dict[CorpusName, tuple[EventClass, ...]] = {
     "audioset": tuple(
         EventClass(f"{motion.capitalize()}, {sound}", motion, sound, rate)

@@ -1,7 +1,7 @@
-"""Corpora of the world as real media files in the official layouts.
+"""Writes generated corpora as real media files in the official layouts.
 
-The decoded content is a function of the arguments alone: rounded to integers before encoding, H.264
-and ALAC are lossless here, PCM is, and MPEG-4 runs its bit-exact code on one thread.
+The decoded content depends on the arguments only. Values are rounded to integers before they are
+encoded; H.264, ALAC and PCM are lossless here, and MPEG-4 runs its bit-exact code on one thread.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from iicl.data.synthetic.layouts import layout, plan
 from iicl.data.synthetic.layouts.parts import Item, write_text
 from iicl.data.synthetic.world import CorpusName, World
 
-VERSION = 1  # of the generated content: raise it with every change of a golden digest
+VERSION = 1  # version of the generated content; raise it whenever a golden digest changes
 MARKER = "generated.json"
 
 
@@ -35,23 +35,23 @@ def generate(
     world: World | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a corpus below ``out``; one that is complete and of the same arguments is left alone.
+    """Write a corpus to ``out``, unless ``out`` is a complete corpus with the same arguments.
 
-    The tree appears under its name only when complete: it grows in ``<out>.partial``, which a
-    generation that was killed leaves behind and the next one starts anew.
+    The corpus is written to ``<out>.partial`` and renamed when it is complete. If a generation is
+    killed, this folder stays, and the next generation starts again from an empty one.
 
     Args:
-        corpus: a name in :data:`iicl.data.synthetic.layouts.LAYOUTS`, whose modules say what is
-            listed where.
+        corpus: a name in :data:`iicl.data.synthetic.layouts.LAYOUTS`; the module of that name
+            describes the layout.
         out: folder to create.
-        num_items: media files of all splits; classes take turns, so they differ by one at most.
-        seed: of everything drawn.
-        num_workers: processes; 0 writes in this one. Changes no byte.
-        world: size and difficulty; None is ``World()``.
-        progress: called with (items written, ``num_items``).
+        num_items: number of media files of all splits; the sizes of classes differ by at most one.
+        seed: seed of all random values.
+        num_workers: number of processes; with 0 the calling process writes. It changes no byte.
+        world: sizes and difficulty; None means ``World()``.
+        progress: called with (number of items written, ``num_items``).
 
     Raises:
-        ValueError: if an argument is out of range, or ``out`` holds anything else.
+        ValueError: if an argument is out of range, or ``out`` exists and is another corpus or none.
     """
     world = world or World()
     items = plan(corpus, num_items, seed, world)
@@ -94,7 +94,7 @@ def _map(
     if num_workers == 0:
         yield from map(write, items)
         return
-    # Spawned, not forked: the caller may hold threads.
+    # Spawned and not forked, because the caller may have threads.
     pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"))
     try:
         yield from pool.map(write, items, chunksize=8)

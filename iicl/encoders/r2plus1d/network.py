@@ -9,12 +9,13 @@ from iicl.encoders.r2plus1d.settings import Settings
 
 
 class TemporalConv3d(nn.Conv3d):
-    """A Conv3d that stays in float32 where the CPU's bf16 kernel returns wrong weight gradients.
+    """A Conv3d that uses float32 where the CPU's bf16 kernel returns wrong weight gradients.
 
     With torch 2.11 the bf16 weight gradient of a convolution with temporal kernel 3, stride 1 and
-    padding 1 is garbage on the CPU when its input has exactly two frames. A clip of 8 frames meets
-    this in its third stage, one of 16 in its fourth. The choice must not depend on whether
-    gradients are being recorded: the large-batch engine encodes once without and once with them.
+    padding 1 is wrong on the CPU if its input has exactly two frames. This happens to a clip of 8
+    frames in the third stage, and to one of 16 frames in the fourth. The choice must not depend on
+    whether gradients are recorded, because the large-batch engine encodes once without and once
+    with gradients.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ class TemporalConv3d(nn.Conv3d):
 
 
 class _Conv2Plus1D(Conv2Plus1D):
-    """torchvision's factorised convolution with the temporal half made safe in bf16."""
+    """torchvision's factorised convolution, whose temporal half is right in bf16, too."""
 
     def __init__(
         self, in_planes: int, out_planes: int, midplanes: int, stride: int = 1, padding: int = 1

@@ -14,8 +14,8 @@ class ResNet(nn.Module):
     Width 64 and depth 2 is torchvision's ``resnet18`` with a one-channel first convolution and
     without ``fc``: the same state names and 11,170,240 parameters.
 
-    ``input_mean`` and ``input_std`` are the pretraining corpus's log-mel statistics. They are
-    buffers, so that they travel with the weights to every corpus the encoder is used on.
+    ``input_mean`` and ``input_std`` are the log-mel statistics of the pretraining corpus. They are
+    buffers, so they are stored with the weights and used for every corpus.
 
     Args:
         width: channels of the stem and the first stage; 1 or more.

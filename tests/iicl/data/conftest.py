@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -43,10 +44,7 @@ def _write_clip(
     with av.open(str(path), "w") as container:
         streams = []
         if video:
-            pictures = container.add_stream(codec, rate=fps)
-            pictures.width, pictures.height, pictures.pix_fmt = size[1], size[0], "yuv420p"
-            pictures.codec_context.max_b_frames = 0
-            pictures.options = {"crf": "12"} if codec == "libx264" else {"qscale": "2"}
+            pictures = _add_video(container, codec, fps, size)
             streams.append(pictures)
         if rate is not None:
             layout = {1: "mono", 2: "stereo", 8: "7.1"}[channels]
@@ -58,11 +56,7 @@ def _write_clip(
             written = 0
         for number, time in enumerate(times):
             if rate is not None:
-                frame = av.AudioFrame.from_ndarray(
-                    blocks[number].T.reshape(1, -1).copy(), format="s16", layout=layout
-                )
-                frame.sample_rate = rate
-                frame.time_base = Fraction(1, rate)
+                frame = _audio_frame(blocks[number], layout, rate)
                 frame.pts = round(sound_starts * rate) + written
                 written += blocks[number].shape[1]
                 container.mux(audio.encode(frame))
@@ -76,6 +70,23 @@ def _write_clip(
         for stream in streams:
             container.mux(stream.encode(None))
     return path
+
+
+def _add_video(container: Any, codec: str, fps: int, size: tuple[int, int]) -> Any:
+    pictures = container.add_stream(codec, rate=fps)
+    pictures.width, pictures.height, pictures.pix_fmt = size[1], size[0], "yuv420p"
+    pictures.codec_context.max_b_frames = 0
+    pictures.options = {"crf": "12"} if codec == "libx264" else {"qscale": "2"}
+    return pictures
+
+
+def _audio_frame(samples: np.ndarray, layout: str, rate: int) -> av.AudioFrame:
+    """A frame of (channels, n) int16 samples."""
+    interleaved = samples.T.reshape(1, -1).copy()
+    frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout=layout)
+    frame.sample_rate = rate
+    frame.time_base = Fraction(1, rate)
+    return frame
 
 
 @pytest.fixture(scope="session")

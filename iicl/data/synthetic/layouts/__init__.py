@@ -1,4 +1,4 @@
-"""The official layouts, one module per corpus: which files there are, what they hold, the lists."""
+"""The official layouts, one module for each corpus: its files, their content and its lists."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from iicl.data.synthetic.world import CorpusName, Kind, World
 
 
 class Layout(Protocol):
-    """What a layout module offers.
+    """What a layout module must have.
 
     Attributes:
         PURPOSE: what the corpus is for.
-        KINDS: its classes; items take turns among them.
-        LEAST: items that a class needs, so that no split of any fold is without it.
+        KINDS: its classes; consecutive items belong to consecutive classes.
+        LEAST: number of items that a class needs to be in every split of every fold.
     """
 
     PURPOSE: str
@@ -24,16 +24,17 @@ class Layout(Protocol):
     LEAST: int
 
     def place(self, world: World, seed: int, index: int) -> Item:
-        """The item drawn at that position, whatever the number of items."""
+        """The item at position ``index``; it does not depend on the number of items."""
 
     def render(self, world: World, seed: int, item: Item) -> Media:
-        """The content of an item's file."""
+        """The content of the media file of an item."""
 
     def write_lists(self, root: Path, items: Sequence[Item], world: World, seed: int) -> None:
-        """Write the lists of all items below ``root``, where the media files are already."""
+        """Write the lists of all items below ``root``, which holds the media files already."""
 
 
-# Named one by one and not by their files, so that the hash of the generator's code sees them.
+# Imported by name and not found by their files, so that the hash of the generator's code includes
+# them.
 LAYOUTS: dict[CorpusName, Layout] = {
     "audioset": audioset,
     "kinetics400": kinetics400,
@@ -44,7 +45,7 @@ LAYOUTS: dict[CorpusName, Layout] = {
 
 
 def layout(corpus: str) -> Layout:
-    """The layout of that name.
+    """The layout with this name.
 
     Raises:
         ValueError: if there is none.
@@ -56,13 +57,13 @@ def layout(corpus: str) -> Layout:
 
 
 def plan(corpus: str, num_items: int, seed: int, world: World) -> list[Item]:
-    """The files of a corpus, in the order they are drawn: a smaller corpus is a prefix.
+    """The items of a corpus in the order of drawing; a smaller corpus has the first of them.
 
     Args:
         corpus: see :func:`iicl.data.synthetic.write.generate`.
         num_items: see :func:`iicl.data.synthetic.write.generate`.
         seed: see :func:`iicl.data.synthetic.write.generate`.
-        world: the duration of items is part of some names.
+        world: some file names contain the duration of items.
 
     Raises:
         ValueError: if the corpus is unknown or ``num_items`` too small for a split of a class.

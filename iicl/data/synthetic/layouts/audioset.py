@@ -1,4 +1,4 @@
-"""AudioSet: segment lists of several labels each; ``video/<ytid>_<start ms>_<end ms>.mp4``.
+"""AudioSet: lists of segments with one or more labels; ``video/<ytid>_<start ms>_<end ms>.mp4``.
 
 One in ten items of every class is listed in ``eval_segments.csv``.
 """
@@ -31,7 +31,7 @@ def render(world: World, seed: int, item: Item) -> Media:
 
 
 def write_lists(root: Path, items: Sequence[Item], world: World, seed: int) -> None:
-    """Write the two segment lists and the table of labels; every event of an item is a label."""
+    """Write the two segment lists and the table of labels; each event of an item gives a label."""
     classes = CLASSES["audioset"]
     mids = {(kind.motion, kind.sound): _mid(i) for i, kind in enumerate(classes)}
     splits = {

@@ -1,6 +1,6 @@
 """DCASE 2013 scenes: ``scenes_stereo/<scene>NN.wav`` (train), ``scenes_stereo_testset/`` (test).
 
-The recordings of a class are put in one and the other in turn; there are no list files.
+The recordings of a class are put into the two folders in turn; there are no list files.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """HMDB51: ``hmdb51_org/<class>/<film>_<class>_<tags>_<n>.avi`` and three split files a class.
 
-A class has 25 films: in each of three folds 7 are tested, 16 trained on and 2 unused. Half the
-classes are silent, as about half of UCF101 is; whether the real HMDB51 has sound is not known.
+A class has 25 films: in each of three folds, 7 are in test, 16 in train and 2 unused. Half the
+classes are silent, as in UCF101; it is not known whether the real HMDB51 has sound.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ LEAST = 3
 
 _TESTS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}
 _UNUSED = {1: (22, 23), 2: (23, 24), 3: (24, 25)}
-# Films in an order that feeds the test splits of all folds first, then what some leave unused.
+# Order of films: first those that fill the test splits of all folds, then those unused in some.
 _ORDER = (1, 8, 15, 23, 2, 9, 16, 24, 3, 10, 17, 22, 4, 11, 18, 25, 5, 12, 19, 6, 13, 20, 7, 14, 21)
 
 

@@ -1,7 +1,8 @@
 """Kinetics-400: ``train.csv`` and ``val.csv``; ``<list>/<class>/<ytid>_<start>_<end>.mp4``.
 
-The classes are audioset's, one label each. One in eight items of every class is listed in
-``val.csv``. A share :attr:`World.silent` of either list has no sound, as some 7,000 real ones.
+The classes are those of audioset, with one label for each item. One in eight items of every class
+is listed in ``val.csv``. A fraction :attr:`World.silent` of the items has no sound, as some 7,000
+items of the real corpus.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def is_silent(world: World, seed: int, item: Item) -> bool:
 
 
 def write_lists(root: Path, items: Sequence[Item], world: World, seed: int) -> None:
-    """Write the two lists; labels that hold a space stand in quotes, as in the official ones."""
+    """Write the two lists; labels with a space are in quotes, as in the official lists."""
     for name in ("train", "val"):
         lines = ["label,youtube_id,time_start,time_end,split,is_cc"]
         for path in sorted(item.path for item in items if item.path.startswith(f"{name}/")):

@@ -1,4 +1,4 @@
-"""What several layouts are made of."""
+"""Parts that several layouts use."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from iicl.data.synthetic.world import CorpusName, World
 
 @dataclass(frozen=True)
 class Item:
-    """One media file to be: its class, place in the layout, and numbers that seed it."""
+    """One media file to write: its class, its path, and the numbers that its content depends on."""
 
     class_index: int
     group: int
@@ -33,13 +33,13 @@ def render_clip(corpus: CorpusName, world: World, seed: int, item: Item) -> Medi
 
 
 def youtube_id(*purpose: str | int) -> tuple[str, int]:
-    """Eleven characters as YouTube's, and a start within a minute in seconds."""
+    """Eleven characters like a YouTube id, and a start from 0 to 59 seconds."""
     identity = hashlib.sha256(" ".join(map(str, purpose)).encode()).digest()
     return base64.urlsafe_b64encode(identity[:9]).decode()[:11], identity[10] % 60
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as it is, line ends included, through to the disk."""
+    """Write ``text`` to the disk without changing its line ends."""
     with open(path, "wb") as file:
         file.write(text.encode())
         file.flush()

@@ -1,6 +1,6 @@
 """UCF101: ``UCF-101/<Class>/v_<Class>_gXX_cYY.avi`` and the lists of three folds.
 
-Of 25 groups a class, 8 are tested in each fold: g01-g08, g09-g16, g17-g24.
+A class has 25 groups; 8 of them are in test in each fold: g01-g08, g09-g16, g17-g24.
 """
 
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ def render(world: World, seed: int, item: Item) -> Media:
 
 
 def held_out_groups(fold: int) -> range:
-    """The groups of a fold's test split; g25 is always trained on."""
+    """The groups in the test split of a fold; g25 is in train in all folds."""
     return range((fold - 1) * _GROUPS_PER_TEST + 1, fold * _GROUPS_PER_TEST + 1)
 
 
 def _group(turn: int, class_index: int) -> int:
-    """Groups in an order that feeds the test splits of all folds from the first items on."""
+    """The group of an item; the order of groups fills the test splits of all folds early."""
     turn %= _NUM_GROUPS
     if turn == _NUM_GROUPS - 1:
         return _NUM_GROUPS

@@ -10,9 +10,10 @@ import pytest
 
 from iicl import cli
 from iicl.config import Preparation
-from iicl.data import datasets, leaks
+from iicl.data import datasets
 from iicl.data.manifest import Listing, Manifest, ManifestItem
 from iicl.data.prepare import prepare
+from iicl.data.writing import leaks
 from tests.iicl.data.datasets import miniatures
 
 CORPORA = [name for name in datasets.names() if name != "folder"]
@@ -91,8 +92,8 @@ def test_kinetics_class_folders_give_label_and_split(tmp_path: Path, tree: str) 
     ("names", "message"),
     [
         (["train/a.mp4", "val/b.mp4"], "train/a.mp4 is in no class folder, and no csv file"),
-        (["train/a/x.mp4", "val/part_0/y.mp4"], "val/part_0 is not called like a class"),
-        (["train/0/x.mp4", "val/0/y.mp4"], "train/0 is not called like a class"),
+        (["train/a/x.mp4", "val/part_0/y.mp4"], "val/part_0 does not have the name of a class"),
+        (["train/0/x.mp4", "val/0/y.mp4"], "train/0 does not have the name of a class"),
         (["train/a/x/img_1.jpg", "val/a/y/img_1.jpg"], "train/a/x is a folder where a clip"),
         (["train/a/x.mp4", "val/.DS_Store"], "no clip in any class folder of .*val"),
         (["val/a/x.mp4"], "needs one of train.csv, .*, or both train and val"),
@@ -161,7 +162,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, reason: str) ->
 def test_ucf101_lists_without_videos_are_refused(tmp_path: Path, names: list[str]) -> None:
     root = moved(tmp_path, "ucf101", ucfTrainTestlist="annotations")
     shutil.rmtree(root / "UCF-101")
-    pictures = "; rawframes are pictures" if "rawframes" in names[0] else "$"
+    pictures = "; rawframes holds pictures" if "rawframes" in names[0] else "$"
     with pytest.raises(ValueError, match=f"UCF101 needs the folder UCF-101 or videos.*{pictures}"):
         read("ucf101", files(root, *names))
 
