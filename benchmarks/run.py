@@ -39,6 +39,20 @@ table.
 """
 
 
+def _found_by_name() -> str:
+    """What the rows of a table can name, by the folders that hold it."""
+    science = ROOT / "iicl"
+    names = {
+        "methods": sorted(path.parent.name for path in science.glob("methods/*/settings.py")),
+        "encoders": sorted(path.parent.name for path in science.glob("encoders/*/settings.py")),
+        "views": sorted(path.stem for path in science.glob("views/[!_]*.py")),
+    }
+    lines = [f"{kind}: {', '.join(known)}" for kind, known in names.items()]
+    return "\n" + "\n".join(
+        [*lines, "`iicl list` says what they are and which settings they have."]
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The options; building it imports nothing but the standard library."""
     scales = sorted(path.stem for path in (ROOT / "benchmarks" / "scales").glob("*.yaml"))
@@ -47,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         prog="benchmarks/run.py",
         description="Reproduce tables of the paper: one command plans, runs what is missing,"
         " collects, and writes the table beside the reported numbers.",
-        epilog=EPILOG,
+        epilog=EPILOG + _found_by_name(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     new.add_argument(

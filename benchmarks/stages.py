@@ -143,6 +143,13 @@ def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     return modules
 
 
+def default_encoders() -> dict[str, str]:
+    """View -> name of the encoder that it has unless a table or a scale names another one."""
+    from iicl.encoders.choice import default_names
+
+    return default_names()
+
+
 def items_trained_on(resolved: Mapping[str, Any]) -> str:
     """Key in the counts of the items that a resolved pretraining reads."""
     from iicl import work as arithmetic

@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="iicl",
         description="Prepare a corpus for training, remove its unused shards, generate a corpus,"
-        " or list how this project reads the paper.",
+        " or list methods, encoders and views, and how this project reads the paper.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_prepare(commands.add_parser("prepare", help="decode a corpus once, for training"))
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_generate(commands.add_parser("generate", help="write a generated corpus"))
     listing = commands.add_parser("interpretations", help="how this project reads the paper")
     listing.set_defaults(run=lambda parsed: _interpretations())
+    listing = commands.add_parser("list", help="methods, encoders and views, with their settings")
+    listing.set_defaults(run=lambda parsed: _list())
     return parser
 
 
@@ -251,6 +253,12 @@ def _generate(parsed: argparse.Namespace) -> None:
         from iicl.data.synthetic.contact_sheet import contact_sheet
 
         contact_sheet([parsed.out], parsed.contact_sheet)
+
+
+def _list() -> None:
+    from iicl.catalogue import catalogue
+
+    print(catalogue())
 
 
 def _interpretations() -> None:

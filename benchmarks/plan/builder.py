@@ -202,10 +202,28 @@ class _Builder:
         others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
         of_corpus = scale.pretrain_on.get(flat["corpus"], {})
         of_scale = overlay(self._shared("pretrain", table.all_rows[row].clip), of_corpus)
+        if "encoders" in others:
+            sizes = self._sizes_for(others["encoders"], of_scale.get("encoders", {}))
+            of_scale = {**of_scale, "encoders": sizes}
         return {
             **overlay(of_scale, others),
             "corpus": self._plan.corpora[flat["corpus"]].name,
             "method": {"name": flat["method"], **method},
+        }
+
+    def _sizes_for(self, encoders: Settings, sizes: Settings) -> Settings:
+        """The scale's sizes of encoders, without those of views that have another encoder in a row.
+
+        Args:
+            encoders: of the row: ``VIEW: NAME`` names the encoder of a view.
+            sizes: of the scale: ``VIEW_SETTING`` is a setting of the encoder of a view.
+        """
+        names = {**self._stages.default_encoders(), **sizes}
+        others = [view for view, name in encoders.items() if view in names and names[view] != name]
+        return {
+            key: value
+            for key, value in sizes.items()
+            if not any(key == view or key.startswith(f"{view}_") for view in others)
         }
 
     def _replaced(self, settings: Settings, error: Callable[[str, str], SpecError]) -> Settings:

@@ -37,6 +37,9 @@ class Stages(Protocol):
     def code_modules(self, resolved: Mapping[str, Any]) -> list[str]:
         """Modules that hold the code of a run."""
 
+    def default_encoders(self) -> dict[str, str]:
+        """View -> name of the encoder that it has unless another is named."""
+
     def items_trained_on(self, resolved: Mapping[str, Any]) -> str:
         """Key in the counts of the items that a pretraining reads."""
 

@@ -20,6 +20,7 @@ PRELOAD = ["json"]
 STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
 items_trained_on, work = stages.items_trained_on, stages.work
+default_encoders = stages.default_encoders
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:

@@ -81,6 +81,23 @@ def test_a_row_changes_what_it_names_and_the_scale_keeps_the_rest(
     assert stages["pretrain"][field].items() >= wanted.items()
 
 
+@pytest.mark.parametrize(
+    ("encoders", "wanted"),
+    [
+        ("{video: resnet}", {"video": "resnet", "video_width": 64, "video_depth": 2}),
+        ("{video: resnet, video_depth: 1}", {"video_width": 64, "video_depth": 1}),
+        ("{video: r2plus1d}", {"video_width": 16, "video_depth": 1}),  # the default by its name
+    ],
+)
+def test_the_scales_sizes_do_not_hold_for_another_encoder(
+    tmp_path: Path, encoders: str, wanted: Mapping[str, object]
+) -> None:
+    stages = of_row(plan(tmp_path, with_row(f"pretrain: {{encoders: {encoders}}}")), "b")
+    sizes = stages["pretrain"]["encoders"]
+    assert sizes.items() >= {**wanted, "audio_width": 16, "audio_depth": 1}.items()
+    assert ("video" in sizes) == (sizes.get("video") == "resnet")
+
+
 def test_the_length_of_one_phase_leaves_the_other_to_the_scale(tmp_path: Path) -> None:
     made = plan(tmp_path, with_row("pretrain: {length: {initialisation: 9}}"))
     own = [r for r in made.runs.values() if r.stage == "pretrain" and r.resolved["epochs"] == 9]
