@@ -136,8 +136,10 @@ def connect(device: str | torch.device) -> Iterator[Ranks]:
         return
     rank, size, local_rank = counts
     if device.type == "cuda":
-        if local_rank >= (found := torch.cuda.device_count()):
-            raise ValueError(f"LOCAL_RANK is {local_rank}, but there are {found} CUDA devices")
+        if local_rank >= (num_devices := torch.cuda.device_count()):
+            raise ValueError(
+                f"LOCAL_RANK is {local_rank}, but there are {num_devices} CUDA devices"
+            )
         device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
     ranks = Ranks(rank, size, local_rank, device)
@@ -150,6 +152,7 @@ def connect(device: str | torch.device) -> Iterator[Ranks]:
         store = dist.PrefixStore(f"meeting {next(_meetings)}", _store())
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
+        ranks.wait()  # a rank that ends at once must not cut off one that still connects
         yield ranks
     finally:
         dist.destroy_process_group()

@@ -15,7 +15,8 @@ class AveragedStatistics:
     """Running statistics r that move once per step, from the mean of the chunks' statistics.
 
     With the statistics s_k of K chunks of n_k items,
-    r <- (1 - momentum) r + momentum * sum_k (n_k / N) s_k; ``num_batches_tracked`` grows by one.
+    r <- (1 - momentum) r + momentum * sum_k (n_k / N) s_k; ``num_batches_tracked`` grows as
+    by one encoding.
 
     Every chunk starts from the statistics before the step. An update is linear in the statistics
     of the chunk, so the mean of the chunks' results is the result of their mean.
