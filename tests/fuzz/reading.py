@@ -220,5 +220,5 @@ def _sound(text: str, content: bytes) -> Sound | None:
         return None
     numbers = np.nan_to_num(samples[:length], nan=0.0, posinf=np.inf, neginf=-np.inf)
     wild = np.abs(numbers) > _WILD
-    heard = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
-    return Sound(heard, stamps[:length], bool(wild.any()))
+    values = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
+    return Sound(values, stamps[:length], bool(wild.any()))

@@ -34,9 +34,9 @@ most a second).
    many of both. Each click is as far behind its flash as FFmpeg's or, if the mutation changes only
    stamps or the header, as the undamaged clip's. A difference of a frame and 0.02 s is allowed,
    because codecs and the measurement smear a click. Otherwise a note names one of the two views; a
-   note that one ends early does not count. A sound is not compared if its noise is 0.3 to 0.75 times
-   as loud as its loudest click, or if it has samples far beyond full scale. An item with one view
-   is measured from its first frame or sample.
+   note that one ends early does not count. A sound is not compared if its noise is 0.3 to 0.75
+   times as loud as its loudest click, or if it has samples far beyond full scale. An item with one
+   view is measured from its first frame or sample.
 8. *silence*: a sound that FFmpeg reads as zeros is no view. If FFmpeg hears a click, the stored
    sound has it, too, provided that it is long enough, or a note names the sound.
 
@@ -115,10 +115,10 @@ def _reason(stored: Stored) -> Iterator[Verdict]:
 def _kept(
     clip: Clip, reading: Reading, stored: Stored, notes: dict[str, list[str]]
 ) -> Iterator[Verdict]:
-    for view, kept in (("video", stored.picture), ("audio", stored.sound)):
+    for view, content in (("video", stored.picture), ("audio", stored.sound)):
         if is_good(reading, view):
             detail = f"FFmpeg decodes the {view}; reason {stored.reason!r}"
-            yield _verdict("kept", kept is not None, notes[view], detail)
+            yield _verdict("kept", content is not None, notes[view], detail)
 
 
 def _frame(clip: Clip, picture: Picture | None) -> float:

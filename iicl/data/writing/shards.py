@@ -158,15 +158,15 @@ def _make(
     place = files.look(item)
     if place is None:
         return _Made(*_decoded(item, preparation), None, "missing or not readable")
-    taken = earlier.take(item, place)
+    reused = earlier.take(item, place)
     origin = None
-    if taken is None:
+    if reused is None:
         origin = files.read(item, place)
         if origin is None:
             return _Made(*_decoded(item, preparation), None, "missing or not readable")
-        taken = earlier.take(item, origin)
-    if taken is not None:
-        return _Made(*taken, "taken over")
+        reused = earlier.take(item, origin)
+    if reused is not None:
+        return _Made(*reused, "taken over")
     row, payload = _decoded(item, preparation)
     # The machine may have caused these failures: decode the file again next time.
     if _UNFORESEEN in row.reason or _NO_MEMORY in row.reason:
