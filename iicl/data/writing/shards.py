@@ -93,7 +93,7 @@ class Shard:
         return rows
 
 
-def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
+def prepare_shard(shard: Shard, context: pool.BatchContext, earlier: Earlier) -> Counter[str]:
     """Writes one shard, unless it exists and all its bytes are intact.
 
     Args:
