@@ -23,7 +23,7 @@ class _State:
     """The state of this process; signals concern the whole process, too."""
 
     process: ClassVar[int]
-    heard = False
+    is_asked = False
     is_deferred = False
     pending: str | None = None
     leave: ClassVar[Callable[[str], None]]
@@ -40,7 +40,7 @@ def listen(leave: Callable[[str], None], *signals: signal.Signals) -> None:
         leave: called with the name of the signal.
         signals: the signals that count; forked children of this process ignore them.
     """
-    _State.process, _State.heard, _State.pending = os.getpid(), False, None
+    _State.process, _State.is_asked, _State.pending = os.getpid(), False, None
     _State.leave = leave
     for number in signals:
         signal.signal(number, _handle)
@@ -69,9 +69,9 @@ def deferred() -> Iterator[Callable[[], str | None]]:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    if _State.heard or os.getpid() != _State.process:
+    if _State.is_asked or os.getpid() != _State.process:
         return
-    _State.heard = True
+    _State.is_asked = True
     name = signal.Signals(number).name
     if _State.is_deferred:
         _State.pending = name

@@ -79,8 +79,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _no_text(character: str, encoding: str) -> str:
-    what = f"bytes that are not {encoding}" if character == "\ufffd" else ascii(character)
-    return f"holds {what}; a list must be UTF-8 text, or UTF-16 or UTF-32 with a byte order mark"
+    flaw = f"bytes that are not {encoding}" if character == "\ufffd" else ascii(character)
+    return f"holds {flaw}; a list must be UTF-8 text, or UTF-16 or UTF-32 with a byte order mark"
 
 
 def rows(path: Path, *, comments: bool = False) -> Iterator[tuple[int, list[str]]]:

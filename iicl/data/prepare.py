@@ -246,9 +246,9 @@ def _prepare_shards(
     tallies = pool.run_batches(function, shards, min(num_workers, len(shards)), advance)
     tally: Counter[str] = sum(tallies, Counter())
     counts = [
-        f"{tally[what]:,} {what}"
-        for what in ("decoded", "taken over", "already there", "missing or not readable")
-        if tally[what] or what in ("decoded", "taken over")
+        f"{tally[outcome]:,} {outcome}"
+        for outcome in ("decoded", "taken over", "already there", "missing or not readable")
+        if tally[outcome] or outcome in ("decoded", "taken over")
     ]
     logger.info("%s: %s", plan.out, ", ".join(counts))
     return [row for shard in shards for row in shard.rows()]

@@ -1,7 +1,7 @@
 """The undamaged clips that the fuzz starts from: a flash in the picture, a click in the sound.
 
-Flash and click begin at the same time of the clip's clock, whatever that clock starts at. All clips
-are written with PyAV, bit-exactly, so that a mutation gives the same file again.
+Flash and click begin at the same time; the clock of a clip need not start at 0. PyAV writes all
+clips bit-exactly, so that the same seed always gives the same file.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FLASH_SECONDS = 0.2
 CLICK_SECONDS = 0.02
 SIZE = (48, 64)  # height and width in pixels
 _BLOCK = 1024  # samples in a packet of uncompressed sound
-# Names of FFmpeg for containers whose files end otherwise.
+# Ending of the file name -> FFmpeg's name of the container, where the two differ.
 FORMATS = {"ts": "mpegts", "mpg": "vob", "m4a": "ipod", "mkv": "matroska"}
 LAYOUTS = {1: "mono", 2: "stereo", 8: "7.1"}
 
@@ -27,22 +27,22 @@ class Clip:
     """How one clip is written.
 
     Attributes:
-        name: of the file; its ending chooses the container.
-        video: encoder of the picture; empty for sound alone.
-        audio: encoder of the sound; empty for a picture alone.
-        fps: of the picture.
+        name: name of the file; its ending chooses the container.
+        video: encoder of the picture; empty for a clip without picture.
+        audio: encoder of the sound; empty for a clip without sound.
+        fps: pictures per second.
         seconds: length of picture and sound.
-        rate: of the sound, in Hz.
-        channels: of the sound.
+        rate: sample rate of the sound in Hz.
+        channels: number of channels of the sound.
         pause: begin and end in seconds of a stretch without a new picture.
         picture_starts: seconds at which the picture begins.
         sound_starts: seconds at which the sound begins.
         clock_starts: seconds that are added to all time stamps.
-        last_seconds: that the file says its last frame lasts; 0 for as long as the others.
-        num_b_frames: at most between two others.
-        gop: frames from one key frame to the next.
-        options: of the container.
-        gains: factor of every channel; 0 makes silence.
+        last_seconds: length of the last frame as the file states it; 0 for that of the others.
+        num_b_frames: greatest number of B-frames in a row.
+        gop: number of frames from one key frame to the next.
+        options: options of the container.
+        gains: a factor for each channel; 0 makes it silent.
         change: turns the bytes that PyAV writes into those of the clip.
     """
 
@@ -71,7 +71,7 @@ class Clip:
 
     @property
     def is_joined(self) -> bool:
-        """Whether the file is there twice, one behind the other."""
+        """Whether the file consists of two equal files, one behind the other."""
         return self.change is _twice
 
 

@@ -1,4 +1,4 @@
-"""Changes of time stamps: of single ones, of all those of a track, and of the clock of a file."""
+"""Changes of time stamps: of single stamps, of a whole track, and of the clock of a file."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tests.fuzz.damage import Change
 
 
 def on_one_track(change: Callable[[list[int], int, random.Random], list[int]]) -> Change:
-    """Applies a change of values, given with the ticks of a second, to the stamps of one track."""
+    """Applies ``change(values, ticks per second, generator)`` to the stamps of one track."""
 
     def changed(content: bytes, container: str, rng: random.Random) -> bytes:
         every = stamps.find(content, container)
@@ -23,7 +23,7 @@ def on_one_track(change: Callable[[list[int], int, random.Random], list[int]]) -
 
 
 def _inner(values: list[int], rng: random.Random) -> int:
-    """Number of a stamp that is neither the first nor the last two, where there are enough."""
+    """Number of a stamp; not the first one or one of the last two if there are enough."""
     return min(rng.randrange(1, max(2, len(values) - 2)), len(values) - 1)
 
 
@@ -74,7 +74,7 @@ def stretch(values: list[int], ticks: int, rng: random.Random) -> list[int]:
 
 
 def clock_jump(content: bytes, container: str, rng: random.Random) -> bytes:
-    """All stamps behind some place are later or earlier."""
+    """All stamps behind a random place become later or earlier."""
     every = stamps.find(content, container)
     begin = rng.randrange(1, len(every))
     shift = round(rng.choice((-20_000, -1, 1, 15, 1000, 20_000)) * every[0].ticks)

@@ -1,4 +1,4 @@
-"""Changes of bytes that know nothing of time stamps and headers: damage by disks and networks."""
+"""Changes of bytes at random places, like the damage that disks and networks cause."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def flip_anywhere(content: bytes, container: str, rng: random.Random) -> bytes:
 
 
 def flip_index(content: bytes, container: str, rng: random.Random) -> bytes:
-    """The index: behind the mark of its beginning, else the last kilobyte."""
+    """Flips bits of the index, or of the last kilobyte if the place of the index is unknown."""
     marks = {"mp4": b"stbl", "mov": b"stbl", "m4a": b"stbl", "avi": b"idx1"}
     marks |= {"mkv": b"\x1c\x53\xbb\x6b", "webm": b"\x1c\x53\xbb\x6b"}
     begin = content.rfind(marks[container]) if container in marks else -1

@@ -3,7 +3,7 @@
 import random
 import struct
 
-# What precedes a field of the header, how far behind it begins, and its width in bytes.
+# Container -> its fields: kind, bytes that mark the place, distance from there, width in bytes.
 FIELDS: dict[str, list[tuple[str, bytes, int, int]]] = {
     "mp4": [
         ("duration", b"mvhd", 20, 4),
@@ -44,7 +44,7 @@ def any_field(content: bytes, container: str, rng: random.Random) -> bytes:
 
 
 def rate(content: bytes, container: str, rng: random.Random) -> bytes:
-    """Overwrites a rate of picture or sound with one that nothing has."""
+    """Overwrites a rate of picture or sound with an impossible one."""
     fields = [field for field in FIELDS[container] if field[0] == "rate"]
     _, mark, distance, width = rng.choice(fields)
     packed = _pack(rng.choice((1, 5e7, 1e9)), width, container)
@@ -54,7 +54,7 @@ def rate(content: bytes, container: str, rng: random.Random) -> bytes:
 
 
 def duration(content: bytes, container: str, rng: random.Random) -> bytes:
-    """Overwrites lengths that the header announces; they change nothing of what is there."""
+    """Overwrites the lengths that the header announces; picture and sound stay the same."""
     fields = [field for field in FIELDS[container] if field[0] == "duration"]
     for _, mark, distance, width in fields:
         for at in _places(content, mark):
@@ -65,7 +65,7 @@ def duration(content: bytes, container: str, rng: random.Random) -> bytes:
 
 
 def _pack(value: float, width: int, container: str) -> bytes:
-    """A header field: a double of 8 bytes, or an integer as wide as said."""
+    """The bytes of a header field: a double if 8 bytes wide, otherwise an integer."""
     if width == 8:
         return struct.pack(">d", value)
     order = "little" if container in ("avi", "wav") else "big"
@@ -73,7 +73,7 @@ def _pack(value: float, width: int, container: str) -> bytes:
 
 
 def _overwrite(content: bytes, begin: int, packed: bytes) -> bytes:
-    """Writes over what is there, and leaves out what lies behind the end."""
+    """Overwrites bytes; the length of the content stays the same."""
     return (content[:begin] + packed + content[begin + len(packed) :])[: len(content)]
 
 

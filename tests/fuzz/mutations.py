@@ -1,7 +1,7 @@
-"""What the fuzz does to a clip: each mutation is a function of the bytes and a random generator.
+"""The mutations of a clip: functions of its bytes and a random generator.
 
-A mutation of time stamps or of a header leaves the picture and the sound as they are. What is true
-of the clip is then true of the mutated file, whatever its stamps say: :attr:`Mutation.keeps_times`.
+A mutation of time stamps or of a header does not change picture and sound. Flash, click and length
+of the mutated file should then be those of the clip: :attr:`Mutation.keeps_times`.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Mutation:
     """One kind of damage.
 
     Attributes:
-        name: in the report.
+        name: its name in the report.
         change: (bytes, ending of the name, generator) -> bytes.
         keeps_times: whether flash, click and length are still those of the clip.
-        containers: that it can be applied to; empty for all.
-        rewrites: whether a muxer writes the file anew, which refuses a clock that restarts.
+        containers: containers that it can be applied to; empty for all.
+        rewrites: whether a muxer writes the file again; a muxer refuses a clock that restarts.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Mutation:
     rewrites: bool = False
 
 
-# MPEG program streams bear a stamp a second and no more, so that none of them can be told wrong.
+# MPEG program streams have only one stamp a second, so a single wrong stamp cannot be recognised.
 _STAMPED = ("mkv", "webm", "ts", "flv")
 _JUMPING = (*_STAMPED, "mpg")
 

@@ -22,10 +22,10 @@ class Stored:
     """A prepared item as it is read back.
 
     Attributes:
-        reason: of the item.
+        reason: reason of the item.
         picture: its frames at the times of their grid, or None.
-        sound: at the preparation's rate from time 0 on, or None.
-        longest: seconds; the limit of the preparation.
+        sound: its sound from time 0 on, at the rate of the preparation, or None.
+        longest: greatest length in seconds that the preparation keeps.
     """
 
     reason: str
@@ -70,7 +70,7 @@ def is_refuted(note: str, reading: Reading, stored: Stored) -> bool:
 
 
 def is_good(reading: Reading, view: str) -> bool:
-    """Whether FFmpeg decodes enough of a view."""
+    """Whether FFmpeg decodes at least 0.5 s of a view."""
     picture, sound = reading.picture, reading.sound
     seconds = {
         "video": 0.0 if picture is None else len(picture.times) * min(picture.step, 0.1),
@@ -80,7 +80,7 @@ def is_good(reading: Reading, view: str) -> bool:
 
 
 def _sound_seconds(reading: Reading) -> float:
-    """How long FFmpeg's sound goes on from the first frame, by its samples and by its stamps."""
+    """Seconds of FFmpeg's sound from the first frame on: the shorter of samples and stamps."""
     if reading.sound is None:
         return 0.0
     begin = reading.picture.times[0] if reading.picture is not None else -np.inf

@@ -1,4 +1,4 @@
-"""Damage to the packets of a file: it is written anew, without some of them."""
+"""Damage to the packets of a file: the file is written again without some of them."""
 
 import io
 import random
@@ -13,7 +13,7 @@ Choice = Callable[[Sequence[av.Packet], random.Random], set[int]]
 
 
 def without(choose: Choice) -> Callable[[bytes, str, random.Random], bytes]:
-    """A change that leaves out the packets of one stream whose numbers ``choose`` gives."""
+    """A change that leaves out packets of one stream; ``choose`` returns their numbers."""
 
     def change(content: bytes, container: str, rng: random.Random) -> bytes:
         written = io.BytesIO()
@@ -41,17 +41,17 @@ def without(choose: Choice) -> Callable[[bytes, str, random.Random], bytes]:
 
 
 def some(packets: Sequence[av.Packet], rng: random.Random) -> set[int]:
-    """One in ten."""
+    """About one packet in ten."""
     return {number for number in range(1, len(packets)) if rng.random() < 0.1}
 
 
 def in_a_row(packets: Sequence[av.Packet], rng: random.Random) -> set[int]:
-    """A stretch of up to a third of all."""
+    """Consecutive packets, up to a third of all."""
     begin = rng.randrange(len(packets))
     return set(range(begin, min(len(packets), begin + 1 + len(packets) // 3)))
 
 
 def key_frame(packets: Sequence[av.Packet], rng: random.Random) -> set[int]:
-    """One key frame, and not the first one if there are several."""
+    """One key frame; not the first one if there are several."""
     keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
     return {rng.choice(keys[1:] or keys)}

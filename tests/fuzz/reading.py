@@ -1,7 +1,7 @@
-"""What FFmpeg itself reads in a file, and when a flash and a click are in it.
+"""Lets FFmpeg read a file, and finds the flashes and clicks in it.
 
-The reading comes from the command line program, a release of its own with its own demuxing options,
-and so from no code that the project shares.
+FFmpeg's command line program reads the file. It is another release of FFmpeg than the one that the
+project uses, with options of its own, and no code of the project takes part.
 """
 
 import re
@@ -15,13 +15,13 @@ import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
 SAMPLE_RATE = 16_000
-LONGEST_SECONDS = 60  # that FFmpeg may take for one file
+LONGEST_SECONDS = 60  # greatest time that FFmpeg may take for one file
 MAX_MEMORY_BYTES = 4 << 30  # address space of FFmpeg
-# What it may write of one file: a header that says 1 Hz makes a day of sound out of two seconds.
+# Limits of its output: a header that says 1 Hz turns two seconds of sound into a day.
 MAX_SECONDS = 400
 MAX_FRAMES = 20_000
-_FULL_SCALE = 0.5**0.5  # what FFmpeg makes of a full-scale mono sample in each of two channels
-_WILD = 8.0  # a sample beyond is noise from damaged bytes, as one that is not a number is
+_FULL_SCALE = 0.5**0.5  # FFmpeg turns a full-scale mono sample into two samples of this size
+_WILD = 8.0  # a greater sample, or one that is not a number, comes from damaged bytes
 _LUMA = "lavfi.signalstats.YAVG"
 _WINDOW = SAMPLE_RATE // 200  # samples over which loudness is measured: 5 ms
 
@@ -33,7 +33,7 @@ _DURATION = re.compile(rb"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded frames in the order in which they are shown.
+    """Decoded frames in the order of their presentation.
 
     Attributes:
         times: (n,) seconds; NaN where a frame has no time stamp.
@@ -63,9 +63,10 @@ class Sound:
     """Decoded sound.
 
     Attributes:
-        samples: (n, channels) float at ``SAMPLE_RATE``; 0 for no number or a wild one.
+        samples: (n, channels) float at ``SAMPLE_RATE``; 0 for wild samples and NaN.
         times: (n,) seconds of each sample.
-        is_wild: whether there were samples far beyond full scale, which each player clips its way.
+        is_wild: whether there were samples far beyond full scale, which each player clips in its
+            own way.
     """
 
     samples: np.ndarray
@@ -105,12 +106,12 @@ class Sound:
 
 @dataclass(frozen=True)
 class Reading:
-    """All of a file.
+    """What FFmpeg reads in a file.
 
     Attributes:
         picture: None without a picture.
         sound: None without sound.
-        announced: seconds that the header says, as FFmpeg prints them; None if it says none.
+        announced: length in seconds that the header states, as FFmpeg prints it; None if none.
         failure: why nothing was read, or empty.
         num_complaints: lines that FFmpeg printed about damage.
     """
@@ -166,7 +167,7 @@ def read(path: Path) -> Reading:
 
 
 def _content(path: Path) -> bytes:
-    """Of a file that FFmpeg may not have written."""
+    """Content of a file; empty if FFmpeg did not write it."""
     return path.read_bytes() if path.exists() else b""
 
 
@@ -187,7 +188,7 @@ def _run(command: list[str]) -> bytes | None:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    # Twice what is asked for: a file that grows on in spite of it ends FFmpeg.
+    # Twice the length that is asked for; FFmpeg ends if its output grows beyond that.
     limit = 2 * 8 * SAMPLE_RATE * MAX_SECONDS
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -219,5 +220,5 @@ def _sound(text: str, content: bytes) -> Sound | None:
         return None
     numbers = np.nan_to_num(samples[:length], nan=0.0, posinf=np.inf, neginf=-np.inf)
     wild = np.abs(numbers) > _WILD
-    heard = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
-    return Sound(heard, stamps[:length], bool(wild.any()))
+    values = np.clip(np.where(wild, 0, numbers), -_FULL_SCALE, _FULL_SCALE)
+    return Sound(values, stamps[:length], bool(wild.any()))

@@ -1,41 +1,47 @@
-"""What a prepared item must show of a mutated file, given what FFmpeg reads in the same file.
+"""The rules that a prepared item must keep, given what FFmpeg reads in the same mutated file.
 
-A *note* is one part of an item's reason; "; " stands between two. A note names the sound if the
-word "sound" or "audio" is in it, and the picture if "picture", "video" or "frame" is. One with
-neither, such as "ends after 1.00 s of 2.00 s", names both. A *frame* is the longer one of the
-clip's, of 1/30 s and of the median step between FFmpeg's frames, which counts up to a second.
+A *note* is one part of an item's reason; notes are separated by "; ". A note names the sound if it
+contains "sound" or "audio", and the picture if it contains "picture", "video" or "frame". A note
+with none of these words, such as "ends after 1.00 s of 2.00 s", names both. A *frame* is the
+longest of three times: a frame of the clip, 1/30 s, and the median step between FFmpeg's frames (at
+most a second).
 
 1. *ends*: no file crashes its worker process, hangs it, or asks for more memory than it may have.
-2. *reason*: an item without video or without audio bears a reason. A reason is one line of at most
+2. *reason*: an item without video or without audio has a reason. A reason is one line of at most
    500 characters without control characters, and never an exception of Python.
-3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has the view or a note that names
-   it. A sound of zeros alone is no sound.
-4. *true*: no note is refuted. FFmpeg refutes a note that gives the limit of a preparation as the
-   length of a file that neither announces nor holds so much, or says that such a file was cut to
-   its middle; that calls a sound silent which is not zeros alone; or that ends a sound over 0.3 s
-   before FFmpeg's, by its samples and its time stamps. Where FFmpeg decodes 0.5 s of the view, it
-   also refutes that there is no such stream, that nothing of it decodes, that the file is not
-   readable or cannot be sought, and that the part wanted lies elsewhere; and that some of it fails
-   to decode, if FFmpeg decodes all without complaint. A refuted note excuses nothing.
-5. *length*: the stored picture is within a frame as long as FFmpeg's, from its first frame to the
-   end of its last, or a note names the picture. Where FFmpeg's time stamps do not rise, or leave
-   out more than 2.5 s, the stretches between such places, one after the other, count as well, and
-   so does the number of frames times their median step. If the mutation changes only stamps or the
-   header, the length of the undamaged clip counts as well; if FFmpeg complains of damage, any
-   length between the undamaged clip's and its own does.
-6. *sound length*: a stored sound that ends over 0.25 s before the picture, or over 0.25 s before
-   FFmpeg's sound if there is no picture, bears a note that names the sound.
-7. *step*: where FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has
-   as many of both, and each click is as far behind its flash as FFmpeg's or, if the mutation
-   changes only stamps or the header, as the undamaged clip's. A frame and 0.02 s, by which codecs
-   and the measurement smear a click, are allowed. Otherwise a note names one of the two views; that
-   one ends early is no reason to be out of step. Sound with noise 0.3 to 0.75 times as loud as its
-   loudest click, or with samples far beyond full scale, is not compared. An item of one view is
-   measured from its first frame or sample.
-8. *silence*: sound that FFmpeg reads as zeros alone is no view. Sound that is long enough for a
-   click that FFmpeg hears is not stored without it, unless a note names the sound.
+3. *kept*: if FFmpeg decodes at least 0.5 s of a view, the item has this view or a note that names
+   it. A sound that consists of zeros is no sound.
+4. *true*: no note is refuted. A refuted note excuses nothing. FFmpeg refutes a note that
 
-A rule that a note excuses is counted as excused, so that the report shows how much it compares.
+   - states the limit of the preparation as the length of a file, or that the file was cut to its
+     middle, if the file neither announces nor holds as much;
+   - calls a sound silent that has other values than zero;
+   - ends a sound more than 0.3 s before FFmpeg's, both by its samples and by its time stamps;
+   - says that there is no such stream, that nothing of it decodes, that the file is not readable or
+     cannot be sought, or that the part lies outside the file, if FFmpeg decodes 0.5 s of the view;
+   - says that some of a view fails to decode, if FFmpeg decodes 0.5 s of the view and does not
+     complain.
+5. *length*: the stored picture is as long as FFmpeg's, from its first frame to the end of its last,
+   or a note names the picture. A difference of a frame is allowed. More lengths are accepted:
+
+   - if FFmpeg's time stamps do not rise or leave out more than 2.5 s: the sum of the stretches
+     between such places, and the number of frames times their median step;
+   - if the mutation changes only stamps or the header: the length of the undamaged clip;
+   - if FFmpeg complains of damage: all lengths between FFmpeg's and the undamaged clip's.
+6. *sound length*: if a stored sound ends more than 0.25 s before the picture (or, without a
+   picture, before FFmpeg's sound), a note names the sound.
+7. *step*: if FFmpeg sees as many flashes as it hears clicks, at least one of each, the item has as
+   many of both. Each click is as far behind its flash as FFmpeg's or, if the mutation changes only
+   stamps or the header, as the undamaged clip's. A difference of a frame and 0.02 s is allowed,
+   because codecs and the measurement smear a click. Otherwise a note names one of the two views; a
+   note that one ends early does not count. A sound is not compared if its noise is 0.3 to 0.75
+   times as loud as its loudest click, or if it has samples far beyond full scale. An item with one
+   view is measured from its first frame or sample.
+8. *silence*: a sound that FFmpeg reads as zeros is no view. If FFmpeg hears a click, the stored
+   sound has it, too, provided that it is long enough, or a note names the sound.
+
+If a note excuses an item from a rule, the report counts it as excused, to show how many items are
+really compared.
 """
 
 import re
@@ -56,7 +62,7 @@ _CRASH = re.compile(r"decoder (crashes|hangs)|MemoryError")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one rule says of one item: "holds", "excused" by a note, or "fails"."""
+    """The verdict of one rule on one item: "holds", "excused" by a note, or "fails"."""
 
     rule: str
     outcome: str
@@ -67,10 +73,10 @@ def judge(clip: Clip, keeps_times: bool, reading: Reading, stored: Stored) -> li
     """Applies all rules.
 
     Args:
-        clip: what was mutated.
-        keeps_times: whether its flash, click and length are as they were.
-        reading: FFmpeg's of the mutated file.
-        stored: what the preparation made of the mutated file.
+        clip: the clip before the mutation.
+        keeps_times: whether the mutation does not change flash, click and length.
+        reading: FFmpeg's reading of the mutated file.
+        stored: the prepared item of the mutated file.
     """
     if _CRASH.search(stored.reason):
         return [Verdict("ends", "fails", stored.reason)]
@@ -109,10 +115,10 @@ def _reason(stored: Stored) -> Iterator[Verdict]:
 def _kept(
     clip: Clip, reading: Reading, stored: Stored, notes: dict[str, list[str]]
 ) -> Iterator[Verdict]:
-    for view, kept in (("video", stored.picture), ("audio", stored.sound)):
+    for view, content in (("video", stored.picture), ("audio", stored.sound)):
         if is_good(reading, view):
             detail = f"FFmpeg decodes the {view}; reason {stored.reason!r}"
-            yield _verdict("kept", kept is not None, notes[view], detail)
+            yield _verdict("kept", content is not None, notes[view], detail)
 
 
 def _frame(clip: Clip, picture: Picture | None) -> float:
@@ -151,7 +157,7 @@ def _length(
 
 
 def _stretches_seconds(times: np.ndarray, step: float) -> float:
-    """Length of all stretches within which the time stamps rise as they should."""
+    """Total length of the stretches in which the time stamps rise without long pauses."""
     steps = np.diff(times)
     breaks = ~((steps > 0) & (steps < LONGEST_PAUSE_SECONDS))
     return float(steps[~breaks].sum() + step * (1 + breaks.sum()))
@@ -197,16 +203,16 @@ def _step(
     notes = [note for view in views for note in notes_by_view[view]]
     has_both = stored.picture is not None and stored.sound is not None
     if (len(views) == 2 and not has_both) or (stored.picture is None and stored.sound is None):
-        return  # the rule "kept" speaks of a view that is lost
-    got = _events(stored.picture, stored.sound, clip)
-    if got is None or len(got) != len(events):
-        yield _verdict("step", False, notes, f"events {got} for {events}: {stored.reason!r}")
+        return  # the rule "kept" judges a view that is lost
+    own = _events(stored.picture, stored.sound, clip)
+    if own is None or len(own) != len(events):
+        yield _verdict("step", False, notes, f"events {own} for {events}: {stored.reason!r}")
         return
     tolerance = frame + MEASURE_SECONDS
-    holds = bool((np.abs(got - events) <= tolerance).all())
+    holds = bool((np.abs(own - events) <= tolerance).all())
     if keeps_times and not holds:
-        holds = bool((np.abs(got - true_events(clip)) <= tolerance).all())
-    detail = f"click - flash {np.round(got, 3)}, FFmpeg {np.round(events, 3)}: {stored.reason!r}"
+        holds = bool((np.abs(own - true_events(clip)) <= tolerance).all())
+    detail = f"click - flash {np.round(own, 3)}, FFmpeg {np.round(events, 3)}: {stored.reason!r}"
     notes = [note for note in notes if "ends after" not in note]
     yield _verdict("step", holds, notes, detail)
 
@@ -233,7 +239,7 @@ def true_events(clip: Clip) -> np.ndarray:
 
 
 def _begin_within(reading: Reading, sound: Sound) -> bool:
-    """Whether one of FFmpeg's clicks begins before the end of the stored sound."""
+    """Whether one of FFmpeg's clicks begins before the stored sound ends."""
     assert reading.sound is not None
     first = reading.picture.times[0] if reading.picture is not None else reading.sound.times[0]
     return bool((reading.sound.clicks() - first < len(sound.times) / SAMPLE_RATE - 0.05).any())

@@ -4,9 +4,9 @@
     python -m tests.fuzz.run --files 1000 --seed 0
     python -m tests.fuzz.run --only 417 --keep FOLDER
 
-File number N is made from the seed N alone, so that ``--only N`` makes it again; ``--keep`` leaves
-it, and the prepared corpus, in a folder. :mod:`tests.fuzz.rules` says what is compared. Exit code 1
-means that a rule fails or that a worker process took 1 GiB of memory or more.
+File number N depends only on the seed N, so ``--only N`` makes it again. ``--keep`` writes the
+files and the prepared corpus to a folder that stays. :mod:`tests.fuzz.rules` says what is compared.
+Exit code 1 means that a rule fails or that a worker process took 1 GiB of memory or more.
 """
 
 import argparse
@@ -40,10 +40,10 @@ class Case:
     """One mutated file.
 
     Attributes:
-        seed: that it is made from.
-        clip: what is mutated.
-        mutation: how.
-        path: of the file.
+        seed: seed of the file.
+        clip: the clip that is mutated.
+        mutation: the mutation.
+        path: path of the file.
     """
 
     seed: int
@@ -54,10 +54,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
-        verdicts: case -> what each rule says of it.
+        verdicts: each case with the verdicts of all rules.
         peak_bytes: greatest resident memory of a worker process.
     """
 
@@ -103,7 +103,7 @@ def make_cases(seeds: Iterable[int], folder: Path) -> list[Case]:
 
 def prepare_cases(folder: Path) -> tuple[PreparedCorpus, int]:
     """Prepares all files; returns the corpus and the peak memory of a worker process in bytes."""
-    # A corpus without any usable item is refused; one that is sound leaves the others to be seen.
+    # A corpus without any usable item is refused; therefore one undamaged clip is added.
     clips.write(clips.CLIPS[0], folder / "source" / "fuzz" / "undamaged.mp4")
     prepare(
         "folder",

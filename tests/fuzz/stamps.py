@@ -1,6 +1,6 @@
-"""Where a media file keeps the time stamps of its packets, and how to overwrite them in place.
+"""Finds the time stamps of packets in the bytes of a media file, and overwrites them.
 
-Muxers refuse stamps that do not rise, so that such files are made by changing the bytes.
+Muxers refuse stamps that do not rise; therefore such files are made by changing the bytes.
 """
 
 import re
@@ -19,10 +19,10 @@ class Stamp:
     """One time stamp in a file.
 
     Attributes:
-        offset: of its bytes.
-        track: tells pictures from sounds and other streams.
-        value: in the file's ticks.
-        ticks: per second.
+        offset: position of its first byte.
+        track: number of the stream.
+        value: the stamp in ticks of the file.
+        ticks: ticks per second.
         limits: smallest and greatest value that the bytes can hold.
         pack: turns a value into bytes.
     """

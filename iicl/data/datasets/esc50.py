@@ -1,7 +1,7 @@
 """ESC-50: 2,000 environmental recordings of 50 classes, 5 s, mono, 44.1 kHz; or its part ESC-10.
 
 Source: Piczak, ACM Multimedia 2015, https://github.com/karolpiczak/ESC-50, CC BY-NC 3.0; ESC-10
-(10 classes, 400 recordings) is CC BY 3.0. There are two layouts, with different class names:
+(10 classes, 400 recordings) is CC BY 3.0. Layout: one of two, with different class names.
 
 - The present one has ``meta/esc50.csv`` with the columns ``filename, fold, category, src_file``
   (other columns are not read) and ``audio/``. The copy at Kaggle has ``esc50.csv`` and

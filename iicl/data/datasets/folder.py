@@ -1,12 +1,14 @@
 """A user's own clips: class folders of media files.
 
-There is no official list. Layout: any file at any depth below ``<root>/<class>/``. If the root
-holds both ``train/`` and ``test/``, the class folders are in these two, which are the splits of
-fold 1; otherwise every item is "train". A root without any sub-folder is one class with the name of
-the root. Hidden files and folders (``._clip.mp4``, ``__MACOSX/``) are not part of the corpus.
-Neither are files beside the class folders (a README); a warning names them. Every other file is
-listed, and gets a reason if it turns out not to be media. Links to folders are followed, except to
-folders that contain the link.
+Source and licence are the user's; there is no official list. Layout: any file at any depth below
+``<root>/<class>/``. If the root holds both ``train/`` and ``test/``, the class folders are in these
+two, which are the splits of fold 1; otherwise every item is "train". A root without any sub-folder
+is one class with the name of the root.
+
+Hidden files and folders (``._clip.mp4``, ``__MACOSX/``) are not part of the corpus. Neither are
+files beside the class folders (a README); a warning names them. Every other file is listed, and
+gets a reason if it turns out not to be media. Links to folders are followed, except to folders that
+contain the link.
 """
 
 import logging

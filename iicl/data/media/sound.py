@@ -160,8 +160,8 @@ class Sound:
                 filled[low - first : high - first] = True
         if not filled.any():
             return None
-        held = sound if filled.all() else sound[filled]
-        if np.ptp(np.clip(held, -1, 1)) * 32768 <= _SILENT_STEPS:
+        covered = sound if filled.all() else sound[filled]
+        if np.ptp(np.clip(covered, -1, 1)) * 32768 <= _SILENT_STEPS:
             self.notes.append("silent: the sound track holds no sound")
             return None
         if self._num_invalid:

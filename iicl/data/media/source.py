@@ -175,9 +175,9 @@ class Source:
             stream: Any = container.streams.best(kind)
             if stream is not None and stream.disposition & av.stream.Disposition.attached_pic:
                 stream = None  # cover art
-            why = f"no {kind} stream" if stream is None else _undecodable(stream)
-            if why:
-                self.absent[kind] = why
+            reason = f"no {kind} stream" if stream is None else _undecodable(stream)
+            if reason:
+                self.absent[kind] = reason
             else:
                 stream.codec_context.thread_count = 1
                 streams.append(stream)

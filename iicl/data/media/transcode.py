@@ -158,10 +158,10 @@ def _clock_notes(source: Source, encoder: Encoder | None) -> list[str]:
     """What is wrong with the times that the file states, and what was done about it."""
     notes = []
     for kind, track in source.tracks.items():
-        what = "picture" if kind == "video" else "sound"
+        name = "picture" if kind == "video" else "sound"
         if track.leaps:
             leaps = [f"{x.seconds:+.2f} s at {x.before - source.origin:.2f} s" for x in track.leaps]
-            text = f"leaps of the {what}'s clock are taken out: {', '.join(leaps[:2])}"
+            text = f"leaps of the {name}'s clock are taken out: {', '.join(leaps[:2])}"
             notes.append(text + (f" and {len(leaps) - 2} more" if len(leaps) > 2 else ""))
         if kind == "audio" and not track.is_timed:
             notes.append("the sound has no usable time stamps: its frames follow each other")

@@ -18,7 +18,7 @@ ITEM_SECONDS = 300  # wall time; an item that takes longer counts as hanging
 _MAX_DEATHS = 2  # an item is skipped after so many: the machine may have caused the first one
 
 
-class Context:
+class BatchContext:
     """Given to a batch function, which uses it to report to the supervising process.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Worker:
 
 
 def run_batches(
-    function: Callable[[Any, Context], Any],
+    function: Callable[[Any, BatchContext], Any],
     batches: Sequence[Any],
     num_workers: int,
     on_item: Callable[[], None],
@@ -172,7 +172,7 @@ def _serve(connection: Connection, function: Callable, seconds: int, parent: int
         except (EOFError, OSError):
             return
         try:
-            result = function(batch, Context(connection, seconds, skipped))
+            result = function(batch, BatchContext(connection, seconds, skipped))
         except BrokenPipeError:
             return
         except Exception as error:

@@ -93,7 +93,7 @@ class Shard:
         return rows
 
 
-def prepare_shard(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
+def prepare_shard(shard: Shard, context: pool.BatchContext, earlier: Earlier) -> Counter[str]:
     """Writes one shard, unless it exists and all its bytes are intact.
 
     Args:
@@ -158,15 +158,15 @@ def _make(
     place = files.look(item)
     if place is None:
         return _Made(*_decoded(item, preparation), None, "missing or not readable")
-    taken = earlier.take(item, place)
+    reused = earlier.take(item, place)
     origin = None
-    if taken is None:
+    if reused is None:
         origin = files.read(item, place)
         if origin is None:
             return _Made(*_decoded(item, preparation), None, "missing or not readable")
-        taken = earlier.take(item, origin)
-    if taken is not None:
-        return _Made(*taken, "taken over")
+        reused = earlier.take(item, origin)
+    if reused is not None:
+        return _Made(*reused, "taken over")
     row, payload = _decoded(item, preparation)
     # The machine may have caused these failures: decode the file again next time.
     if _UNFORESEEN in row.reason or _NO_MEMORY in row.reason:

@@ -189,8 +189,8 @@ def test_folder_knows_train_and_test(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     listing = folder.discover(tmp_path)
-    found = {item.id: (item.splits["1"], item.labels) for item in listing.items}
-    assert found == {
+    rows = {item.id: (item.splits["1"], item.labels) for item in listing.items}
+    assert rows == {
         "test/a/x.mp4": ("test", ("a",)),
         "test/b/y.mp4": ("test", ("b",)),
         "train/a/x.mp4": ("train", ("a",)),

@@ -27,8 +27,11 @@ READ: dict[str, Callable[[str], bytes]] = {
     "blank lines": lambda text: text.replace("\n", "\n\n \n").encode(),
 }
 REFUSED: dict[str, tuple[Callable[[str], bytes], str]] = {
-    "latin-1": (lambda t: t.encode() + "ä\n".encode("latin-1"), ":{end}: .* not utf-8.*expected"),
-    "UTF-16 without a mark": (lambda t: t.encode("utf-16-le"), r":1: holds '\\x00'.*expected"),
+    "latin-1": (
+        lambda t: t.encode() + "ä\n".encode("latin-1"),
+        ":{end}: .* not utf-8.*must be UTF-8",
+    ),
+    "UTF-16 without a mark": (lambda t: t.encode("utf-16-le"), r":1: holds '\\x00'.*must be UTF-8"),
     "half a UTF-16 character": (lambda t: t.encode("utf-16") + b"a", ":{end}: .* not utf-16"),
     "a NUL byte": (lambda t: t.encode() + b"a\0b\n", r":{end}: holds '\\x00'"),
     "a mark inside": (lambda t: t.encode() + t.encode("utf-8-sig"), r":{end}: holds '\\ufeff'"),

@@ -125,20 +125,20 @@ def given(times: list[float | None]) -> tuple[list[float], InOrder[int]]:
 def test_stamps_out_of_order_are_put_in_order(swap: int) -> None:
     times = TIMES[:20].tolist()
     times[8], times[8 + swap] = times[8 + swap], times[8]
-    got, order = given(times)
-    np.testing.assert_allclose(got, TIMES[:20])
+    times_given, order = given(times)
+    np.testing.assert_allclose(times_given, TIMES[:20])
     assert order.num_reordered > 0
 
 
 def test_pictures_without_stamps_are_spaced_evenly_between_their_neighbours() -> None:
     times: list[float | None] = TIMES[:20].tolist()
     times[0] = times[5] = times[6] = times[19] = None
-    got, order = given(times)
-    np.testing.assert_allclose(got[1:], TIMES[1:20])
+    times_given, order = given(times)
+    np.testing.assert_allclose(times_given[1:], TIMES[1:20])
     assert order.num_filled == 4
     assert order.num_reordered == 0
 
 
 def test_without_any_stamp_the_step_counts() -> None:
-    got, _ = given([None] * 10)
-    np.testing.assert_allclose(got, TIMES[:10])
+    times_given, _ = given([None] * 10)
+    np.testing.assert_allclose(times_given, TIMES[:10])

@@ -40,9 +40,9 @@ def test_a_truncated_file_is_kept_with_a_note_or_refused(
     path = write_clip(tmp_path / "x.avi", seconds=4.0, codec="mpeg4")
     content = path.read_bytes()
     (tmp_path / "most.avi").write_bytes(content[: round(0.6 * len(content))])
-    kept = transcode(tmp_path / "most.avi", SMALL)
-    assert any("ends after" in note and "of 4.00 s" in note for note in kept.notes)
-    assert 1.0 < len(kept.packets) / kept.fps < 3.5
+    result = transcode(tmp_path / "most.avi", SMALL)
+    assert any("ends after" in note and "of 4.00 s" in note for note in result.notes)
+    assert 1.0 < len(result.packets) / result.fps < 3.5
     (tmp_path / "little.avi").write_bytes(content[: round(0.15 * len(content))])
     with pytest.raises(UnusableSource, match="ends after"):
         transcode(tmp_path / "little.avi", SMALL)

@@ -70,17 +70,17 @@ def test_of_a_variable_rate_the_grid_holds_what_is_on_screen(
     path = write_clip(tmp_path / "x.mkv", times=times, image=grey_of_time, rate=None)
     result = transcode(path, SMALL)
     assert 0 < result.fps <= 30
-    shown = times_of(result.packets)
+    stored = times_of(result.packets)
     # The median of the steps, at most one of the grid; what lasts for more than 1.5 is a pause.
     step = min(0.07, 1 / result.fps)
     changes = [
         b - step / 2 if b - a > 1.5 * step else (a + b) / 2 for a, b in itertools.pairwise(times)
     ]
-    for number, got in enumerate(shown):
+    for number, time in enumerate(stored):
         # At the very middle between two pictures the earlier one stays.
         on_screen = times[np.searchsorted(changes, number / result.fps - 1e-6)]
-        assert got == pytest.approx(on_screen, abs=0.012)
-    assert len(shown) / result.fps >= 0.9
+        assert time == pytest.approx(on_screen, abs=0.012)
+    assert len(stored) / result.fps >= 0.9
 
 
 def test_a_fast_source_is_thinned_out(write_clip: Callable, tmp_path: Path) -> None:
@@ -203,12 +203,12 @@ def test_a_picture_that_its_file_turns_or_mirrors_is_stored_so(
     turned = [a * 0x10000, b * 0x10000, 0, c * 0x10000, d * 0x10000, 0, 0, 0, 0x40000000]
     struct.pack_into(">9i", content, begin, *turned)
     path.write_bytes(content)
-    shown = decode(transcode(path, SMALL).packets)[0].astype(float)
-    assert shown.shape[:2] == size
+    stored = decode(transcode(path, SMALL).packets)[0].astype(float)
+    assert stored.shape[:2] == size
     for (x, y), grey in quarters.items():
         row = size[0] // 2 + (b * x + d * y) * size[0] // 4
         column = size[1] // 2 + (a * x + c * y) * size[1] // 4
-        assert shown[row - 3 : row + 3, column - 3 : column + 3].mean() == pytest.approx(
+        assert stored[row - 3 : row + 3, column - 3 : column + 3].mean() == pytest.approx(
             grey, abs=6
         )
 

@@ -77,7 +77,7 @@ def assert_splits(manifest: Manifest, sides_of_all_classes: bool) -> None:
             labels[fold, split].update(item.labels)
     assert all(len(splits) == 1 for splits in sides.values())
     if sides_of_all_classes:
-        assert all(len(found) == len(manifest.classes) for found in labels.values())
+        assert all(len(numbers) == len(manifest.classes) for numbers in labels.values())
         assert set(labels) == {(f, s) for f, _ in labels for s in ("train", "test")}
 
 

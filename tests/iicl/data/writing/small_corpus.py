@@ -1,10 +1,15 @@
 """What the tests of preparing share: calls with small settings, and looks at files."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from iicl.config import Preparation
 from iicl.data.manifest import Manifest, ManifestItem
 from iicl.data.prepare import assemble, prepare, prepare_part
+from iicl.data.writing import plan
 
 ROOT = Path(__file__).parents[4]
 SMALL = Preparation(short_side=32)
@@ -39,3 +44,35 @@ def run_part(source: Path, out: Path, part: int, num_parts: int) -> list[Manifes
 
 def run_assemble(source: Path, out: Path, corpus: str = "small") -> Manifest:
     return assemble("folder", source, out, corpus=corpus, preparation=SMALL)
+
+
+def run_killed(script: Path, call: str, items_per_shard: int = plan.ITEMS_PER_SHARD) -> None:
+    """Runs ``call`` in a process that is killed when its worker begins a shard but the first.
+
+    Args:
+        script: file to write the program to.
+        call: a call of a function of :mod:`iicl.data.prepare`.
+        items_per_shard: size of shards.
+    """
+    script.write_text(f"""
+import os, signal
+from pathlib import Path
+from iicl.config import Preparation
+from iicl.data import prepare
+from iicl.data.writing import plan
+from iicl.data.writing.shards import prepare_shard
+
+def killed_at_the_second(shard, context, earlier):
+    if shard.number:
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(1)
+    return prepare_shard(shard, context, earlier)
+
+if __name__ == "__main__":
+    plan.ITEMS_PER_SHARD = {items_per_shard}
+    prepare.prepare_shard = killed_at_the_second
+    prepare.{call}
+""")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, str(script)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL

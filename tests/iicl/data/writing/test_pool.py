@@ -11,7 +11,7 @@ import pytest
 from iicl.data.writing import pool
 
 
-def work(batch: tuple[Path, list[str]], context: pool.Context) -> None:
+def work(batch: tuple[Path, list[str]], context: pool.BatchContext) -> None:
     """Writes what became of each item; an item's text says what to do."""
     folder, items = batch
     lines = []
@@ -83,7 +83,7 @@ def test_nothing_to_do_starts_nothing() -> None:
     pool.run_batches(work, [], 0, lambda: None)
 
 
-def slow_reader(num_beats: int, context: pool.Context) -> int:
+def slow_reader(num_beats: int, context: pool.BatchContext) -> int:
     """Works for longer than an item may take, and says that it gets on."""
     if context.skipped:
         return 0

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from tests.iicl.data.writing.small_corpus import (
     SMALL,
     contents,
     run_assemble,
+    run_killed,
     run_part,
     stamps,
 )
@@ -62,30 +62,10 @@ def test_more_parts_than_shards_leave_some_empty(
 
 
 def test_a_killed_part_goes_on_with_what_is_missing(source: Path, tmp_path: Path) -> None:
-    script = tmp_path / "killed.py"
-    script.write_text(f"""
-import os, signal
-from pathlib import Path
-from iicl.config import Preparation
-from iicl.data import prepare as module
-from iicl.data.writing.shards import prepare_shard
-
-def killed_at_the_second(shard, context, earlier):
-    if shard.number:
-        os.kill(os.getppid(), signal.SIGKILL)
-        os._exit(1)
-    prepare_shard(shard, context, earlier)
-
-if __name__ == "__main__":
-    module.prepare_shard = killed_at_the_second
-    module.prepare_part(
+    call = f"""prepare_part(
         "folder", Path({str(source)!r}), Path({str(tmp_path / "out")!r}), part=0, num_parts=2,
-        preparation=Preparation(short_side=32), num_workers=1,
-    )
-""")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run([sys.executable, str(script)], env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
+        preparation=Preparation(short_side=32), num_workers=1)"""
+    run_killed(tmp_path / "killed.py", call)
     before = stamps(tmp_path / "out")
     assert before.keys() == {".lock", "00000.bin", "00000.jsonl", "00000.origins"}
     missing = r"2 of 3 shards of small are missing .* the first is number 1: .*00001\.jsonl is not"

@@ -108,7 +108,9 @@ def transcode_without_memory(path: Path, *arguments: Any) -> Transcoded:
     return transcode(path, *arguments)
 
 
-def prepare_without_memory(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
+def prepare_without_memory(
+    shard: Shard, context: pool.BatchContext, earlier: Earlier
+) -> Counter[str]:
     shards.transcode = transcode_without_memory  # type: ignore[attr-defined]
     return shards.prepare_shard(shard, context, earlier)
 
@@ -136,7 +138,7 @@ def transcode_a_file_that_is_being_written(path: Path, *arguments: Any) -> Trans
 
 
 def prepare_a_file_that_is_being_written(
-    shard: Shard, context: pool.Context, earlier: Earlier
+    shard: Shard, context: pool.BatchContext, earlier: Earlier
 ) -> Counter[str]:
     shards.transcode = transcode_a_file_that_is_being_written  # type: ignore[attr-defined]
     return shards.prepare_shard(shard, context, earlier)

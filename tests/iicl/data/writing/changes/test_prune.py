@@ -29,10 +29,10 @@ def test_pruning_removes_what_no_manifest_names(old: Path) -> None:
     (old / ".00000.bin.0123456789abcdef.tmp").write_bytes(b"1234")
     num_bytes = sum(path.stat().st_size for path in old.iterdir())
     os.utime(old / "00001.bin", (1e9, 5e9))
-    seen = prune(out, remove=False)
-    assert seen == Pruned([old], [5e9], num_bytes, {})
+    unused = prune(out, remove=False)
+    assert unused == Pruned([old], [5e9], num_bytes, {})
     assert old.is_dir()
-    assert prune(out, remove=True) == seen
+    assert prune(out, remove=True) == unused
     assert not old.exists()
     assert contents(out) == before
     PreparedCorpus.open(out)

@@ -143,7 +143,9 @@ def no_link(*paths: Path) -> None:
     raise PermissionError(1, "Operation not permitted")
 
 
-def prepare_without_links(shard: Shard, context: pool.Context, earlier: Earlier) -> Counter[str]:
+def prepare_without_links(
+    shard: Shard, context: pool.BatchContext, earlier: Earlier
+) -> Counter[str]:
     os.link = no_link  # type: ignore[assignment]
     return shards.prepare_shard(shard, context, earlier)
 

@@ -2,9 +2,6 @@
 
 import logging
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 from iicl.data.manifest import read_header
 from iicl.data.prepare import assemble, prepare_part
 from tests.iicl.data.writing.changes.changed_corpus import ALL, PER_SHARD, contents, fresh
-from tests.iicl.data.writing.small_corpus import ROOT, SMALL
+from tests.iicl.data.writing.small_corpus import SMALL, run_killed
 
 
 def test_a_preparation_killed_between_shards_goes_on_and_takes_over(
@@ -22,33 +19,10 @@ def test_a_preparation_killed_between_shards_goes_on_and_takes_over(
     write_clip(source / "a" / "0000 before all others.mkv", seconds=0.8)
     write_clip(source / "b" / "9999.mkv", seconds=0.8)
     old = read_header(out)
-    code = f"""
-import os, signal
-from pathlib import Path
-from iicl.config import Preparation
-from iicl.data import prepare as module
-from iicl.data.writing import plan
-from iicl.data.writing.shards import prepare_shard
-
-def killed_at_the_second(shard, context, earlier):
-    if shard.number:
-        os.kill(os.getppid(), signal.SIGKILL)
-        os._exit(1)
-    return prepare_shard(shard, context, earlier)
-
-if __name__ == "__main__":
-    plan.ITEMS_PER_SHARD = {PER_SHARD}
-    module.prepare_shard = killed_at_the_second
-    module.prepare("folder", Path({str(source)!r}), Path({str(out)!r}), corpus="small",
-                   preparation=Preparation(short_side=32), num_workers=1)
-"""
-    (tmp_path / "killed.py").write_text(code)
-    killed = subprocess.run(
-        [sys.executable, str(tmp_path / "killed.py")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    call = f"""prepare(
+        "folder", Path({str(source)!r}), Path({str(out)!r}), corpus="small",
+        preparation=Preparation(short_side=32), num_workers=1)"""
+    run_killed(tmp_path / "killed.py", call, items_per_shard=PER_SHARD)
     assert read_header(out) == old
     counts = f"1 decoded, {ALL - PER_SHARD + 1} taken over, {PER_SHARD} already there"
     assert tally(source, out) == f"{counts}, 1 missing or not readable"
