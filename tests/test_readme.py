@@ -3,6 +3,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from slurm.site import SlurmSite, read_site
 
 ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"^    ((?:python|nox|iicl|pip) .*)$", re.MULTILINE)
+INDENTED = re.compile(r"^    ((?:python|nox|iicl|pip|uv) .*)$", re.MULTILINE)
 
 
 def commands(name: str) -> list[str]:
@@ -21,11 +22,18 @@ def commands(name: str) -> list[str]:
     return [line.split("  #")[0].strip() for line in lines]
 
 
+PYTEST = "python -m pytest "
+INSTALLS = ("pip install -e ", "pip install -c ", "uv sync ", "uv pip install ")
+
 # Shown for a site that tests/slurm/integration/test_site_of_your_own.py adds to a real Slurm.
 ON_A_CLUSTER = ("python -m slurm.devcluster ", "export SLURM_CONF=", "sinfo ")
 MINE = "--cluster mine"
 
-READMES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("[a-z]*/README.md"))]
+READMES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("[a-z]*/README.md")),
+]
 COMMANDS = [(name, command) for name in READMES for command in commands(name)]
 
 
@@ -80,6 +88,30 @@ def test_iicl_commands_run_in_order(tmp_path):
     assert (tmp_path / "clips.png").is_file()
 
 
+@pytest.mark.parametrize("command", [c for _, c in COMMANDS if c.startswith(PYTEST)])
+def test_commands_of_tests_select_some(command):
+    words = [sys.executable, *shlex.split(command)[1:], "--collect-only", "-q"]
+    assert "::" in run(words, ROOT) or ".py: " in run(words, ROOT)
+
+
+def test_what_is_to_be_installed_exists():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    installs = [c for _, c in COMMANDS if c.startswith(INSTALLS)]
+    assert {c.split()[0] for c in installs} == {"pip", "uv"}
+    for command in installs:
+        assert set(re.findall(r"\.\[(\w+)\]|--extra (\w+)", command)[0]) - {""} <= set(extras)
+        for path in re.findall(r"-c (\S+)", command):
+            assert (ROOT / path).is_file()
+
+
+def test_the_suite_is_installed_before_its_first_command():
+    root = [c for name, c in COMMANDS if name == "README.md"]
+    kinds = [c.startswith(INSTALLS) for c in root if c.startswith((*INSTALLS, "python ", "iicl "))]
+    assert kinds[0]
+
+
 def test_sessions_exist():
     command = [sys.executable, "-m", "nox", "--list"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -87,12 +119,12 @@ def test_sessions_exist():
     named = {c.split()[2] for _, c in COMMANDS if c.startswith("nox -s ")}
     tables = {path.stem for path in (ROOT / "tables").glob("*.yaml")}
     assert tables | {"tests", "report"} <= sessions
-    assert {"table1", "tests", "report"} <= named <= sessions
+    assert {"table1", "tests", "report", "lint"} <= named <= sessions
 
 
 def test_no_command_is_of_a_kind_that_goes_untested():
     suite = ("python benchmarks/run.py", "python benchmarks/capacity.py")
-    tested = (*suite, *ON_A_CLUSTER, "iicl ", "nox -s ", "pip install nox")
+    tested = (*suite, *ON_A_CLUSTER, *INSTALLS, PYTEST, "iicl ", "nox -s ", "pip install nox")
     assert COMMANDS
     assert [c for _, c in COMMANDS if not c.startswith(tested)] == []
 

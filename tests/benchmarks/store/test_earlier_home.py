@@ -4,16 +4,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-from benchmarks.plan.cost import Rates, Work
 from fake_checkout import ROOT
 from sample_records import PROVENANCE, RESULT
 
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run
+from benchmarks.plan.rates import Rates
 from benchmarks.plan.standing import Standings
 from benchmarks.results import records
 from benchmarks.spec.read_tables import load_table
 from benchmarks.spec.scale import load_scale
+from benchmarks.stages import Work
 from benchmarks.store.home import Home
 
 PRETRAINED = "pretrain-iicl-audioset-s0-53d2bb17.5084"
@@ -43,7 +44,10 @@ def test_it_is_read(home: Home) -> None:
     assert home.run(FAILED).reason() == "RuntimeError: retrieval cannot"
     assert home.run(MEASURED).attempts()[0]["commit"] == "8da87c8294"
     resolved = spec["resolved"]
-    assert Rates([(spec, result)]).seconds(resolved, Work(0, 0.0), 1.0) == (result["seconds"], True)
+    assert Rates([(spec, result)]).seconds(resolved, Work(0, 0.0, 1), 1.0) == (
+        result["seconds"],
+        True,
+    )
 
 
 @pytest.mark.parametrize("run_id", [FAILED, INTERRUPTED])
@@ -70,7 +74,7 @@ def test_it_is_collected(home: Home, status: str) -> None:
     found = Standings(home).find(name, spec["identity"]["spec"], code, is_blocked=False)
     assert found.standing.state == status
     corpus = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
-    work = Work(0, 0.0)
+    work = Work(0, 0.0, 1)
     run = Run(name, spec["resolved"], corpus, {}, "", code, work, found.standing)
     table = load_table(ROOT / "tables" / "table1.yaml")
     scale = load_scale(ROOT / "benchmarks" / "scales" / "smoke.yaml")
