@@ -147,7 +147,7 @@ def default_encoders() -> dict[str, str]:
     """View -> name of the encoder that it has unless a table or a scale names another one."""
     from iicl.encoders.choice import default_names
 
-    return default_names()
+    return dict(default_names())
 
 
 def items_trained_on(resolved: Mapping[str, Any]) -> str:

@@ -7,20 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan import identity
+from benchmarks.plan import identity, row_settings
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.standing import Standings
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.setting_errors import pretraining_error, setting_error
-from benchmarks.spec.table import PRETRAIN_KEYS, Settings, Table, overlay
+from benchmarks.spec.table import Settings, Table, overlay
 from benchmarks.store import files
 from benchmarks.store.home import Home
 from slurm.strict_yaml import SpecError
 
 CODE = Path(__file__).parents[2]
-ENCODER_STAGES = ("pretrain", "features", "finetune")
 
 
 def make(
@@ -124,8 +123,9 @@ class _Builder:
     def _measure(self, table: Table, row: str, name: str, seed: int, fold: int) -> str:
         protocol, own = table.protocols[name], table.all_rows[row].evaluate.get(name, {})
         section = table.section(row)
-        own = self._replaced(
+        own = row_settings.replaced(
             own,
+            self._plan.scale,
             lambda key, message: table.error((section, row, "evaluate", name, key), message),
         )
         common = {"corpus": table.corpus(row, name), "seed": seed}
@@ -179,10 +179,10 @@ class _Builder:
         key = (table.name, row, protocol, seed)
         if key not in self._pretrained:
             flat = table.pretrain(row, protocol)
-            settings = {**self._pretrain_settings(table, row, flat), "seed": seed}
+            settings = row_settings.pretraining(self._plan, self._stages, table, row, flat)
             upstream: dict[str, str] = {}
             try:
-                phases = self._stages.resolve("pretrain", settings)
+                phases = self._stages.resolve("pretrain", {**settings, "seed": seed})
             except ValueError as problem:
                 raise pretraining_error(problem, table, row, flat, self._plan.scale) from None
             for phase in phases:
@@ -194,64 +194,9 @@ class _Builder:
             self._pretrained[key] = run
         return self._pretrained[key]
 
-    def _pretrain_settings(self, table: Table, row: str, flat: Settings) -> Settings:
-        """The nested settings of the stage: the table's flat ones over those of the scale."""
-        scale = self._plan.scale
-        flat = self._replaced(flat, lambda name, message: table.setting_error(row, name, message))
-        method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
-        others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
-        of_corpus = scale.pretrain_on.get(flat["corpus"], {})
-        of_scale = overlay(self._shared("pretrain", table.all_rows[row].clip), of_corpus)
-        if "encoders" in others:
-            sizes = self._sizes_for(others["encoders"], of_scale.get("encoders", {}))
-            of_scale = {**of_scale, "encoders": sizes}
-        return {
-            **overlay(of_scale, others),
-            "corpus": self._plan.corpora[flat["corpus"]].name,
-            "method": {"name": flat["method"], **method},
-        }
-
-    def _sizes_for(self, encoders: Settings, sizes: Settings) -> Settings:
-        """The scale's sizes of encoders, without those of views that have another encoder in a row.
-
-        Args:
-            encoders: of the row: ``VIEW: NAME`` names the encoder of a view.
-            sizes: of the scale: ``VIEW_SETTING`` is a setting of the encoder of a view.
-        """
-        names = {**self._stages.default_encoders(), **sizes}
-        others = [view for view, name in encoders.items() if view in names and names[view] != name]
-        return {
-            key: value
-            for key, value in sizes.items()
-            if not any(key == view or key.startswith(f"{view}_") for view in others)
-        }
-
-    def _replaced(self, settings: Settings, error: Callable[[str, str], SpecError]) -> Settings:
-        """Settings with the scale's values in place of the paper's."""
-        replaced, scale = dict(settings), self._plan.scale
-        for name, values in scale.replace.items():
-            if (value := replaced.get(name)) is None:
-                continue
-            if not isinstance(value, int) or value not in values:
-                known = ", ".join(map(str, values))
-                message = f"{name}: {value!r} has no value at scale {scale.scale} ({known})"
-                raise error(name, message)
-            replaced[name] = values[value]
-        return replaced
-
-    def _shared(self, stage: str, clip: Settings) -> Settings:
-        """The settings of a stage from the scale, the precision and a row's clip."""
-        scale = self._plan.scale
-        shared: Settings = {}
-        if stage in ENCODER_STAGES:
-            shared = {"precision": self._plan.precision}
-        if stage in ENCODER_STAGES or stage == "neighbours":
-            shared["clip"] = overlay(scale.clip, clip)
-        return overlay(shared, scale.stages.get(stage, {}))
-
     def _resolve(self, stage: str, clip: Settings, settings: Settings) -> dict[str, Any]:
         corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
-        merged = {**overlay(self._shared(stage, clip), settings), **corpus}
+        merged = {**overlay(row_settings.shared(self._plan, stage, clip), settings), **corpus}
         (resolved,) = self._stages.resolve(stage, merged)
         return resolved
 
