@@ -32,6 +32,7 @@ ENCODER = {
     "iicl/encoders/mean/__init__.py": '"""One linear map of the mean over time and space."""\n',
     "iicl/encoders/mean/settings.py": '''"""Sizes of the map. Imports no torch."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from iicl.config import Clip, Count

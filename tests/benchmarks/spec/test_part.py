@@ -8,7 +8,7 @@ from fake_checkout import ROOT, Checkout
 
 from benchmarks import run
 from benchmarks.launch import request
-from benchmarks.render import document
+from benchmarks.render import document_file
 from benchmarks.spec.part import LEFT_OUT, part
 from benchmarks.spec.read_tables import load_table
 from benchmarks.spec.table import Table
@@ -111,11 +111,11 @@ def test_a_part_runs_what_it_needs_and_replaces_no_table(checkout: Checkout) -> 
     out = checkout.folder / "part"
     assert checkout.run("--yes", "--rows", "b", "--out", str(out)) == 0
     assert len([i for i in checkout.home.run_ids() if i.startswith("retrieval")]) == 2  # 2 seeds
-    shown = document.from_json((out / "table2.json").read_text())
+    shown = document_file.from_json((out / "table2.json").read_text())
     assert [row.name for row in shown.rows if row.kind == "paper"] == ["b"]
     assert shown.part is not None
     assert shown.part in (out / "table2.md").read_text()
-    assert shown.part in document.to_json(shown)
+    assert shown.part in document_file.to_json(shown)
 
 
 def test_a_part_goes_to_the_home(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
