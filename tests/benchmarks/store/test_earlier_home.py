@@ -44,7 +44,10 @@ def test_it_is_read(home: Home) -> None:
     assert home.run(FAILED).reason() == "RuntimeError: retrieval cannot"
     assert home.run(MEASURED).attempts()[0]["commit"] == "8da87c8294"
     resolved = spec["resolved"]
-    assert Rates([(spec, result)]).seconds(resolved, Work(0, 0.0, 1), 1.0) == (result["seconds"], True)
+    assert Rates([(spec, result)]).seconds(resolved, Work(0, 0.0, 1), 1.0) == (
+        result["seconds"],
+        True,
+    )
 
 
 @pytest.mark.parametrize("run_id", [FAILED, INTERRUPTED])
