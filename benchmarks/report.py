@@ -45,10 +45,22 @@ def read(results: Path) -> list[Document]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the page, or print the list; the exit code: 0, 2 if it cannot be made, or 5."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks/report.py", description="One HTML page of all tables of a results folder."
+        prog="benchmarks/report.py", description="Write one HTML page of all tables in a folder."
     )
-    parser.add_argument("--results", type=Path, default=ROOT / "tables" / "desk", metavar="FOLDER")
-    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=ROOT / "tables" / "desk",
+        metavar="FOLDER",
+        help="folder of the tables; default: tables/desk",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="page to write; default: report.html",
+    )
     parser.add_argument(
         "--readme", action="store_true", help="print the README's list of claims; write no page"
     )

@@ -23,16 +23,17 @@ exit codes:
   2  a mistake in the command, a table, a scale or the data given
   3  incomplete: something has not run yet, or was not allowed to
   4  a run failed, and its last log lines are shown; or a run is damaged: see below
-  5  the command itself broke: a fault of the suite; the traceback says where
-  130  stopped by Ctrl-C; the same command goes on where it was, and submitted jobs go on anyway
+  5  the suite has a fault; the traceback says where
+  130  stopped by Ctrl-C; submitted jobs go on, and the same command goes on where this one was
 
---dry-run and --status end with 0 whatever the runs' states are. A reader that goes away (| head)
-changes neither the exit code nor the files.
+--dry-run and --status end with 0, whatever the states of the runs are. If a reader goes away
+(| head), neither the exit code nor the files change.
 
 A run is damaged if its spec.json, result.json or attempts.json cannot be read or does not fit its
 digest. Its number is not shown; --force RUN_ID moves it aside and makes it again.
 
-Without --yes a question comes first; without a terminal to ask on, nothing is run (exit code 3).
+Without --yes the command asks before it runs anything. If it has no terminal to ask on, it runs
+nothing and ends with exit code 3.
 The tables go to tables/SCALE/ if they are whole and complete and nothing deviates from the scale's
 own data, seeds and precision; otherwise to HOME/tables/, so that a try never replaces a published
 table.
@@ -80,38 +81,52 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--columns", nargs="+", metavar="COLUMN", help="these columns of one table; default: all"
     )
-    new.add_argument("--scale", choices=scales, default="desk", help="default: desk")
+    new.add_argument("--scale", choices=scales, default="desk", help="how large; default: desk")
     new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")
-    new.add_argument("--cluster", choices=sites, default="local", help="where; default: local")
+    new.add_argument(
+        "--cluster",
+        choices=sites,
+        default="local",
+        help="the site, where runs are carried out; default: local",
+    )
     new.add_argument(
         "--data",
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="a real copy of a corpus, whole or partial, in place of the scale's (repeatable)",
+        help="take this real copy of a corpus, whole or partial, in place of the scale's"
+        " (repeatable)",
     )
     new.add_argument(
         "--precision",
         choices=("auto", "bf16", "float32"),
         default="auto",
-        help="auto: bf16 on GPUs, or if this CPU has it, else float32; part of a run's identity",
+        help="part of a run's name; auto: bf16 on GPUs and on a CPU that has it, else float32",
     )
     _add_what_to_do(new)
     _add_launching(new)
     new.add_argument(
         "--home",
         type=Path,
-        help="prepared corpora and runs; default: $IICL_HOME, else .iicl in the checkout",
+        help="folder of prepared corpora and runs; default: $IICL_HOME, else .iicl in the checkout",
     )
-    new.add_argument("--out", type=Path, help="folder for the rendered tables")
+    new.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write the tables to; the last lines of this help name the default",
+    )
     return new
 
 
 def _add_what_to_do(new: argparse.ArgumentParser) -> None:
     """Options for commands that run nothing."""
     what = new.add_mutually_exclusive_group()
-    what.add_argument("--dry-run", action="store_true", help="show the plan and its cost, and stop")
-    what.add_argument("--collect", action="store_true", help="run nothing; render what is there")
+    what.add_argument(
+        "--dry-run", action="store_true", help="run nothing; show the plan and its cost"
+    )
+    what.add_argument(
+        "--collect", action="store_true", help="run nothing; write the tables of what is there"
+    )
     what.add_argument(
         "--status",
         action="store_true",
@@ -121,25 +136,25 @@ def _add_what_to_do(new: argparse.ArgumentParser) -> None:
 
 def _add_launching(new: argparse.ArgumentParser) -> None:
     """Options for how and what to launch."""
-    new.add_argument("--yes", action="store_true", help="do not ask")
+    new.add_argument("--yes", action="store_true", help="run without asking")
     new.add_argument(
         "--no-wait",
         action="store_true",
-        help="on a cluster: submit and return (exit code 3); the same command collects later",
+        help="on a cluster: submit, and end with exit code 3; the same command collects later",
     )
     new.add_argument(
         "--force",
         action="append",
         default=[],
         metavar="RUN_ID|all",
-        help="move a run and all that depends on it aside and make them again (repeatable)",
+        help="move a run, and all that is made from it, aside and make them again (repeatable)",
     )
     new.add_argument(
         "--accept",
         action="append",
         default=[],
         metavar="RUN_ID",
-        help="let a result of other code stand for the present code; recorded (repeatable)",
+        help="count a stale result, made by other code, as one of the present code (repeatable)",
     )
 
 

@@ -27,21 +27,18 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_keys(cls, settings: Any) -> Any:
-        if not isinstance(settings, Mapping):
+        legal = cls.model_fields
+        if not isinstance(settings, Mapping) or settings.keys() <= legal.keys():
             return settings
         kind = PydanticCustomError(
-            "unknown_setting",
-            "unknown setting; legal: {legal}",
-            {"legal": ", ".join(cls.model_fields)},
+            "unknown_setting", "unknown setting; legal: {legal}", {"legal": ", ".join(legal)}
         )
         unknown = [
             InitErrorDetails(type=kind, loc=(key,), input=value)
             for key, value in settings.items()
-            if key not in cls.model_fields
+            if key not in legal
         ]
-        if unknown:
-            raise ValidationError.from_exception_data(cls.__name__, unknown)
-        return settings
+        raise ValidationError.from_exception_data(cls.__name__, unknown)
 
 
 class Clip(Config):

@@ -143,6 +143,17 @@ def test_every_key_of_a_site_is_explained():
     assert set(SlurmSite.model_fields) - {"name", "backend"} <= explained
 
 
+def test_the_defaults_of_a_site_are_those_that_are_shown():
+    text = (ROOT / "slurm/README.md").read_text()
+    shown = {
+        key: int(default)
+        for keys, defaults in re.findall(r"^\| (`[^|]*) \|.*\| ([\d, ]+) \|$", text, re.M)
+        for key, default in zip(re.findall(r"`(\w+)`", keys), defaults.split(","), strict=True)
+    }
+    fields = SlurmSite.model_fields
+    assert shown == {k: f.default for k, f in fields.items() if isinstance(f.default, int)}
+
+
 def test_links_lead_somewhere():
     for name in READMES:
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):

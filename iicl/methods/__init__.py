@@ -8,6 +8,7 @@ Modules are imported by name when they are asked for: a method that nobody uses 
 code hash.
 """
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
+@functools.cache
 def settings_class(name: str) -> type[MethodSettings]:
     """The settings of the method of that name.
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.samples import Sample
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from iicl.data.store import PreparedCorpus
@@ -33,13 +32,15 @@ def prepare(corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> N
         raise ValueError(f"the corpus is prepared at {rate} Hz, the clip asks {clip.sample_rate}")
 
 
-def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
+def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, "np.ndarray"]:
     """Windows of sound and their gain.
 
     Returns:
         "sound" (B, samples) int16, filled up with zeros at its end where an item's sound is shorter
         than the window. "gain" (B,) float32 factor of its amplitude.
     """
+    import numpy as np
+
     length = round(reading.clip.audio_seconds * reading.clip.sample_rate)
     sound = np.empty((len(drawn), length), np.int16)
     for out, (position, item, draw) in zip(sound, drawn, strict=True):

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.samples import Sample
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from iicl.data.store import PreparedCorpus
@@ -30,8 +29,10 @@ def prepare(corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> d
     return {position: number for number, position in enumerate(positions)}
 
 
-def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
+def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, "np.ndarray"]:
     """Array "index", (B,) int64."""
+    import numpy as np
+
     return {"index": np.array([reading.facts[one.position] for one in drawn], np.int64)}
 
 

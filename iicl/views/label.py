@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.samples import Sample
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from iicl.data.store import PreparedCorpus
@@ -30,8 +29,10 @@ def prepare(corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> d
     return {name: number for number, name in enumerate(corpus.manifest.classes)}
 
 
-def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
+def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, "np.ndarray"]:
     """Array "label", (B, classes) float32: rows that sum to 1, even over the classes of an item."""
+    import numpy as np
+
     label = np.zeros((len(drawn), len(reading.facts)), np.float32)
     for row, one in zip(label, drawn, strict=True):
         for name in one.item.labels:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.samples import Sample
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from iicl.data.store import PreparedCorpus
@@ -31,8 +30,10 @@ def prepare(corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> d
     return {group: number for number, group in enumerate(sorted(groups))}
 
 
-def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
+def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, "np.ndarray"]:
     """Array "source", (B,) int64."""
+    import numpy as np
+
     return {"source": np.array([reading.facts[one.item.group] for one in drawn], np.int64)}
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iicl.config import Clip
 from iicl.data.manifest import ManifestItem
 from iicl.samples import Sample
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from iicl.data.store import PreparedCorpus
@@ -30,7 +29,7 @@ def prepare(corpus: "PreparedCorpus", positions: Sequence[int], clip: Clip) -> N
     """Nothing: every corpus fits, whatever its frame rate and size."""
 
 
-def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
+def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, "np.ndarray"]:
     """Decoded frames and how to cut them.
 
     Returns:
@@ -40,6 +39,8 @@ def read(drawn: Sequence["Drawn"], reading: "Reading") -> dict[str, np.ndarray]:
         each clip, in pixels. "flips" (B,) bool, mirror left and right. "jitter" (B, 3) float32
         factors of brightness, contrast and saturation; 1 changes nothing.
     """
+    import numpy as np
+
     items = [one.item for one in drawn]
     height, width = (max(getattr(i, side) for i in items) for side in ("height", "width"))
     padded = any((item.height, item.width) != (height, width) for item in items)
@@ -70,7 +71,7 @@ def transform(
 
 def frame_numbers(
     item: ManifestItem, start_seconds: float, sample: Sample, clip: Clip
-) -> np.ndarray:
+) -> "np.ndarray":
     """Frames of an item that are nearest to a sample's times.
 
     Args:
@@ -83,6 +84,8 @@ def frame_numbers(
         (T,) int64 in 0 to ``item.num_frames`` - 1; they start over where the sample is longer than
         the item.
     """
+    import numpy as np
+
     times = start_seconds + np.arange(_num_frames(sample, clip)) * sample.stride / clip.fps
     numbers = np.floor(times * item.fps + 0.5 + 1e-6).astype(np.int64)
     item_seconds, window_seconds = extent(item, sample, clip)

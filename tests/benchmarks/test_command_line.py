@@ -51,6 +51,19 @@ def test_a_dry_run_imports_no_torch_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_the_plan_of_all_tables_at_paper_scale_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from benchmarks import run\n"
+        f"argv = ['--table', 'all', '--scale', 'paper', '--dry-run', '--home', '{tmp_path}/home']\n"
+        "assert run.main(argv) == 0\n"
+        "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy', 'av'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
 def test_complete_then_nothing_to_do_and_equal_bytes(checkout: Checkout) -> None:
     assert checkout.run("--yes") == 0
     first = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
