@@ -47,6 +47,6 @@ def test_a_request_that_does_not_fit_its_site_is_refused(checkout: Checkout) -> 
     with pytest.raises(ValueError, match="--no-wait: site inline is no cluster"):
         launcher(checkout, "inline", "--no-wait")
     compute_on_gpus(checkout)
-    with pytest.raises(ValueError, match=r"slurm/sites/slurm.yaml asks for none: gpus_per_node"):
+    with pytest.raises(ValueError, match="computes on GPUs, but site slurm asks for none"):
         launcher(checkout, "slurm")
     assert isinstance(launcher(checkout, "slurm", "--status"), ClusterLauncher)
