@@ -5,21 +5,22 @@ from fake_slurm import FakeSlurm
 
 
 def launch(checkout: Checkout, *arguments: str) -> int:
+    """The exit code of a command that submits and does not wait."""
     return checkout.run("--yes", "--no-wait", *arguments, cluster="slurm")
 
 
-def of_seeds(checkout: Checkout) -> list[str]:
-    return [i for i in checkout.home.run_ids() if "-s99-" not in i]
-
-
-def jobs(checkout: Checkout) -> dict[str, str]:
-    claims = {i: checkout.home.run(i).lease() for i in of_seeds(checkout)}
+def claimed_jobs(checkout: Checkout) -> dict[str, str]:
+    """The job that claims each run, without the runs that only prepared the corpora."""
+    run_ids = [i for i in checkout.home.run_ids() if "-s99-" not in i]
+    claims = {i: checkout.home.run(i).lease() for i in run_ids}
     return {i: claim.job for i, claim in claims.items() if claim is not None}
 
 
-def script_of(fake_slurm: FakeSlurm, job: str) -> str:
+def script_of_job(fake_slurm: FakeSlurm, job: str) -> str:
+    """The batch script that a job was submitted with."""
     return fake_slurm.script(int(job.split("_")[0]))
 
 
-def checkout_status(checkout: Checkout) -> int:
+def ask_status(checkout: Checkout) -> int:
+    """The exit code of a command that prints the state of each run."""
     return checkout.run("--status", cluster="slurm")

@@ -18,7 +18,7 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
 ) -> None:
     with_sound = 0
 
-    def only_train(*arguments: object) -> dict[str, object]:
+    def prepare_only_train(*arguments: object) -> dict[str, object]:
         header = prepare(*arguments)  # type: ignore[arg-type]
         if arguments[1] is None:
             return header
@@ -27,7 +27,7 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
         return header
 
     prepare = fake_stages.prepare
-    monkeypatch.setattr(fake_stages, "prepare", only_train)
+    monkeypatch.setattr(fake_stages, "prepare", prepare_only_train)
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "one").touch()
     for name, split in (
@@ -36,15 +36,15 @@ def test_a_copy_without_the_split_that_a_table_needs_is_one_line_and_exit_code_2
     ):
         for _ in range(2):  # before and after it is prepared
             assert checkout.run("--yes", "--data", f"{name}={tmp_path / 'clips'}") == 2
-            last = capsys.readouterr().err.splitlines()[-1]
-            assert last.startswith(f"error: {name}: clips of folder clips, {split}")
+            last_line = capsys.readouterr().err.splitlines()[-1]
+            assert last_line.startswith(f"error: {name}: clips of folder clips, {split}")
     with_sound = 3
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "one").touch()
     assert checkout.run("--yes", "--data", f"audioset={tmp_path / 'few'}") == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert "3 usable for train of fold 1 that have both" in last
-    assert "fewer than one batch of" in last
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert "3 usable for train of fold 1 that have both" in last_line
+    assert "fewer than one batch of" in last_line
     assert checkout.home.run_ids() == []
 
 
@@ -62,8 +62,8 @@ def test_a_copy_that_is_laid_out_otherwise_is_refused_before_anything_is_made(
     copy.mkdir()
     for mode in ("--yes", "--dry-run"):
         assert checkout.run(mode, "--data", f"ucf101={copy}") == 2
-        last = capsys.readouterr().err.splitlines()[-1]
-        assert last == f"error: --data ucf101: {copy} is not laid out as ucf101"
+        last_line = capsys.readouterr().err.splitlines()[-1]
+        assert last_line == f"error: --data ucf101: {copy} is not laid out as ucf101"
     assert not list(checkout.home.corpora.glob("*"))
 
 
@@ -123,7 +123,7 @@ def test_a_copy_that_holds_the_home_is_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("options", "message"),
     [
         (["--no-wait", "--cluster", "local"], "--no-wait: site local is no cluster"),
         (["--no-wait", "--status", "--cluster", "slurm"], "--no-wait does nothing with --status"),
@@ -132,7 +132,7 @@ def test_a_copy_that_holds_the_home_is_refused_before_anything_runs(
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert run.main(["--table", "II", "--home", str(tmp_path), *words]) == 2
+    assert run.main(["--table", "II", "--home", str(tmp_path), *options]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"

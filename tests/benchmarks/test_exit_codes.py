@@ -99,13 +99,13 @@ def test_incomplete_is_3_and_never_replaces_a_published_table(
     home = ["--home", str(checkout.home.root)]
     assert run.main([*argv, *home], stages=fake_stages, folder=checkout.folder) == 3
     assert not (checkout.folder / "tables" / "smoke").exists()
-    written = (checkout.home.root / "tables" / "smoke" / "table2.md").read_text()
-    assert "– (incomplete)" in written
+    table = (checkout.home.root / "tables" / "smoke" / "table2.md").read_text()
+    assert "– (incomplete)" in table
     argv[-1] = "--yes"
     assert run.main([*argv, *home], stages=fake_stages, folder=checkout.folder) == 0
     assert (checkout.folder / "tables" / "smoke" / "table2.md").exists()
-    more = ["--seeds", "0", "1", "2"]
-    assert run.main([*argv, *home, *more], stages=fake_stages, folder=checkout.folder) == 0
+    seeds = ["--seeds", "0", "1", "2"]
+    assert run.main([*argv, *home, *seeds], stages=fake_stages, folder=checkout.folder) == 0
     assert (checkout.home.root / "tables" / "smoke-seeds.0.1.2" / "table2.md").exists()
 
 
@@ -138,5 +138,5 @@ def test_a_crash_has_an_exit_code_of_its_own(
 
     monkeypatch.setattr(fake_stages, "code_modules", broken)
     assert checkout.run("--collect") == 5
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("crashed: RuntimeError: a fault of the suite")
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert last_line.startswith("crashed: RuntimeError: a fault of the suite")

@@ -13,11 +13,13 @@ from benchmarks.plan import identity
 
 def test_complete_then_nothing_to_do_and_equal_bytes(checkout: Checkout) -> None:
     assert checkout.run("--yes") == 0
-    first = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
-    assert set(first) == {f"table2.{ending}" for ending in ("md", "cost.md", "csv", "json", "png")}
+    first_files = {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()}
+    assert set(first_files) == {
+        f"table2.{ending}" for ending in ("md", "cost.md", "csv", "json", "png")
+    }
     attempts = {i: len(checkout.home.run(i).attempts()) for i in checkout.home.run_ids()}
     assert checkout.run() == 0  # no --yes, no terminal: nothing needs to be asked
-    assert {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()} == first
+    assert {p.name: p.read_bytes() for p in (checkout.folder / "out").iterdir()} == first_files
     assert {i: len(checkout.home.run(i).attempts()) for i in checkout.home.run_ids()} == attempts
     assert set(attempts.values()) == {1}
 
@@ -34,12 +36,12 @@ def test_real_data_is_named_with_what_was_there(checkout: Checkout, tmp_path: Pa
     assert "- audioset: 3 of 3 clips of folder GRID stood in" in text
     assert "- ucf101: 5 of 13,320 listed items present and usable" in text
     assert str(tmp_path) not in text
-    before = len(checkout.home.run_ids())
+    num_runs = len(checkout.home.run_ids())
     (tmp_path / "GRID" / "another.mp4").touch()
     assert checkout.run(*data) == 0  # nothing was allowed, so nothing is taken in
-    assert len(checkout.home.run_ids()) == before
+    assert len(checkout.home.run_ids()) == num_runs
     assert checkout.run("--yes", *data) == 0
-    assert len(checkout.home.run_ids()) == 2 * before  # other data, other runs
+    assert len(checkout.home.run_ids()) == 2 * num_runs  # other data, other runs
 
 
 def test_force_moves_a_run_and_its_descendants_aside(checkout: Checkout) -> None:
@@ -49,8 +51,8 @@ def test_force_moves_a_run_and_its_descendants_aside(checkout: Checkout) -> None
     assert checkout.run("--force", features) == 3  # asked, and not allowed
     assert not (checkout.home.runs / ".aside").exists()
     assert checkout.run("--yes", "--force", features, "--force", features) == 0
-    aside = [p.name for p in (checkout.home.runs / ".aside").iterdir()]
-    assert sorted(name.split("-")[0] for name in aside) == ["features", "retrieval"]
+    moved_runs = [p.name for p in (checkout.home.runs / ".aside").iterdir()]
+    assert sorted(name.split("-")[0] for name in moved_runs) == ["features", "retrieval"]
     assert checkout.home.run_ids() == ids
 
 
@@ -71,7 +73,7 @@ def test_stale_results_are_kept_shown_and_accepted_by_name(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert checkout.run("--yes") == 0
-    old = checkout.home.run_ids()
+    old_ids = checkout.home.run_ids()
     code = checkout.folder / "iicl" / "config.py"
     code.write_text(code.read_text() + "\nANOTHER = 1\n")
     identity.clear()
@@ -79,20 +81,20 @@ def test_stale_results_are_kept_shown_and_accepted_by_name(
     text = (checkout.folder / "out" / "table2.md").read_text()
     assert "(stale)" in text
     assert "was made by other code" in text
-    assert checkout.home.run_ids() == old
+    assert checkout.home.run_ids() == old_ids
     # Accepting every stale run, upstream first, makes the table complete again.
     order = {"pretrain": 0, "features": 1, "retrieval": 2}
     while True:
         capsys.readouterr()
         checkout.run("--dry-run")
         lines = capsys.readouterr().out.splitlines()
-        stale = [li.split(": ")[1] for li in lines if li.startswith("stale")]
+        stale = [line.split(": ")[1] for line in lines if line.startswith("stale")]
         if not stale:
             break
-        first = min(stale, key=lambda i: order[i.split("-")[0]])
-        assert checkout.run("--dry-run", "--accept", first) == 0
-    assert checkout.run("--collect", "--accept", first) == 0  # the same command again
-    assert checkout.home.run_ids() == old
+        first_stale = min(stale, key=lambda i: order[i.split("-")[0]])
+        assert checkout.run("--dry-run", "--accept", first_stale) == 0
+    assert checkout.run("--collect", "--accept", first_stale) == 0  # the same command again
+    assert checkout.home.run_ids() == old_ids
     assert "a person accepted it" in (checkout.folder / "out" / "table2.md").read_text()
 
 
@@ -109,8 +111,8 @@ def test_two_launches_at_once_run_everything_once(checkout: Checkout, tmp_path: 
         f"sys.exit(run.main(argv, stages=fake_stages, folder=Path('{checkout.folder}')))"
     )
     command = [sys.executable, "-c", code]
-    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
-    for process in both:
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
         process.communicate()
         assert process.returncode in (0, 3)  # 3: the other launch had some of the runs
     assert checkout.run("--yes") == 0

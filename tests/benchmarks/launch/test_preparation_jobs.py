@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster_commands import checkout_status, launch
+from cluster_commands import ask_status, launch
 from damage import ODD, TEXTS, everything, fingerprint, put
 from fake_checkout import Checkout
 from fake_slurm import FakeSlurm
@@ -32,14 +32,14 @@ def test_a_damaged_preparation_is_made_again(
     if not path.exists() and kind in ("wrong-types", "cut", "byte-order-mark"):
         path.write_text('[{"commit": "x"}]' if name == "attempts.json" else '{"run": "other"}')
     put(kind, path)
-    there, hour_ago = fingerprint(path), time.time() - 3600
+    damaged_bytes, hour_ago = fingerprint(path), time.time() - 3600
     os.utime(path.parent, (hour_ago, hour_ago))
     capsys.readouterr()
-    assert checkout_status(checkout) == 0
+    assert ask_status(checkout) == 0
     assert launch(checkout) == 3
-    words = capsys.readouterr().err
-    assert any(run_id in li and name in li and "damaged" in li for li in words.splitlines())
-    assert there in everything(home.root)
+    error = capsys.readouterr().err
+    assert any(run_id in line and name in line and "damaged" in line for line in error.splitlines())
+    assert damaged_bytes in everything(home.root)
     assert home.run(run_id).state() == "queued"
 
 
@@ -57,7 +57,7 @@ def test_corpora_are_prepared_by_jobs_first(
     assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
     assert fake_slurm.calls().count("sbatch") == 2
-    assert checkout_status(checkout) == 0
+    assert ask_status(checkout) == 0
     assert capsys.readouterr().out.count("prepare-") == 2
 
 
@@ -77,8 +77,10 @@ def test_a_real_copy_is_prepared_by_an_array_over_its_shards(
     scripts = [fake_slurm.script(i) for i in range(1, 5)]
     assert ["--array=0-4%5" in text for text in scripts] == [True, False, True, False]
     assert ["afterok:" in text for text in scripts] == [False, True, False, True]
-    waits = scripts[1].partition("afterok:")[2].splitlines()[0]
-    assert waits == ":".join(f"1_{i}" for i in range(5))
-    held = {run_id: home.run(run_id).lease() for run_id in home.run_ids()}
-    parts = sorted(c.job for i, c in held.items() if "of0005" in i and c is not None)
-    assert parts == [f"{array}_{i}" for array in (1, 3) for i in range(5)]
+    needed_jobs = scripts[1].partition("afterok:")[2].splitlines()[0]
+    assert needed_jobs == ":".join(f"1_{i}" for i in range(5))
+    claims = {run_id: home.run(run_id).lease() for run_id in home.run_ids()}
+    jobs_of_shards = sorted(
+        claim.job for i, claim in claims.items() if "of0005" in i and claim is not None
+    )
+    assert jobs_of_shards == [f"{array}_{i}" for array in (1, 3) for i in range(5)]

@@ -15,34 +15,36 @@ def test_a_dry_run_shows_every_script_and_submits_nothing(
     prepared: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert prepared.run("--dry-run", cluster="slurm") == 0
-    shown = capsys.readouterr().out
-    assert shown.count("#!/bin/bash") == 7
-    assert "#SBATCH --dependency=afterok:ARRAY1_0\n" in shown
-    assert "ARRAY1: 2 jobs, 2 runs, 0.0" in shown
+    output = capsys.readouterr().out
+    assert output.count("#!/bin/bash") == 7
+    assert "#SBATCH --dependency=afterok:ARRAY1_0\n" in output
+    assert "ARRAY1: 2 jobs, 2 runs, 0.0" in output
     assert "sbatch" not in fake_slurm.calls()
     assert launch(prepared) == 3
     for number in range(1, 8):
-        submitted = [w for w in fake_slurm.script(number).splitlines() if w.startswith("#SBATCH")]
-        plain = [w for w in submitted if "afterok" not in w]
-        assert all(line in shown for line in plain)
+        options = [
+            line for line in fake_slurm.script(number).splitlines() if line.startswith("#SBATCH")
+        ]
+        options_without_jobs = [line for line in options if "afterok" not in line]
+        assert all(line in output for line in options_without_jobs)
 
 
-LACK = (
+NO_GPUS = (
     "scale paper computes on GPUs, but site slurm asks for none; choose --cluster slurm-gpu, or set"
     " gpus_per_node in slurm/sites/slurm.yaml"
 )
 
 
-def at_paper_scale(home: Path, *words: str, cluster: str = "slurm") -> int:
+def at_paper_scale(home: Path, *options: str, cluster: str = "slurm") -> int:
     place = ["--cluster", cluster, "--home", str(home)]
-    return run.main(["--table", "IV", "--scale", "paper", *place, *words])
+    return run.main(["--table", "IV", "--scale", "paper", *place, *options])
 
 
 def test_a_scale_of_gpus_is_not_submitted_without_any(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert at_paper_scale(tmp_path, "--yes") == 2
-    assert capsys.readouterr().err == f"error: {LACK}\n"
+    assert capsys.readouterr().err == f"error: {NO_GPUS}\n"
 
 
 def test_a_dry_run_without_gpus_and_data_shows_plan_and_scripts_below_a_remark(
@@ -50,12 +52,12 @@ def test_a_dry_run_without_gpus_and_data_shows_plan_and_scripts_below_a_remark(
 ) -> None:
     assert at_paper_scale(tmp_path, "--dry-run") == 0
     remark, _, without_gpus = capsys.readouterr().out.partition("\n\n")
-    assert remark == f"remark: nothing can be submitted: {LACK}"
+    assert remark == f"remark: nothing can be submitted: {NO_GPUS}"
     assert at_paper_scale(tmp_path, "--dry-run", cluster="slurm-gpu") == 0
     with_gpus = capsys.readouterr().out
-    for shown in (without_gpus, with_gpus):
-        assert shown.startswith("plan, scale paper")
-        assert "\nARRAY1: 6 jobs, 6 runs, " in shown
+    for output in (without_gpus, with_gpus):
+        assert output.startswith("plan, scale paper")
+        assert "\nARRAY1: 6 jobs, 6 runs, " in output
     assert "--gpus-per-node" not in without_gpus
     assert "#SBATCH --gpus-per-node=1\n" in with_gpus
 
@@ -71,7 +73,8 @@ def test_a_preview_leaves_out_what_is_made_from_a_damaged_run(
             shutil.rmtree(prepared.home.runs / run_id)
     capsys.readouterr()
     assert prepared.run("--dry-run", cluster="slurm") == 0
-    shown = capsys.readouterr().out
-    assert "blocked" in shown
-    assert "ARRAY1: 3 jobs, 3 runs, " in shown  # the retrievals of the other seeds and rows
-    assert "ARRAY2" not in shown
+    output = capsys.readouterr().out
+    assert "blocked" in output
+    # The retrievals of the other seeds and rows.
+    assert "ARRAY1: 3 jobs, 3 runs, " in output
+    assert "ARRAY2" not in output

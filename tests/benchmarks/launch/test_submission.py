@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from cluster_commands import checkout_status, jobs, launch, script_of
+from cluster_commands import ask_status, claimed_jobs, launch, script_of_job
 from fake_checkout import ROOT, Checkout
 from fake_slurm import FakeSlurm
 from sample_records import PROVENANCE
@@ -28,23 +28,23 @@ def test_a_launch_submits_arrays_that_wait_for_each_other_and_returns(
     assert sorted(dependencies) == sorted(
         f"#SBATCH --dependency=afterok:{job}" for job in ("1_0", "1_1", "2_0", "2_1", "3_0", "3_1")
     )
-    held = jobs(prepared)
-    assert len(held) == 14
-    for run_id, job in held.items():
-        for other in prepared.home.run(run_id).spec()["upstream"].values():  # type: ignore[index]
-            number = fake_slurm.script(int(job.split("_")[0]))
-            assert held[other] == job or f"afterok:{held[other]}\n" in number
-    assert {prepared.home.run(i).state() for i in held} == {"queued"}
+    jobs = claimed_jobs(prepared)
+    assert len(jobs) == 14
+    for run_id, job in jobs.items():
+        for upstream in prepared.home.run(run_id).spec()["upstream"].values():  # type: ignore[index]
+            script = fake_slurm.script(int(job.split("_")[0]))
+            assert jobs[upstream] == job or f"afterok:{jobs[upstream]}\n" in script
+    assert {prepared.home.run(i).state() for i in jobs} == {"queued"}
 
 
 def test_a_second_launch_submits_nothing_that_is_under_way(
     prepared: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert launch(prepared) == 3
-    first = jobs(prepared)
+    first_jobs = claimed_jobs(prepared)
     assert launch(prepared) == 3
     assert "submitted 0 runs in 0 jobs" in capsys.readouterr().err
-    assert jobs(prepared) == first
+    assert claimed_jobs(prepared) == first_jobs
     assert fake_slurm.calls().count("sbatch") == 7
 
 
@@ -52,39 +52,41 @@ def test_what_another_launch_lacks_waits_for_its_jobs(
     prepared: Checkout, fake_slurm: FakeSlurm
 ) -> None:
     assert launch(prepared, "--seeds", "0") == 3
-    held = jobs(prepared)
-    gone = min(i for i in held if i.startswith("retrieval"))
-    prepared.home.run(gone).release()
+    first_jobs = claimed_jobs(prepared)
+    released = min(i for i in first_jobs if i.startswith("retrieval"))
+    prepared.home.run(released).release()
     assert launch(prepared, "--seeds", "0") == 3
-    again = jobs(prepared)
-    assert {i for i in again if again[i] != held[i]} == {gone}
-    last = fake_slurm.script(len(list((fake_slurm.folder / "scripts").iterdir())))
-    needs = {again[i] for i in prepared.home.run(gone).spec()["upstream"].values()}  # type: ignore[index]
-    (line,) = [line for line in last.splitlines() if "dependency" in line]
-    assert set(line.partition("afterok:")[2].split(":")) == needs
+    second_jobs = claimed_jobs(prepared)
+    assert {i for i in second_jobs if second_jobs[i] != first_jobs[i]} == {released}
+    last_script = fake_slurm.script(len(list((fake_slurm.folder / "scripts").iterdir())))
+    needed_jobs = {second_jobs[i] for i in prepared.home.run(released).spec()["upstream"].values()}  # type: ignore[index]
+    (line,) = [line for line in last_script.splitlines() if "dependency" in line]
+    assert set(line.partition("afterok:")[2].split(":")) == needed_jobs
 
 
 def test_a_claim_whose_job_is_gone_is_taken_over(prepared: Checkout, fake_slurm: FakeSlurm) -> None:
     assert launch(prepared) == 3
-    first = jobs(prepared)
-    lost = {i for i, job in first.items() if job.startswith("3_")}
-    rest = [row for row in (fake_slurm.folder / "queue").read_text().split() if row[:2] != "3_"]
-    fake_slurm.queue(*rest)
+    first_jobs = claimed_jobs(prepared)
+    lost_runs = {i for i, job in first_jobs.items() if job.startswith("3_")}
+    queued_jobs = [
+        row for row in (fake_slurm.folder / "queue").read_text().split() if row[:2] != "3_"
+    ]
+    fake_slurm.queue(*queued_jobs)
     assert launch(prepared) == 3
-    second = jobs(prepared)
-    assert {i for i in first if first[i] != second[i]} == lost
+    second_jobs = claimed_jobs(prepared)
+    assert {i for i in first_jobs if first_jobs[i] != second_jobs[i]} == lost_runs
 
 
 def test_nobody_starts_a_run_while_the_scheduler_does_not_answer(
     prepared: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert launch(prepared) == 3
-    first = jobs(prepared)
+    first_jobs = claimed_jobs(prepared)
     (fake_slurm.folder / "silent").touch()
     assert launch(prepared) == 2
     assert "error: squeue does not answer" in capsys.readouterr().err
     assert prepared.run("--yes", cluster="inline") == 2
-    assert jobs(prepared) == first
+    assert claimed_jobs(prepared) == first_jobs
 
 
 def test_a_refusal_gives_back_what_was_not_submitted(
@@ -93,10 +95,10 @@ def test_a_refusal_gives_back_what_was_not_submitted(
     (fake_slurm.folder / "refuse").write_text("too many jobs\n")
     assert launch(prepared) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("too many jobs")
-    assert jobs(prepared) == {}
+    assert claimed_jobs(prepared) == {}
     (fake_slurm.folder / "refuse").unlink()
     assert launch(prepared) == 3
-    assert len(jobs(prepared)) == 14
+    assert len(claimed_jobs(prepared)) == 14
 
 
 def test_two_launches_at_once_submit_everything_once(
@@ -112,45 +114,47 @@ def test_two_launches_at_once_submit_everything_once(
         f"sys.exit(run.main(argv, stages=fake_stages, folder=Path({str(prepared.folder)!r})))"
     )
     command = [sys.executable, "-c", code]
-    both = [
+    processes = [
         subprocess.Popen([*command, host], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for host in ("one", "other")
     ]
-    said = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [3, 3], said
-    assert len(jobs(prepared)) == 14
-    names = (fake_slurm.folder / "scripts").iterdir()
-    arrays = sum(1 for path in names if "iicl-" in path.read_text())
-    assert arrays == 7, said
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [3, 3], errors
+    assert len(claimed_jobs(prepared)) == 14
+    scripts = (fake_slurm.folder / "scripts").iterdir()
+    arrays = sum(1 for path in scripts if "iicl-" in path.read_text())
+    assert arrays == 7, errors
 
 
 def test_status_tells_state_job_and_cause(
     prepared: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert launch(prepared) == 3
-    held = jobs(prepared)
-    head = next(i for i, job in held.items() if job == "1_0")
-    tail = next(i for i, job in held.items() if job == "1_1")
-    prepared.home.run(head).begin_attempt({**PROVENANCE, "job": "1_0"})
-    prepared.home.run(head).report(0.25, "step 5/20")
-    prepared.home.run(head).log().write_text("first\nthe last line\n\n")
-    prepared.home.run(tail).begin_attempt({**PROVENANCE, "job": "1_1"})
-    prepared.home.run(tail).fail("RuntimeError: no luck")
-    prepared.home.run(tail).release()
+    jobs = claimed_jobs(prepared)
+    first_run = next(i for i, job in jobs.items() if job == "1_0")
+    failed_run = next(i for i, job in jobs.items() if job == "1_1")
+    prepared.home.run(first_run).begin_attempt({**PROVENANCE, "job": "1_0"})
+    prepared.home.run(first_run).report(0.25, "step 5/20")
+    prepared.home.run(first_run).log().write_text("first\nthe last line\n\n")
+    prepared.home.run(failed_run).begin_attempt({**PROVENANCE, "job": "1_1"})
+    prepared.home.run(failed_run).fail("RuntimeError: no luck")
+    prepared.home.run(failed_run).release()
     rows = (fake_slurm.folder / "queue").read_text().split()
-    needed = {i for i, job in held.items() if "afterok:1_1\n" in script_of(fake_slurm, job)}
-    gone = {held[i] for i in needed} | {"1_1"}
+    blocked_runs = {
+        i for i, job in jobs.items() if "afterok:1_1\n" in script_of_job(fake_slurm, job)
+    }
+    ended_jobs = {jobs[i] for i in blocked_runs} | {"1_1"}
     fake_slurm.queue(
-        "1_0|RUNNING|None", *(row for row in rows if row.split("|")[0] not in {"1_0", *gone})
+        "1_0|RUNNING|None", *(row for row in rows if row.split("|")[0] not in {"1_0", *ended_jobs})
     )
     capsys.readouterr()
-    assert checkout_status(prepared) == 0
+    assert ask_status(prepared) == 0
     lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
-    assert lines[head][1:5] == ["running", "1_0", "25", "%"]
-    assert lines[head][5:] == ["the", "last", "line"]
-    assert lines[tail][1:] == ["failed", "1_1", "RuntimeError:", "no", "luck"]
-    for run_id in needed:
-        assert lines[run_id][1:] == ["blocked", held[run_id], "after", tail]
-    queued = [i for i in held if lines[i][1] == "queued"]
-    assert queued
-    assert all(lines[i][2:] == [held[i], "Dependency"] for i in queued)
+    assert lines[first_run][1:5] == ["running", "1_0", "25", "%"]
+    assert lines[first_run][5:] == ["the", "last", "line"]
+    assert lines[failed_run][1:] == ["failed", "1_1", "RuntimeError:", "no", "luck"]
+    for run_id in blocked_runs:
+        assert lines[run_id][1:] == ["blocked", jobs[run_id], "after", failed_run]
+    queued_runs = [i for i in jobs if lines[i][1] == "queued"]
+    assert queued_runs
+    assert all(lines[i][2:] == [jobs[i], "Dependency"] for i in queued_runs)

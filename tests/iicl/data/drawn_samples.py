@@ -54,11 +54,11 @@ def drawing(
 ) -> Drawing:
     """A clip's draws with random sampling, unless told otherwise."""
     check_samples(samples)
-    how = {"sampling": "random", "batch_size": 1, "num_clips": 2, "seed": seed} | batching
+    settings = {"sampling": "random", "batch_size": 1, "num_clips": 2, "seed": seed} | batching
     contents = Contents(clip, samples, augmentation or Augmentation())
-    if how["sampling"] == "uniform":
+    if settings["sampling"] == "uniform":
         contents = replace(contents, augmentation=NO_AUGMENTATION)
-    return Drawing(contents, Batching(**how), epoch, clip_index)
+    return Drawing(contents, Batching(**settings), epoch, clip_index)
 
 
 def starts(*samples: Sample, item: ManifestItem = LONG, **options: Any) -> np.ndarray:

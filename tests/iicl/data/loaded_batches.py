@@ -13,21 +13,26 @@ CLIP = Clip(num_frames=8, fps=8, size=32, audio_seconds=1.0, spectrogram_frames=
 
 
 def load(corpus: PreparedCorpus, **options) -> list[RawBatch]:  # type: ignore[no-untyped-def]
-    settings = {"sampling": "random", "batch_size": 4, "seed": 3, "epochs": range(2)} | options
-    positions = settings.pop("positions", corpus.select(["video", "audio"]))
-    num_workers = settings.pop("num_workers", 0)
-    what = {
+    """All batches, with random sampling unless told otherwise."""
+    batching = {"sampling": "random", "batch_size": 4, "seed": 3, "epochs": range(2)} | options
+    positions = batching.pop("positions", corpus.select(["video", "audio"]))
+    num_workers = batching.pop("num_workers", 0)
+    contents = {
         "clip": CLIP,
         "samples": (VIDEO, AUDIO, LABEL),
-        "augmentation": Augmentation() if settings["sampling"] == "random" else NO_AUGMENTATION,
+        "augmentation": Augmentation() if batching["sampling"] == "random" else NO_AUGMENTATION,
     }
-    names = (*what, "pairing", "silent")
-    what |= {name: settings.pop(name) for name in names if name in settings}
-    how = Batching(**settings)
-    return list(make_loader(corpus, positions, Contents(**what), how, num_workers=num_workers))
+    content_names = (*contents, "pairing", "silent")
+    contents |= {name: batching.pop(name) for name in content_names if name in batching}
+    return list(
+        make_loader(
+            corpus, positions, Contents(**contents), Batching(**batching), num_workers=num_workers
+        )
+    )
 
 
 def assert_equal(first: list[RawBatch], second: list[RawBatch]) -> None:
+    """Every field of every batch is the same to the bit."""
     assert len(first) == len(second)
     for a, b in zip(first, second, strict=True):
         assert (a.samples, a.num_crops) == (b.samples, b.num_crops)

@@ -139,7 +139,7 @@ def test_a_second_sample_has_draws_of_its_own() -> None:
 
 def test_a_draw_depends_on_seed_epoch_item_clip_and_name() -> None:
     sample = Sample("video:1")
-    others = [
+    start_times = [
         drawing(sample).start_seconds(sample, LONG),
         drawing(sample, seed=1).start_seconds(sample, LONG),
         drawing(sample, epoch=1).start_seconds(sample, LONG),
@@ -147,7 +147,7 @@ def test_a_draw_depends_on_seed_epoch_item_clip_and_name() -> None:
         drawing(sample).start_seconds(sample, replace(LONG, id="x")),
         drawing(Sample("video:2")).start_seconds(Sample("video:2"), LONG),
     ]
-    assert len(set(others)) == 6
+    assert len(set(start_times)) == 6
 
 
 def test_a_shared_augmentation_is_the_same_at_another_time() -> None:
@@ -167,10 +167,11 @@ def test_a_shared_augmentation_of_another_item_is_that_of_the_item_it_shares() -
     """The crop has the same relative place in pictures of another size."""
     sample = Sample("video:other", item="other", augmentation_of="video")
     draws = drawing(VIDEO, sample)
-    one, other = draws.draw(VIDEO, LONG, LONG), draws.draw(sample, UPRIGHT, LONG)
-    assert (one.flip, one.gain) == (other.flip, other.gain)
-    np.testing.assert_array_equal(one.jitter, other.jitter)
-    (top, left, side, _), (other_top, other_left, other_side, _) = one.boxes[0], other.boxes[0]
+    own_draw, other_draw = draws.draw(VIDEO, LONG, LONG), draws.draw(sample, UPRIGHT, LONG)
+    assert (own_draw.flip, own_draw.gain) == (other_draw.flip, other_draw.gain)
+    np.testing.assert_array_equal(own_draw.jitter, other_draw.jitter)
+    top, left, side, _ = own_draw.boxes[0]
+    other_top, other_left, other_side, _ = other_draw.boxes[0]
     assert side == other_side  # both have a short side of 128
     assert top / (128 - side) == pytest.approx(other_top / (170 - side), abs=0.1)
     assert left / (170 - side) == pytest.approx(other_left / (128 - side), abs=0.1)

@@ -22,27 +22,27 @@ from tests.iicl.data.loaded_batches import CLIP, load
 def test_shuffled_pairs_are_videos_with_the_sounds_of_other_videos(corpus: PreparedCorpus) -> None:
     positions = corpus.select(["video", "audio"])
     options = {"num_clips": 2, "epochs": range(3)}
-    own, shuffled = (load(corpus, pairing=p, **options) for p in ("own", "shuffled"))
-    for a, b in zip(own, shuffled, strict=True):
+    own_pairs, shuffled_pairs = (load(corpus, pairing=p, **options) for p in ("own", "shuffled"))
+    for own_batch, batch in zip(own_pairs, shuffled_pairs, strict=True):
         for name in ("video", "label"):
-            for key in a.raw[name]:
-                assert torch.equal(a.raw[name][key], b.raw[name][key]), key
+            for key in own_batch.raw[name]:
+                assert torch.equal(own_batch.raw[name][key], batch.raw[name][key]), key
         for key in ("positions", "clip_index"):
-            assert torch.equal(getattr(a, key), getattr(b, key)), key
-    heard = {  # of each epoch, item and clip
+            assert torch.equal(getattr(own_batch, key), getattr(batch, key)), key
+    own_sounds = {  # of each epoch, item and clip
         (step // 4, int(p), int(k)): (audio, gain)
-        for step, b in enumerate(own)
+        for step, batch in enumerate(own_pairs)
         for p, k, audio, gain in zip(
-            b.positions, b.clip_index, *b.raw["audio"].values(), strict=True
+            batch.positions, batch.clip_index, *batch.raw["audio"].values(), strict=True
         )
     }
-    for step, b in enumerate(shuffled):
-        others = partners(len(positions), 3, step // 4, "audio")
-        for row, (p, k) in enumerate(zip(b.positions, b.clip_index, strict=True)):
-            other = positions[others[positions.index(int(p))]]
-            audio, gain = heard[step // 4, other, int(k)]
-            assert torch.equal(b.raw["audio"]["sound"][row], audio)
-            assert b.raw["audio"]["gain"][row] == gain
+    for step, batch in enumerate(shuffled_pairs):
+        partner_of = partners(len(positions), 3, step // 4, "audio")
+        for row, (p, k) in enumerate(zip(batch.positions, batch.clip_index, strict=True)):
+            other = positions[partner_of[positions.index(int(p))]]
+            audio, gain = own_sounds[step // 4, other, int(k)]
+            assert torch.equal(batch.raw["audio"]["sound"][row], audio)
+            assert batch.raw["audio"]["gain"][row] == gain
 
 
 def test_uniform_clips_span_the_item_in_order(corpus: PreparedCorpus) -> None:
@@ -176,11 +176,11 @@ def test_mistakes_are_errors(corpus: PreparedCorpus) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             load(corpus, **options)
-    for options, given in (
+    for options, sampling in (
         ({"sampling": "uniform"}, "uniform sampling of 6"),
         ({"positions": [0]}, "random sampling of 1"),
     ):
-        with pytest.raises(ValueError, match=f"random sampling of 2 items or more, got {given}"):
+        with pytest.raises(ValueError, match=f"random sampling of 2 items or more, got {sampling}"):
             load(corpus, pairing="shuffled", **options)
     with pytest.raises(ValueError, match="takes no augmentation"):
         load(corpus, sampling="uniform", augmentation=Augmentation())
@@ -200,8 +200,8 @@ def test_a_changed_byte_ends_the_reading(
     shard.write_bytes(content)
     epochs = range(5, 5 + VERIFY_EPOCHS) if sampling == "random" else range(1)
     options = {"sampling": sampling, "samples": (AUDIO,), "batch_size": 2, "epochs": epochs}
-    others = [position for position in positions if position != positions[1]]
-    assert load(damaged, positions=others, **options)
+    undamaged = [position for position in positions if position != positions[1]]
+    assert load(damaged, positions=undamaged, **options)
     with pytest.raises(ValueError, match=r"a/1\.mkv differs from its digest"):
         load(damaged, positions=positions, **options)
 

@@ -22,10 +22,10 @@ def test_a_resume_goes_on_with_the_same_batches(
     corpus: PreparedCorpus, start_step: int, num_workers: int, pairing: str
 ) -> None:
     options = {"num_clips": 2, "epochs": range(2), "pairing": pairing}
-    whole = load(corpus, **options)
-    assert len(whole) == 8
-    rest = load(corpus, start_step=start_step, num_workers=num_workers, **options)
-    assert_equal(whole[start_step:], rest)
+    all_batches = load(corpus, **options)
+    assert len(all_batches) == 8
+    resumed_batches = load(corpus, start_step=start_step, num_workers=num_workers, **options)
+    assert_equal(all_batches[start_step:], resumed_batches)
 
 
 def test_an_epoch_alone_is_the_epoch_among_others(corpus: PreparedCorpus) -> None:
@@ -42,18 +42,18 @@ def test_a_sample_depends_on_no_other_item(corpus: PreparedCorpus) -> None:
 
 def test_every_pass_of_an_epoch_sees_every_item_once(corpus: PreparedCorpus) -> None:
     positions = corpus.select(["video"])
-    seen = [
+    items_and_clips = [
         (int(p), int(k))
         for batch in load(corpus, positions=positions, samples=(VIDEO,), num_clips=3, batch_size=5)
         for p, k in zip(batch.positions, batch.clip_index, strict=True)
     ]
-    first, second = seen[:21], seen[21:]
+    first, second = items_and_clips[:21], items_and_clips[21:]
     for epoch in (first, second):
         for k in range(3):
             assert sorted(p for p, _ in epoch[7 * k : 7 * k + 7]) == positions
             assert {c for _, c in epoch[7 * k : 7 * k + 7]} == {k}
     assert first != second
-    orders = {tuple(p for p, _ in seen[7 * k : 7 * k + 7]) for k in range(6)}
+    orders = {tuple(p for p, _ in items_and_clips[7 * k : 7 * k + 7]) for k in range(6)}
     assert len(orders) > 3
 
 
@@ -62,8 +62,8 @@ def test_no_batch_holds_an_item_twice(corpus: PreparedCorpus, drop_last: bool) -
     batches = load(corpus, samples=(AUDIO,), num_clips=3, epochs=range(8), drop_last=drop_last)
     for batch in batches:
         assert len(batch.positions.unique()) == len(batch)
-    whole = [4] if drop_last else [4, 2]
-    assert [len(batch) for batch in batches] == whole * 3 * 8
+    sizes = [4] if drop_last else [4, 2]
+    assert [len(batch) for batch in batches] == sizes * 3 * 8
 
 
 def test_seeds_and_epochs_and_clips_differ(corpus: PreparedCorpus) -> None:
@@ -90,7 +90,7 @@ def test_shares_of_training_are_whole_chunks_of_the_same_batches(
 ) -> None:
     positions = corpus.select(["video"])
     options = {"positions": positions, "samples": (VIDEO,), "batch_size": 7, "num_clips": 2}
-    whole = load(corpus, **options)
+    all_batches = load(corpus, **options)
     shares = [
         load(
             corpus,
@@ -102,8 +102,8 @@ def test_shares_of_training_are_whole_chunks_of_the_same_batches(
         )
         for rank in range(3)
     ]
-    assert len(whole) == 4
-    for batch, *parts in zip(whole[start_step:], *shares, strict=True):
+    assert len(all_batches) == 4
+    for batch, *parts in zip(all_batches[start_step:], *shares, strict=True):
         assert [len(part) for part in parts] == [2, 2, 3]  # of chunks of 2, 2, 2 and 1
         assert [row for part in parts for row in drawn(part)] == drawn(batch)
 
@@ -127,8 +127,8 @@ def test_the_length_is_the_number_of_the_share_s_batches_to_come(
             Contents(CLIP, (AUDIO,)),
             Batching("uniform", 2, epochs=range(2), start_step=start_step, share=Share(rank, 2)),
         )
-        own = [n for n in range(start_step, 6) if (n % 3 == 0) == (rank == 0)]
-        assert len(loader) == len(list(loader)) == len(own)
+        batches_of_rank = [n for n in range(start_step, 6) if (n % 3 == 0) == (rank == 0)]
+        assert len(loader) == len(list(loader)) == len(batches_of_rank)
 
 
 def test_a_batch_of_fewer_chunks_than_shares_is_refused(corpus: PreparedCorpus) -> None:

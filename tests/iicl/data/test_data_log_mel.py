@@ -37,13 +37,11 @@ def test_log_mel_is_its_definition() -> None:
     clip = Clip()
     generator = np.random.default_rng(0)
     times = np.arange(32_000) / 16_000
-    sound = 8000 * np.sin(2 * np.pi * (200 + 900 * times) * times) + generator.normal(
-        0, 300, 32_000
-    )
-    samples = sound.astype(np.int16)
-    got = log_mel(torch.from_numpy(samples)[None], clip)
-    assert got.shape == (1, 1, 40, 100)
-    np.testing.assert_allclose(got[0, 0].numpy(), slow_log_mel(samples, clip), atol=2e-3)
+    wave = 8000 * np.sin(2 * np.pi * (200 + 900 * times) * times) + generator.normal(0, 300, 32_000)
+    samples = wave.astype(np.int16)
+    values = log_mel(torch.from_numpy(samples)[None], clip)
+    assert values.shape == (1, 1, 40, 100)
+    np.testing.assert_allclose(values[0, 0].numpy(), slow_log_mel(samples, clip), atol=2e-3)
 
 
 @pytest.mark.parametrize(

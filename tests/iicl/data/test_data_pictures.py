@@ -45,12 +45,12 @@ def test_colours_are_those_of_swscale() -> None:
     planes[0, 0, :64] = packed[:64]
     planes[0, 0, 64:, :32] = packed[64:80].reshape(32, 32)
     planes[0, 0, 64:, 32:] = packed[80:].reshape(32, 32)
-    got = video(batch_of(torch.from_numpy(planes), [[[0, 0, 64, 64]]]), 64)[0, :, 0]
-    difference = np.abs(got.permute(1, 2, 0).numpy() * 255 - expected)
+    pixels = video(batch_of(torch.from_numpy(planes), [[[0, 0, 64, 64]]]), 64)[0, :, 0]
+    difference = np.abs(pixels.permute(1, 2, 0).numpy() * 255 - expected)
     assert np.median(difference) < 1.5
     assert np.quantile(difference, 0.9) < 4  # swscale repeats chroma samples, we interpolate
-    flat = difference[4:12, 4:12], difference[20:28, 4:12]
-    assert max(part.max() for part in flat) < 2.5
+    plain_areas = difference[4:12, 4:12], difference[20:28, 4:12]
+    assert max(part.max() for part in plain_areas) < 2.5
 
 
 def test_primary_colours_exactly() -> None:
@@ -64,9 +64,11 @@ def test_primary_colours_exactly() -> None:
 def test_a_crop_of_the_output_size_is_a_slice() -> None:
     luma = random_planes()[:, :, :20]
     boxes = [[[3, 5, 12, 12]], [[8, 16, 12, 12]]]
-    got = luma_of(video(batch_of(grey_planes(luma), boxes, flips=[False, True]), 12))
-    torch.testing.assert_close(got[0], luma[0, :, 3:15, 5:17].float(), atol=1e-3, rtol=0)
-    torch.testing.assert_close(got[1], luma[1, :, 8:20, 16:28].float().flip(-1), atol=1e-3, rtol=0)
+    crops = luma_of(video(batch_of(grey_planes(luma), boxes, flips=[False, True]), 12))
+    torch.testing.assert_close(crops[0], luma[0, :, 3:15, 5:17].float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        crops[1], luma[1, :, 8:20, 16:28].float().flip(-1), atol=1e-3, rtol=0
+    )
 
 
 def test_a_flip_is_a_flip_of_the_whole_picture() -> None:
@@ -81,11 +83,11 @@ def test_a_flip_is_a_flip_of_the_whole_picture() -> None:
 @pytest.mark.parametrize("size", [8, 20, 40])
 def test_whole_pictures_are_resized_as_torch_does(size: int) -> None:
     luma = random_planes(1, 2, 20, 20)[:, :, :20]
-    got = luma_of(video(batch_of(grey_planes(luma), [[[0, 0, 20, 20]]]), size))[0]
+    resized = luma_of(video(batch_of(grey_planes(luma), [[[0, 0, 20, 20]]]), size))[0]
     expected = functional.interpolate(
         luma.float()[0][:, None], size=(size, size), mode="bilinear", antialias=True
     )[:, 0]
-    torch.testing.assert_close(got, expected, atol=2e-3, rtol=0)
+    torch.testing.assert_close(resized, expected, atol=2e-3, rtol=0)
 
 
 def slow_taps(low, length, extent, count, step, first, flip, size):  # type: ignore[no-untyped-def]
@@ -126,12 +128,12 @@ def test_the_filter_is_its_definition(size: int) -> None:
     sizes = [[20, 20], [24, 28], [16, 20], [20, 28]]
     boxes = [[[0, 0, 20, 20]], [[3, 7, 11, 11]], [[7, 9, 9, 9]], [[6, 14, 14, 14]]]
     flips = [False, True, False, True]
-    got = video(batch_of(planes, boxes, sizes, flips), size)
+    pictures = video(batch_of(planes, boxes, sizes, flips), size)
     for row in range(4):
         expected = slow_picture(
             planes[row, 0].double().numpy(), sizes[row], boxes[row][0], flips[row], size
         )
-        np.testing.assert_allclose(got[row, :, 0].numpy(), expected.numpy(), atol=1e-5)
+        np.testing.assert_allclose(pictures[row, :, 0].numpy(), expected.numpy(), atol=1e-5)
 
 
 def test_an_item_does_not_depend_on_its_mates() -> None:
@@ -156,17 +158,17 @@ def test_an_item_does_not_depend_on_its_mates() -> None:
 def test_parts_of_a_batch_are_computed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     planes = random_planes(5, 2)
     batch = batch_of(planes, [[[k, k, 14, 14]] for k in range(5)])
-    whole = video(batch, 12)
+    undivided = video(batch, 12)
     monkeypatch.setattr(pictures, "_CHUNK_VALUES", {"cpu": 2 * 3 * 2 * 12 * 12})
-    torch.testing.assert_close(video(batch, 12), whole, atol=1e-6, rtol=0)
+    torch.testing.assert_close(video(batch, 12), undivided, atol=1e-6, rtol=0)
 
 
 def test_jitter_is_that_of_torchvision() -> None:
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(4, 3, 1, 9, 7, generator=generator)
     factors = torch.tensor([[1.4, 1, 1], [1, 0.6, 1], [1, 1, 1.4], [0.8, 1.3, 0.6]])
-    got = jitter_colours(rgb, factors)
-    for item, factor, result in zip(rgb[:, :, 0], factors, got[:, :, 0], strict=True):
+    jittered = jitter_colours(rgb, factors)
+    for item, factor, result in zip(rgb[:, :, 0], factors, jittered[:, :, 0], strict=True):
         brightness, contrast, saturation = factor.tolist()
         expected = vision.adjust_brightness(item, brightness)
         expected = vision.adjust_contrast(expected, contrast)

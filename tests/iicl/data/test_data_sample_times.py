@@ -60,19 +60,19 @@ def test_apart_is_a_window_away_on_either_side_and_all_of_it_is_used(
     ]
     distance, last = max(windows), 10 - windows[-1]
     times = starts(*samples)
-    one, other = times[:, -2], times[:, -1]
-    assert (np.abs(one - other) >= distance - 1e-9).all()
-    assert other.min() >= 0
-    assert other.max() <= last + 1e-9
-    assert (other > one).any()
-    assert (other < one).any()
-    assert other.min() < 0.5
-    assert other.max() > last - 0.5
+    first_times, second_times = times[:, -2], times[:, -1]
+    assert (np.abs(first_times - second_times) >= distance - 1e-9).all()
+    assert second_times.min() >= 0
+    assert second_times.max() <= last + 1e-9
+    assert (second_times > first_times).any()
+    assert (second_times < first_times).any()
+    assert second_times.min() < 0.5
+    assert second_times.max() > last - 0.5
     # Uniform over what is left: the share of the time before is the share of the room before.
-    before = np.clip(one - distance, 0, last)
-    after = np.clip(last - one - distance, 0, last)
+    before = np.clip(first_times - distance, 0, last)
+    after = np.clip(last - first_times - distance, 0, last)
     expected = (before / (before + after)).mean()
-    assert (other < one).mean() == pytest.approx(expected, abs=0.1)
+    assert (second_times < first_times).mean() == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize("sampling", ["random", "uniform"])

@@ -24,8 +24,8 @@ class Tokens(nn.Module):
 
 def make(phase: str = "co_training", **settings: object) -> IICL:
     torch.manual_seed(0)
-    whole = {"clusters": 4, "instance_dim": 7, **settings}
-    return IICL(IICLSettings.model_validate(whole), phase, Tokens(), Tokens()).double()
+    all_settings = {"clusters": 4, "instance_dim": 7, **settings}
+    return IICL(IICLSettings.model_validate(all_settings), phase, Tokens(), Tokens()).double()
 
 
 def views(n: int = 8) -> dict[str, Tensor]:

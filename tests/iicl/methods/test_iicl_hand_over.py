@@ -58,9 +58,9 @@ def test_l_clu_alone_goes_on_with_its_own_head_and_takes_no_other_start() -> Non
     second.load_previous(first.state_dict(), keep_instance_head=True)
     state = second.state_dict()
     assert all(torch.equal(state[name], value) for name, value in first.state_dict().items())
-    other = make("initialisation", objective="instance").state_dict()
+    instance_state = make("initialisation", objective="instance").state_dict()
     with pytest.raises(ValueError, match=r"missing: cluster_head.*left over: instance_head"):
-        second.load_previous(other, keep_instance_head=True)
+        second.load_previous(instance_state, keep_instance_head=True)
 
 
 @pytest.mark.parametrize(

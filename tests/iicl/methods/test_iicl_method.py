@@ -152,7 +152,7 @@ def test_a_phase_is_built_alike_from_all_settings_and_from_its_own(
     row: dict[str, object], index: int
 ) -> None:
     """What is reset in a phase because it is idle there does not change its state or its loss."""
-    other = {
+    unusual = {
         "clusters": 5,
         "cluster_weight": 0.1,
         "cluster_temperature": 0.3,
@@ -164,14 +164,19 @@ def test_a_phase_is_built_alike_from_all_settings_and_from_its_own(
         "detach_keys": True,
         "cluster_start": "instance",
     }
-    given = IICLSettings.model_validate({**other, **row})
-    phase = pretrain_phases(PretrainLength(), method=given.model_dump(), corpus="a", seed=0)[index]
+    all_settings = IICLSettings.model_validate({**unusual, **row})
+    method = all_settings.model_dump()
+    phase = pretrain_phases(PretrainLength(), method=method, corpus="a", seed=0)[index]
     assert isinstance(phase.method, IICLSettings)
-    assert phase.method != given
-    whole, own = (make(phase.phase, **m.model_dump()) for m in (given, phase.method))
-    assert whole.state_dict().keys() == own.state_dict().keys()
-    assert all(torch.equal(v, own.state_dict()[n]) for n, v in whole.state_dict().items())
-    losses = [m.loss(m.encode(views())) for m in (whole, own)]
+    assert phase.method != all_settings
+    full_method, reset_method = (
+        make(phase.phase, **m.model_dump()) for m in (all_settings, phase.method)
+    )
+    assert full_method.state_dict().keys() == reset_method.state_dict().keys()
+    assert all(
+        torch.equal(v, reset_method.state_dict()[n]) for n, v in full_method.state_dict().items()
+    )
+    losses = [m.loss(m.encode(views())) for m in (full_method, reset_method)]
     assert losses[0] == losses[1]
 
 
@@ -188,8 +193,8 @@ def test_detached_keys_train_each_encoder_by_its_own_direction() -> None:
     total, parts = method.loss(features)
     weight = method.video_encoder.map.weight
     (all_terms,) = torch.autograd.grad(total, weight, retain_graph=True)
-    (own,) = torch.autograd.grad(parts["instance_video"], weight, retain_graph=True)
-    torch.testing.assert_close(all_terms, own)
+    (video_term,) = torch.autograd.grad(parts["instance_video"], weight, retain_graph=True)
+    torch.testing.assert_close(all_terms, video_term)
     assert torch.autograd.grad(parts["instance_audio"], weight, allow_unused=True) == (None,)
 
 

@@ -39,9 +39,9 @@ class Tokens(nn.Module):
 
 def make(norm: bool = False, dropout: float = 0.0, **settings: object) -> IICL:
     torch.manual_seed(0)
-    whole = {"clusters": 5, "instance_dim": 7, "co_attention_projections": True, **settings}
+    all_settings = {"clusters": 5, "instance_dim": 7, "co_attention_projections": True, **settings}
     encoders = (Tokens(norm, dropout) for _ in range(2))
-    return IICL(IICLSettings.model_validate(whole), "co_training", *encoders).double()
+    return IICL(IICLSettings.model_validate(all_settings), "co_training", *encoders).double()
 
 
 def views(n: int = N) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ LENGTH = PretrainLength(initialisation=2, co_training=2)
 
 
 def run(phase, corpora, out, previous=None, **execution):
+    """The result of one phase in the folder ``out``, which is made."""
     out.mkdir(exist_ok=True)
     return pretrain.run(
         phase,
@@ -25,13 +26,13 @@ def run(phase, corpora, out, previous=None, **execution):
     )
 
 
-def same(first: Path, second: Path) -> bool:
-    one, other = load_weights(first), load_weights(second)
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+def same_weights(first: Path, second: Path) -> bool:
+    one, two = load_weights(first), load_weights(second)
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def moments(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     """The optimiser's state in a run's last checkpoint, by parameter."""
     _, state = checkpoint.load_latest(folder / "checkpoints")
     names = state["optimiser"]["param_groups"][0]["param_names"]
-    return {names[index]: kept for index, kept in state["optimiser"]["state"].items()}
+    return {names[index]: values for index, values in state["optimiser"]["state"].items()}

@@ -10,29 +10,29 @@ from iicl.pretraining import pretrain_phases
 from iicl.training import checkpoint, finetune, loop
 from iicl.training.weights import load_weights
 from tests.iicl.context import context
-from tests.iicl.training.small_pretraining import LENGTH, run, same
+from tests.iicl.training.small_pretraining import LENGTH, run, same_weights
 
 
 def test_workers_change_nothing(settings, corpora, tmp_path):
     phase, _ = pretrain_phases(LENGTH, **settings)
     for workers in (0, 2):
         run(phase, corpora, tmp_path / str(workers), num_workers=workers)
-    assert same(tmp_path / "0", tmp_path / "2")
+    assert same_weights(tmp_path / "0", tmp_path / "2")
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(settings, corpora, tmp_path, monkeypatch):
     phase, _ = pretrain_phases(LENGTH, **settings)
-    whole = IICL.loss
+    loss = IICL.loss
     calls = []
 
-    def breaking(self, batch_features):
-        total, parts = whole(self, batch_features)
+    def broken_loss(self, batch_features):
+        total, parts = loss(self, batch_features)
         calls.append(1)
         if len(calls) == 4:
             parts = {**parts, "instance_audio": parts["instance_audio"] * float("nan")}
         return total, parts
 
-    monkeypatch.setattr(IICL, "loss", breaking)
+    monkeypatch.setattr(IICL, "loss", broken_loss)
     with pytest.raises(loop.NonFiniteStepError, match="step 3: not finite: instance_audio"):
         run(phase, corpora, tmp_path / "broken", checkpoint_seconds=0)
     step, state = checkpoint.load_latest(tmp_path / "broken" / "checkpoints")
@@ -43,14 +43,14 @@ def test_a_loss_that_is_not_finite_stops_the_training(settings, corpora, tmp_pat
 
 def test_a_gradient_that_is_not_finite_stops_it_too(settings, corpora, tmp_path, monkeypatch):
     phase, _ = pretrain_phases(LENGTH, **settings)
-    whole = loop.large_batch.backward
+    backward = loop.large_batch.backward
 
-    def breaking(method, *arguments, **named):
-        answer = whole(method, *arguments, **named)
+    def broken_backward(method, *arguments, **named):
+        answer = backward(method, *arguments, **named)
         next(method.video_encoder.parameters()).grad.fill_(float("inf"))
         return answer
 
-    monkeypatch.setattr(loop.large_batch, "backward", breaking)
+    monkeypatch.setattr(loop.large_batch, "backward", broken_backward)
     with pytest.raises(loop.NonFiniteStepError, match="step 0: not finite: gradient"):
         run(phase, corpora, tmp_path / "broken")
 
@@ -97,30 +97,32 @@ def test_evaluation_counts_every_item_once(settings, corpora, stages, tmp_path):
     for folder in out.values():
         folder.mkdir()
     encoder = {"encoder": folders[1]}
-    whole = protocols.Features(corpus="ucf101", num_clips=3, **common)
-    result = features.run(whole, context(out["features"], corpora=corpora, upstream=encoder))
+    extraction = protocols.Features(corpus="ucf101", num_clips=3, **common)
+    result = features.run(extraction, context(out["features"], corpora=corpora, upstream=encoder))
     stored = features.load_features(out["features"])
     assert stored.features.shape == (72, 3, 32)
     assert result["num_evaluated"] == 72
 
-    found = {"features": out["features"]}
-    near = protocols.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
-    recalls = retrieval.run(near, context(out["retrieval"], corpora=corpora, upstream=found))
+    stored_features = {"features": out["features"]}
+    neighbours = protocols.Retrieval(corpus="ucf101", ranks=(1, 5), seed=5)
+    recalls = retrieval.run(
+        neighbours, context(out["retrieval"], corpora=corpora, upstream=stored_features)
+    )
     assert recalls["num_evaluated"] + recalls["num_gallery"] == 72
     assert recalls["metrics"]["recall_at_1"] <= recalls["metrics"]["recall_at_5"] <= 1
-    top1 = linear.run(
+    accuracies = linear.run(
         protocols.Linear(corpus="ucf101", seed=5),
-        context(out["linear"], corpora=corpora, upstream=found),
+        context(out["linear"], corpora=corpora, upstream=stored_features),
     )
-    assert top1["num_evaluated"] == recalls["num_evaluated"]
+    assert accuracies["num_evaluated"] == recalls["num_evaluated"]
 
-    tuned = protocols.Finetune(
+    finetuning = protocols.Finetune(
         corpus="ucf101", epochs=1, clips_per_item=1, batch_size=8, num_clips=2, **common
     )
-    result = finetune.run(tuned, context(out["finetune"], corpora=corpora, upstream=encoder))
+    result = finetune.run(finetuning, context(out["finetune"], corpora=corpora, upstream=encoder))
     assert result["num_evaluated"] == recalls["num_evaluated"]
     assert result["metrics"]["top1"] * result["num_evaluated"] == pytest.approx(
         round(result["metrics"]["top1"] * result["num_evaluated"])
     )
-    again = finetune.run(tuned, context(out["finetune"], corpora=corpora, upstream=encoder))
-    assert again["metrics"] == result["metrics"]
+    repeated = finetune.run(finetuning, context(out["finetune"], corpora=corpora, upstream=encoder))
+    assert repeated["metrics"] == result["metrics"]

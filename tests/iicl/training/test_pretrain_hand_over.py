@@ -32,12 +32,12 @@ def test_the_co_training_starts_from_the_initialisation(settings, corpora, stage
 def test_l_clu_alone_trains_in_two_phases_too(settings, corpora, tmp_path, start):
     settings["method"] |= {"objective": "cluster", "cluster_start": start}
     first, second = pretrain_phases(LENGTH, keep_optimiser=True, **settings)
-    begun = run(first, corpora, tmp_path / "first")
-    ended = run(second, corpora, tmp_path / "second", previous=tmp_path / "first")
+    first_result = run(first, corpora, tmp_path / "first")
+    second_result = run(second, corpora, tmp_path / "second", previous=tmp_path / "first")
     parts = {"cluster_video", "cluster_audio", "negative_entropy", "total"}
-    assert set(ended["losses"]) == parts
-    assert (set(begun["losses"]) == parts) == (start == "cluster")
-    steps = {name: float(kept["step"]) for name, kept in moments(tmp_path / "second").items()}
+    assert set(second_result["losses"]) == parts
+    assert (set(first_result["losses"]) == parts) == (start == "cluster")
+    steps = {name: float(state["step"]) for name, state in moments(tmp_path / "second").items()}
     assert {name.split(".")[0]: n for name, n in steps.items()} == {
         "video_encoder": 12, "audio_encoder": 12, "cluster_head": 12 if start == "cluster" else 6
     }  # fmt: skip
@@ -54,10 +54,12 @@ def test_a_co_training_needs_its_initialisation_and_no_other_phase_has_one(
 
 def test_the_optimiser_s_moments_are_kept_only_where_asked(settings, corpora, stages, tmp_path):
     phases, folders = stages
-    kept = phases[1].model_copy(update={"keep_optimiser": True})
-    run(kept, corpora, tmp_path / "kept", previous=folders[0])
+    with_moments = phases[1].model_copy(update={"keep_optimiser": True})
+    run(with_moments, corpora, tmp_path / "kept", previous=folders[0])
     steps = {
-        name: {parameter: float(s["step"]) for parameter, s in moments(tmp_path / name).items()}
+        name: {
+            parameter: float(state["step"]) for parameter, state in moments(tmp_path / name).items()
+        }
         for name in ("kept", "second")
     }
     encoder = next(n for n in steps["kept"] if n.startswith("video_encoder"))
@@ -77,8 +79,8 @@ def test_kept_moments_are_those_of_the_parameters_that_go_on(
     before, after = moments(folders[0]), moments(tmp_path / "start")
     fresh = () if keep_head else ("instance_head.",)
     assert after.keys() == {name for name in before if not name.startswith(fresh)}
-    for name, kept in after.items():
-        assert all(torch.equal(kept[key], before[name][key]) for key in before[name])
+    for name, state in after.items():
+        assert all(torch.equal(state[key], before[name][key]) for key in before[name])
 
 
 def test_moments_of_a_phase_without_steps_are_none(settings, corpora, tmp_path):
@@ -86,7 +88,7 @@ def test_moments_of_a_phase_without_steps_are_none(settings, corpora, tmp_path):
     first, second = pretrain_phases(length, keep_optimiser=True, **settings)
     run(first, corpora, tmp_path / "first")
     run(second, corpora, tmp_path / "second", previous=tmp_path / "first")
-    assert {float(kept["step"]) for kept in moments(tmp_path / "second").values()} == {3}
+    assert {float(state["step"]) for state in moments(tmp_path / "second").values()} == {3}
 
 
 def test_kept_moments_follow_the_parameters_to_their_device(stages):
@@ -96,7 +98,7 @@ def test_kept_moments_follow_the_parameters_to_their_device(stages):
     )
     optimiser = torch.optim.Adam(method.named_parameters())
     pretrain._continue_optimiser(optimiser, folders[0], list(method.state_dict()))
-    for kept in optimiser.state.values():
-        assert kept["exp_avg"].is_meta
-        assert kept["exp_avg_sq"].is_meta
+    for state in optimiser.state.values():
+        assert state["exp_avg"].is_meta
+        assert state["exp_avg_sq"].is_meta
     assert optimiser.state

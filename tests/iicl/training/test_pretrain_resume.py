@@ -13,7 +13,7 @@ from iicl.footprint import footprint
 from iicl.pretraining import pretrain_phases
 from iicl.training import checkpoint, pretrain
 from tests.iicl.context import context
-from tests.iicl.training.small_pretraining import run, same
+from tests.iicl.training.small_pretraining import run, same_weights
 
 NUM_KILLS = 6
 
@@ -24,14 +24,14 @@ def test_a_checkpoint_holds_what_it_is_priced_for(stages):
         _, state = checkpoint.load_latest(folder / "checkpoints")
         moments = [
             value
-            for of_parameter in state["optimiser"]["state"].values()
-            for name, value in of_parameter.items()
+            for parameter_state in state["optimiser"]["state"].values()
+            for name, value in parameter_state.items()
             if name != "step"
         ]
         parameters = footprint(phase, {}, None).parameters
         assert sum(value.numel() for value in moments) == 2 * parameters
-        held = footprint(phase, {}, None).checkpoint_bytes
-        assert held == 4 * parameters + sum(value.nbytes for value in moments)
+        num_bytes = footprint(phase, {}, None).checkpoint_bytes
+        assert num_bytes == 4 * parameters + sum(value.nbytes for value in moments)
 
 
 def test_killed_at_random_and_resumed_ends_in_the_same_bits(settings, corpora, tmp_path):
@@ -69,7 +69,7 @@ def test_killed_at_random_and_resumed_ends_in_the_same_bits(settings, corpora, t
         while receiving.poll():
             receiving.recv()
     run(phase, corpora, tmp_path / "killed", checkpoint_seconds=0)
-    assert same(tmp_path / "whole", tmp_path / "killed")
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
     curves = [
         [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
         for name in ("whole", "killed")

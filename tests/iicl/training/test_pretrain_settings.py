@@ -9,14 +9,14 @@ from iicl.training import loop, pretrain
 from tests.iicl.training.small_pretraining import LENGTH, run
 
 
-def prepared(phase, corpora, folder, monkeypatch):
+def training_of(phase, corpora, folder, monkeypatch):
     """What ``run`` asks the training loop for."""
-    asked = []
+    trainings = []
     monkeypatch.setattr(
-        pretrain, "train", lambda *given: asked.append(given[0]) or loop.Trained({}, 1.0, 1, 0)
+        pretrain, "train", lambda *given: trainings.append(given[0]) or loop.Trained({}, 1.0, 1, 0)
     )
     run(phase, corpora, folder)
-    (training,) = asked
+    (training,) = trainings
     return training
 
 
@@ -26,7 +26,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     }  # fmt: skip
     settings |= {"precision": "bf16", "clips_per_item": 2}
     phase, _ = pretrain_phases(LENGTH, **settings)
-    training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
+    training = training_of(phase, corpora, tmp_path / "out", monkeypatch)
     assert isinstance(training.optimiser, torch.optim.Adam)
     (group,) = training.optimiser.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
@@ -47,7 +47,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
     constant = phase.model_copy(
         update={"optimisation": phase.optimisation.model_copy(update={"schedule": "constant"})}
     )
-    assert prepared(constant, corpora, tmp_path / "out", monkeypatch).rate(11) == 1
+    assert training_of(constant, corpora, tmp_path / "out", monkeypatch).rate(11) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,20 @@ def test_only_train_items_are_trained_on_and_silent_ones_only_if_asked(
     settings, corpora, tmp_path, monkeypatch, change, has_silent
 ):
     (phase, *_) = pretrain_phases(LENGTH, **{**settings, "corpus": "ucf101", **change})
-    training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
+    training = training_of(phase, corpora, tmp_path / "out", monkeypatch)
     items = PreparedCorpus.open(corpora["ucf101"]).manifest.items
-    seen = [items[p] for batch in training.items.batches(0) for p in batch.positions.tolist()]
-    assert {item.splits["1"] for item in seen} == {"train"}
-    assert any("audio" not in item.views for item in seen) == has_silent
+    trained_items = [
+        items[p] for batch in training.items.batches(0) for p in batch.positions.tolist()
+    ]
+    assert {item.splits["1"] for item in trained_items} == {"train"}
+    assert any("audio" not in item.views for item in trained_items) == has_silent
 
 
 def test_shuffled_pairs_reach_the_training(settings, corpora, tmp_path, monkeypatch):
     batches = {}
     for pairing in ("own", "shuffled"):
         (phase, _) = pretrain_phases(LENGTH, pairing=pairing, **settings)
-        training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
+        training = training_of(phase, corpora, tmp_path / "out", monkeypatch)
         batches[pairing] = training.items.samples(next(training.items.batches(0)))
     assert torch.equal(batches["own"]["video"], batches["shuffled"]["video"])
     assert not torch.equal(batches["own"]["audio"], batches["shuffled"]["audio"])
@@ -87,6 +89,6 @@ def test_seeds_and_phases_start_from_other_weights(settings, corpora, tmp_path, 
         for method in ("iicl", "supervised"):
             settings["method"] = {"name": method}
             (phase, *_) = pretrain_phases(LENGTH, **settings)
-            training = prepared(phase, corpora, tmp_path / "out", monkeypatch)
+            training = training_of(phase, corpora, tmp_path / "out", monkeypatch)
             starts.append(training.method.video_encoder.stem[0].weight.flatten()[0].item())
     assert len(set(starts)) == 4
