@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("iicl", "benchmarks", "slurm")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 300, 60, 8
 LONG_FILES = {"benchmarks/stages.py": "the only door to iicl: a function for each question"}
 LONG_CALLS = {  # records, built with a keyword for each field
@@ -43,11 +44,16 @@ def long_calls(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_file_its_functions_and_its_calls_are_short(path: Path) -> None:
-    name, text = name_of(path), path.read_text()
-    assert (len(text.splitlines()) > MAX_FILE_LINES) == (name in LONG_FILES)
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=name_of)
+def test_a_file_and_its_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    assert (len(text.splitlines()) > MAX_FILE_LINES) == (name_of(path) in LONG_FILES)
     assert long_functions(text) == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_calls_have_few_arguments(path: Path) -> None:
+    name, text = name_of(path), path.read_text()
     assert set(long_calls(text)) == {call for file, call in LONG_CALLS if file == name}
 
 

@@ -1,4 +1,4 @@
-"""Where samples lie in their items. The numbers of the first samples are those of earlier runs."""
+"""Random draws of samples. The numbers of the first samples are those of earlier runs."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,44 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from iicl.config import NO_AUGMENTATION, Augmentation, Clip
-from iicl.data.draws import Contents, Draw, Drawing, has_room, uniform_boxes
+from iicl.config import Clip
+from iicl.data.draws import Draw, uniform_boxes
 from iicl.data.manifest import ManifestItem
-from iicl.data.sampling import Batching
-from iicl.samples import AUDIO, VIDEO, Sample, check_samples
+from iicl.samples import AUDIO, VIDEO, Sample
 from iicl.views.audio import first_sample
-from iicl.views.video import frame_numbers
+from tests.iicl.data.drawn_samples import LONG, SHORT, SOUND, UPRIGHT, drawing, starts
 
-BOTH = ("video", "audio")
-LONG = ManifestItem(
-    "a/1.mkv",
-    ("a",),
-    {},
-    "a",
-    views=BOTH,
-    num_frames=250,
-    fps=25.0,
-    height=128,
-    width=170,
-    num_samples=160_000,
-)
-UPRIGHT = ManifestItem(
-    "b/2.mkv",
-    ("b",),
-    {},
-    "b",
-    views=BOTH,
-    num_frames=90,
-    fps=30000 / 1001,
-    height=170,
-    width=128,
-    num_samples=40_000,
-)
-SOUND = ManifestItem("c/3.wav", ("c",), {}, "c", views=("audio",), num_samples=80_000)
-SHORT = ManifestItem(
-    "d/4.mkv", ("d",), {}, "d", views=("video",), num_frames=20, fps=10.0, height=96, width=96
-)
-CLIP = Clip()  # 1.07 s of video, 2 s of sound
 # item, (seed, epoch, clip), start in seconds, box, flip, jitter, gain, first samples of sound
 STORED: list[tuple[ManifestItem, tuple[int, int, int], str, list[int], bool, list[str], str, Any]]
 STORED = [
@@ -130,34 +99,6 @@ STORED = [
 ]
 
 
-def drawing(
-    *samples: Sample,
-    clip: Clip = CLIP,
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    epoch: int = 0,
-    clip_index: int = 0,
-    **batching: Any,
-) -> Drawing:
-    """A clip's draws with random sampling, unless told otherwise."""
-    check_samples(samples)
-    how = {"sampling": "random", "batch_size": 1, "num_clips": 2, "seed": seed} | batching
-    contents = Contents(clip, samples, augmentation or Augmentation())
-    if how["sampling"] == "uniform":
-        contents = replace(contents, augmentation=NO_AUGMENTATION)
-    return Drawing(contents, Batching(**how), epoch, clip_index)
-
-
-def starts(*samples: Sample, item: ManifestItem = LONG, **options: Any) -> np.ndarray:
-    """(200, samples) seconds, over as many epochs."""
-    return np.array(
-        [
-            [drawing(*samples, epoch=epoch, **options).start_seconds(s, item) for s in samples]
-            for epoch in range(200)
-        ]
-    )
-
-
 def assert_same(first: Draw, second: Draw) -> None:
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -198,7 +139,7 @@ def test_a_second_sample_has_draws_of_its_own() -> None:
 
 def test_a_draw_depends_on_seed_epoch_item_clip_and_name() -> None:
     sample = Sample("video:1")
-    others = [
+    start_times = [
         drawing(sample).start_seconds(sample, LONG),
         drawing(sample, seed=1).start_seconds(sample, LONG),
         drawing(sample, epoch=1).start_seconds(sample, LONG),
@@ -206,101 +147,7 @@ def test_a_draw_depends_on_seed_epoch_item_clip_and_name() -> None:
         drawing(sample).start_seconds(sample, replace(LONG, id="x")),
         drawing(Sample("video:2")).start_seconds(Sample("video:2"), LONG),
     ]
-    assert len(set(others)) == 6
-
-
-@pytest.mark.parametrize("alignment", ["centred", "start"])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_with_is_aligned_and_kept_inside(alignment: str, stride: int) -> None:
-    fast = Sample("video:fast", time="with", of="audio", stride=stride)
-    clip = Clip(alignment=alignment)  # type: ignore[arg-type]
-    times = starts(VIDEO, AUDIO, fast, clip=clip)
-    audio, video = times[:, 1], times[:, 2]
-    window = stride * 32 / 30
-    shift = (2.0 - window) / 2 if alignment == "centred" else 0.0
-    np.testing.assert_allclose(video, np.clip(audio + shift, 0, 10 - window))
-    assert video.max() <= 10 - window
-    numbers = frame_numbers(LONG, video[0], fast, clip)
-    expected = video[0] + np.arange(32) * stride / 30
-    np.testing.assert_allclose(numbers / 25, expected, atol=0.5 / 25 + 1e-6)
-    assert numbers.max() < 250
-
-
-def test_with_a_clip_that_is_longer_than_its_item_is_in_its_middle() -> None:
-    """The clip has 1.07 s of an item of 0.5 s; its sound is centred on what there is."""
-    item = replace(LONG, num_frames=12, fps=24.0, num_samples=8000)
-    clip = Clip(audio_seconds=0.25, spectrogram_frames=25)
-    draws = drawing(VIDEO, AUDIO, clip=clip)
-    assert draws.start_seconds(VIDEO, item) == 0
-    assert draws.start_seconds(AUDIO, item) == pytest.approx((0.5 - 0.25) / 2)
-
-
-LATE = Sample("audio:late", time="apart", of="audio")
-APART = [
-    (VIDEO, Sample("video:1", time="apart", of="video")),
-    (VIDEO, Sample("video:1", time="apart", of="video", stride=2)),
-    (VIDEO, Sample("video:1", time="apart", of="video", num_frames=60)),
-    (VIDEO, AUDIO, LATE),
-    (VIDEO, Sample("audio", time="apart", of="video")),
-    (AUDIO, Sample("video:1", time="apart", of="audio")),  # shorter than the other
-]
-
-
-@pytest.mark.parametrize("samples", APART, ids=lambda s: str(s[-1]))
-def test_apart_is_a_window_away_on_either_side_and_all_of_it_is_used(
-    samples: tuple[Sample, ...],
-) -> None:
-    windows = [
-        2.0 if s.view == "audio" else (s.num_frames or 32) * s.stride / 30 for s in samples[-2:]
-    ]
-    distance, last = max(windows), 10 - windows[-1]
-    times = starts(*samples)
-    one, other = times[:, -2], times[:, -1]
-    assert (np.abs(one - other) >= distance - 1e-9).all()
-    assert other.min() >= 0
-    assert other.max() <= last + 1e-9
-    assert (other > one).any()
-    assert (other < one).any()
-    assert other.min() < 0.5
-    assert other.max() > last - 0.5
-    # Uniform over what is left: the share of the time before is the share of the room before.
-    before = np.clip(one - distance, 0, last)
-    after = np.clip(last - one - distance, 0, last)
-    expected = (before / (before + after)).mean()
-    assert (other < one).mean() == pytest.approx(expected, abs=0.1)
-
-
-@pytest.mark.parametrize("sampling", ["random", "uniform"])
-@pytest.mark.parametrize("samples", APART, ids=lambda s: str(s[-1]))
-def test_room_is_what_apart_needs_and_no_more(samples: tuple[Sample, ...], sampling: str) -> None:
-    """An item that has just enough never fails, wherever the first sample lies."""
-    windows = [
-        2.0 if s.view == "audio" else (s.num_frames or 32) * s.stride / 30 for s in samples[-2:]
-    ]
-    needed = 2 * max(windows) + windows[-1]
-    item = replace(LONG, num_frames=1000, fps=1000 / needed, num_samples=round(needed * 16_000))
-    assert has_room(item, samples, CLIP)
-    assert not has_room(
-        replace(item, fps=1010 / needed, num_samples=item.num_samples - 200), samples, CLIP
-    )
-    times = starts(*samples, item=item, sampling=sampling)
-    assert (np.abs(times[:, -2] - times[:, -1]) >= max(windows) - 1e-3).all()
-    assert times.min() >= 0
-    assert times[:, -1].max() <= needed - windows[-1] + 1e-3
-
-
-def test_an_item_without_the_view_has_no_room() -> None:
-    assert not has_room(SHORT, (VIDEO, AUDIO, LATE), CLIP)
-    assert has_room(SHORT, (VIDEO, AUDIO), CLIP)
-
-
-def test_uniform_clips_of_a_named_sample_span_the_item() -> None:
-    sample = Sample("video:1")
-    options = {"sampling": "uniform", "num_clips": 3}
-    times = [drawing(sample, clip_index=k, **options).start_seconds(sample, LONG) for k in range(3)]
-    np.testing.assert_allclose(times, np.linspace(0, 10 - 32 / 30, 3))
-    draw = drawing(sample, **options).draw(sample, LONG, LONG)
-    assert (draw.flip, draw.gain, draw.jitter.tolist()) == (False, 1.0, [1, 1, 1])
+    assert len(set(start_times)) == 6
 
 
 def test_a_shared_augmentation_is_the_same_at_another_time() -> None:
@@ -320,34 +167,14 @@ def test_a_shared_augmentation_of_another_item_is_that_of_the_item_it_shares() -
     """The crop has the same relative place in pictures of another size."""
     sample = Sample("video:other", item="other", augmentation_of="video")
     draws = drawing(VIDEO, sample)
-    one, other = draws.draw(VIDEO, LONG, LONG), draws.draw(sample, UPRIGHT, LONG)
-    assert (one.flip, one.gain) == (other.flip, other.gain)
-    np.testing.assert_array_equal(one.jitter, other.jitter)
-    (top, left, side, _), (other_top, other_left, other_side, _) = one.boxes[0], other.boxes[0]
+    own_draw, other_draw = draws.draw(VIDEO, LONG, LONG), draws.draw(sample, UPRIGHT, LONG)
+    assert (own_draw.flip, own_draw.gain) == (other_draw.flip, other_draw.gain)
+    np.testing.assert_array_equal(own_draw.jitter, other_draw.jitter)
+    top, left, side, _ = own_draw.boxes[0]
+    other_top, other_left, other_side, _ = other_draw.boxes[0]
     assert side == other_side  # both have a short side of 128
     assert top / (128 - side) == pytest.approx(other_top / (170 - side), abs=0.1)
     assert left / (170 - side) == pytest.approx(other_left / (128 - side), abs=0.1)
-
-
-@pytest.mark.parametrize("fps", [6, 8.0, 16.0, 25.0, 30000 / 1001])
-@pytest.mark.parametrize("clip_fps", [4, 8, 25, 30])
-def test_frames_are_the_nearest(fps: float, clip_fps: float) -> None:
-    item = ManifestItem("x", (), {}, "", num_frames=300, fps=fps)
-    clip = Clip(num_frames=16, fps=clip_fps)
-    for start in (0.0, 0.31, 1.7):
-        for k, number in enumerate(frame_numbers(item, start, VIDEO, clip)):
-            time = start + k / clip_fps
-            distances = np.abs(np.arange(300) / fps - time)
-            assert distances[number] == pytest.approx(distances.min(), abs=1e-5)
-
-
-def test_a_clip_longer_than_its_item_starts_over() -> None:
-    item = ManifestItem("x", (), {}, "", num_frames=5, fps=10.0)
-    numbers = frame_numbers(item, 0.0, VIDEO, Clip(num_frames=12, fps=10))
-    np.testing.assert_array_equal(numbers, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
-    exact = frame_numbers(item, 0.0, VIDEO, Clip(num_frames=8, fps=16))
-    assert exact.max() == 4
-    assert (np.diff(exact) >= 0).all()
 
 
 def test_three_crops_lie_along_the_longer_side() -> None:
@@ -355,13 +182,3 @@ def test_three_crops_lie_along_the_longer_side() -> None:
         uniform_boxes(32, 42, 3), [[0, 0, 32, 32], [0, 5, 32, 32], [0, 10, 32, 32]]
     )
     np.testing.assert_array_equal(uniform_boxes(50, 32, 1), [[9, 0, 32, 32]])
-
-
-def test_an_item_without_video_is_sampled_by_its_sound() -> None:
-    item = ManifestItem("x", (), {}, "", views=("audio",), num_samples=5 * 16_000)
-    clip = Clip(audio_seconds=2.0, sample_rate=16_000)
-    options = {"sampling": "uniform", "num_clips": 3, "clip": clip}
-    times = [drawing(AUDIO, clip_index=k, **options).start_seconds(AUDIO, item) for k in range(3)]
-    assert times == [0.0, 1.5, 3.0]
-    assert [first_sample(item, time, clip) for time in times] == [0, 24_000, 48_000]
-    assert first_sample(item, 4.5, clip) == 48_000
