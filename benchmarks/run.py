@@ -41,7 +41,7 @@ table.
 
 
 def _found_by_name() -> str:
-    """What the rows of a table can name, by the folders that hold it."""
+    """What the rows of a table can name, by the folders that hold it; as text."""
     science = ROOT / "iicl"
     names = {
         "methods": sorted(path.parent.name for path in science.glob("methods/*/settings.py")),
@@ -62,25 +62,10 @@ def parser() -> argparse.ArgumentParser:
         prog="benchmarks/run.py",
         description="Reproduce tables of the paper: one command plans, runs what is missing,"
         " collects, and writes the table beside the reported numbers.",
-        epilog=EPILOG + _found_by_name(),
+        epilog=f"{_found_by_name()}\n\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    new.add_argument(
-        "--table",
-        required=True,
-        nargs="+",
-        metavar="N",
-        help="I, II, ... or 1, 2, ..., or a file of tables/ by name; all: the six of the paper",
-    )
-    new.add_argument(
-        "--rows",
-        nargs="+",
-        metavar="ROW",
-        help="these rows and controls of one table, by their names in its file; default: all",
-    )
-    new.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="these columns of one table; default: all"
-    )
+    _add_tables(new)
     new.add_argument("--scale", choices=scales, default="desk", help="how large; default: desk")
     new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")
     new.add_argument(
@@ -116,6 +101,26 @@ def parser() -> argparse.ArgumentParser:
         help="folder to write the tables to; the last lines of this help name the default",
     )
     return new
+
+
+def _add_tables(new: argparse.ArgumentParser) -> None:
+    """Options that say which cells are reproduced."""
+    new.add_argument(
+        "--table",
+        required=True,
+        nargs="+",
+        metavar="N",
+        help="I, II, ... or 1, 2, ..., or a file of tables/ by name; all: the six of the paper",
+    )
+    new.add_argument(
+        "--rows",
+        nargs="+",
+        metavar="ROW",
+        help="these rows and controls of one table, by their names in its file; default: all",
+    )
+    new.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", help="these columns of one table; default: all"
+    )
 
 
 def _add_what_to_do(new: argparse.ArgumentParser) -> None:
