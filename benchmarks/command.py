@@ -113,10 +113,10 @@ def _is_allowed(arguments: argparse.Namespace) -> bool:
 
 
 def _accept(request: Request, plan: Plan) -> Plan:
-    """Record the stale results that a person lets stand, and plan again after each.
+    """Record each ``--accept``, and plan again after it.
 
-    In the order of the plan, whatever the order on the command line: the code that a result stands
-    for includes the code of the results that it was made from.
+    Upstream runs come first, whatever the order on the command line: the code hash of a run
+    contains that of its upstream.
     """
     waiting = list(request.arguments.accept)
     while waiting:
@@ -134,15 +134,22 @@ def _accept(request: Request, plan: Plan) -> Plan:
 
 
 def _forced(request: Request, plan: Plan) -> list[str]:
-    """The runs to make again, with all runs of the plan that rest on them; marks them as new."""
+    """The runs to move aside, with all runs of the home that rest on them; marks them as new.
+
+    A run that rests on them and is not in the plan is moved aside too: it would be damaged. The
+    next command that plans it makes it again.
+    """
     named = request.arguments.force
     to_redo: dict[str, None] = {}
     for run_id in plan.runs if "all" in named else named:
         if run_id not in plan.runs:
             raise ValueError(f"--force {run_id}: no such run in this plan")
         to_redo.update(dict.fromkeys(plan.descendants(run_id)))
+    if not to_redo:
+        return []
+    to_redo.update(dict.fromkeys(request.home.descendants(to_redo)))
     existing = [run_id for run_id in to_redo if request.home.run(run_id).exists()]
-    for run_id in existing:
+    for run_id in plan.runs.keys() & set(existing):
         plan.runs[run_id] = plan.runs[run_id].as_new()
     return existing
 

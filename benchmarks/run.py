@@ -67,7 +67,14 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_tables(new)
     new.add_argument("--scale", choices=scales, default="desk", help="how large; default: desk")
-    new.add_argument("--seeds", type=int, nargs="+", metavar="S", help="default: the table's")
+    new.add_argument(
+        "--seeds",
+        type=int,
+        action="extend",
+        nargs="+",
+        metavar="S",
+        help="default: the table's",
+    )
     new.add_argument(
         "--cluster",
         choices=sites,
@@ -108,18 +115,24 @@ def _add_tables(new: argparse.ArgumentParser) -> None:
     new.add_argument(
         "--table",
         required=True,
+        action="extend",
         nargs="+",
         metavar="N",
         help="I, II, ... or 1, 2, ..., or a file of tables/ by name; all: the six of the paper",
     )
     new.add_argument(
         "--rows",
+        action="extend",
         nargs="+",
         metavar="ROW",
         help="these rows and controls of one table, by their names in its file; default: all",
     )
     new.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="these columns of one table; default: all"
+        "--columns",
+        action="extend",
+        nargs="+",
+        metavar="COLUMN",
+        help="these columns of one table; default: all",
     )
 
 

@@ -91,14 +91,17 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
+    from pydantic import TypeAdapter
+
     from iicl.config import PretrainLength
     from iicl.pretraining import pretrain_phases
 
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
     if stage == "pretrain":
-        length = PretrainLength.model_validate(settings.get("length", {}))
-        rest = {key: value for key, value in settings.items() if key != "length"}
+        rest = dict(settings)
+        given = {"length": rest.pop("length", {})}  # with its key, which an error names
+        length = TypeAdapter(dict[str, PretrainLength]).validate_python(given)["length"]
         runs = pretrain_phases(length, **rest)
         return [run.model_dump(mode="json") for run in runs]
     return [_adapter().validate_python({**settings, "stage": stage}).model_dump(mode="json")]

@@ -28,7 +28,11 @@ class Config(BaseModel):
     @classmethod
     def _refuse_unknown_keys(cls, settings: Any) -> Any:
         legal = cls.model_fields
-        if not isinstance(settings, Mapping) or settings.keys() <= legal.keys():
+        if isinstance(settings, BaseModel):
+            return settings
+        if not isinstance(settings, Mapping):
+            raise PydanticCustomError("no_settings", "keys with values are expected")
+        if settings.keys() <= legal.keys():
             return settings
         kind = PydanticCustomError(
             "unknown_setting", "unknown setting; legal: {legal}", {"legal": ", ".join(legal)}

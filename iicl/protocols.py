@@ -13,7 +13,7 @@ from iicl.config import Augmentation, Clip, Config, Count, Positive, Precision
 from iicl.pretraining import Pretrain
 
 Space = Literal["f", "z", "y"]
-"""Of the encoder, g_ins on it, or g_clu on it; the heads act on stored f."""
+"""f: features of the encoder; z: g_ins(f); y: g_clu(f). The heads are applied to stored f."""
 
 View = Literal["video", "audio"]
 Needs = Mapping[str, Mapping[str, Any] | None]

@@ -5,11 +5,14 @@ after a colon: ``video``, ``video:1``, ``audio:late``. Each draws for itself unl
 another sample.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from iicl import views
+
+NAME = re.compile(r"\w+(:\w+)?")
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,9 @@ class Sample:
     Attributes:
         name: unique in a batch; the part before the colon is the view.
         item: "own": taken from the item itself or, with ``of``, from the item of that sample.
-            "other": taken from another item of the epoch, by one random cycle per epoch and name;
-            with ``of``, at the time that the other item draws for that sample.
+            "other": taken from another item. Each epoch draws a random cycle through all items for
+            each name, and the sample comes from the next item in it; with ``of``, at the time that
+            this next item draws for sample ``of``.
         time: "drawn": at a random time of its own. "with": aligned with sample ``of`` as
             ``clip.alignment`` says, then moved to lie within the item. "apart": it begins at least
             one window before or after sample ``of`` of the same item; the window is the longer one
@@ -119,7 +123,11 @@ def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
 
 
 def _check_settings(sample: Sample) -> None:
-    """Each setting has a legal value and means something to the view."""
+    """The name and each setting have a legal value and mean something to the view."""
+    if not NAME.fullmatch(sample.name):
+        raise ValueError(
+            f"sample {sample.name!r}: a name is VIEW or VIEW:WORD, of letters, digits and _"
+        )
     takes = views.get(sample.view).TAKES
     for field in fields(sample):
         value = getattr(sample, field.name)
@@ -137,8 +145,10 @@ def _check_settings(sample: Sample) -> None:
             )
     for name in ("stride", "num_frames", "size"):
         value = getattr(sample, name)
-        if value is not None and value < 1:
-            raise ValueError(f"sample {sample.name!r}: {name} must be at least 1, got {value}")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(
+                f"sample {sample.name!r}: {name} must be a whole number of 1 or more, got {value!r}"
+            )
 
 
 def _check_relation(sample: Sample, earlier: Sequence[Sample], names: Sequence[str]) -> None:

@@ -3,8 +3,10 @@
 import importlib.util
 import sys
 
-# By the names that they are imported by: the extra "suite" of the package.
-PACKAGES = ("jinja2", "pandas", "yaml", "submitit", "tabulate")
+# By the names that they are imported by: the extra "suite" of the package, and those packages of
+# plain iicl that the suite imports too.
+SUITE = ("jinja2", "pandas", "yaml", "submitit", "tabulate")
+PACKAGES = (*SUITE, "joblib", "matplotlib", "numpy", "PIL", "pydantic", "rich", "scipy")
 
 
 def require_posix() -> None:
@@ -22,7 +24,10 @@ def require_posix() -> None:
 
 
 def require_packages() -> None:
-    """Leave with one line and exit code 2 if a package is missing that plain iicl does not need."""
+    """Leave with one line and exit code 2 if a package is missing that the suite imports.
+
+    A command calls this before it imports any of them.
+    """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         print(

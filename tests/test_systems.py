@@ -1,5 +1,6 @@
 """macOS and Windows, each played by a Linux Python from which its missing parts are taken."""
 
+import ast
 import os
 import re
 import subprocess
@@ -134,6 +135,7 @@ def test_without_packages_a_command_says_how_to_install_them(
     )
 
 
+OF_PYDANTIC = ("pydantic_core", "typing_extensions")  # which it brings
 IMPORTED_AS = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
 
 
@@ -141,7 +143,23 @@ def test_the_packages_that_are_asked_for_are_those_that_an_installation_brings()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for texts, packages in (
         (project["dependencies"], iicl_host.PACKAGES),
-        (project["optional-dependencies"]["suite"], slurm.host.PACKAGES),
+        (project["optional-dependencies"]["suite"], slurm.host.SUITE),
     ):
         names = [re.match(r"[\w-]+", text)[0] for text in texts]
         assert sorted(IMPORTED_AS.get(name, name) for name in names) == sorted(packages)
+
+
+def test_the_suite_imports_no_other_packages() -> None:
+    """At the top of a module; what a function imports, only its command needs."""
+    known = {*slurm.host.PACKAGES, *OF_PYDANTIC, "slurm", "benchmarks", *sys.stdlib_module_names}
+    files = [*(ROOT / "slurm").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    for file in files:
+        if "throughput" in file.parts:
+            continue
+        for node in ast.parse(file.read_text()).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert {name.split(".")[0] for name in names} <= known, file

@@ -43,9 +43,9 @@ class ClusterLauncher:
         return f"site: {self._site.name}"
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
-        """The arrays that would be submitted, with words in place of ids; needs no Slurm.
+        """The arrays that would be submitted, with placeholders for job ids; needs no Slurm.
 
-        Runs that wait for data count as if it were given.
+        Runs whose data is not given are shown as if it were.
         """
         seconds = self._seconds(rates)
         code = self._request.home.root / "snapshots" / "SNAPSHOT"

@@ -37,7 +37,7 @@ class CorpusJobs:
 
 
 def prepare(request: Request, site: SlurmSite, plan: Plan, *, waits: bool) -> Plan | None:
-    """Have jobs prepare what is not prepared; the plan with it, None if that is still to come.
+    """Submit jobs for unprepared corpora. The plan with them; None if the jobs still run.
 
     A real copy is prepared by an array over its shards, a generated one by a single job.
 

@@ -46,7 +46,7 @@ class LocalLauncher:
 
 
 def prepare(request: Request, plan: Plan) -> Plan:
-    """Prepare what is not prepared; take in what changed in a real copy."""
+    """Prepare missing corpora, and prepare a real copy again if its files have changed."""
     from joblib import cpu_count  # knows a process's affinity and its container's limit
 
     has_changed = False

@@ -59,11 +59,12 @@ def _sizes_that_hold(sizes: Settings, encoders: Settings, defaults: Settings) ->
     """
     named = {view: sizes.get(view, default) for view, default in defaults.items()}
     changed = [view for view, name in named.items() if encoders.get(view, name) != name]
-    return {
-        key: value
-        for key, value in sizes.items()
-        if not any(key == view or key.startswith(f"{view}_") for view in changed)
-    }
+
+    def view_of(key: str) -> str:
+        views = [view for view in defaults if key == view or key.startswith(f"{view}_")]
+        return max(views, key=len, default="")
+
+    return {key: value for key, value in sizes.items() if view_of(key) not in changed}
 
 
 def replaced(settings: Settings, scale: Scale, error: Callable[[str, str], SpecError]) -> Settings:

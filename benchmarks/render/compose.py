@@ -151,7 +151,7 @@ def _rows(
         controls = [name for name, row in table.controls.items() if row.block == block]
         for name in rows:
             yield _row(plan, table, frame, judged, name, block, about)
-        measured = [*rows, *controls] if block in table.blocks else []
+        measured = [*rows, *controls] if block in (table.blocks or [None]) else []
         chance = tuple(_chance(judged, column, measured) for column in table.columns)
         if any(cell.values for cell in chance):
             yield document.Row(

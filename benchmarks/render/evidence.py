@@ -32,25 +32,29 @@ def measured(plan: Plan, table: Table, frame: pd.DataFrame) -> Iterable[document
         if not cells:
             continue
         runs = list({cell.run: plan.runs[cell.run] for cell in cells}.values())
-        choices: dict[str, dict[str, None]] = {}  # in words -> labels of the rows
-        for cell in cells:
-            words = _choices(plan.runs[cell.run].resolved)
-            choices.setdefault(words, {})[table.all_rows[cell.row].label] = None
+        row_of = {cell.run: table.all_rows[cell.row].label for cell in cells}
+        choices = _by_rows({row_of[run.id]: _choices(run.resolved) for run in runs})
         metrics = ", ".join(dict.fromkeys(column.metric for column in columns.values()))
         corpora = " and ".join(dict.fromkeys(str(run.resolved["corpus"]) for run in runs))
         folds = ", ".join(str(fold) for fold in protocol.folds)
-        clips = " or ".join(dict.fromkeys(_clips(plan, run) for run in runs))
+        clips = _by_rows({row_of[run.id]: _clips(plan, run) for run in runs})
         part = frame[frame["column"].isin(columns)]
-        chosen = "".join(
-            f"; {words}" if len(choices) == 1 else f"; {words} ({', '.join(rows)})"
-            for words, rows in choices.items()
-            if words
-        )
+        chosen = f"; {choices}" if choices else ""
         says = (
             f"{metrics} in percent, by {protocol.stage} on {corpora}, fold {folds}{chosen};"
             f" {clips}; {_evaluated(part)}; {_selection(part)}{_counting(columns, part)}"
         )
         yield document.Measured(tuple(c.label for c in columns.values()), says)
+
+
+def _by_rows(words_of_row: Mapping[str, str]) -> str:
+    """What holds for the rows; where they differ, with the labels of the rows it holds for."""
+    rows: dict[str, list[str]] = {}
+    for row, words in words_of_row.items():
+        rows.setdefault(words, []).append(row)
+    if len(rows) == 1:
+        return next(iter(rows))
+    return "; ".join(f"{words} ({', '.join(labels)})" for words, labels in rows.items() if words)
 
 
 def _counting(columns: Mapping[str, ColumnSpec], part: pd.DataFrame) -> str:
@@ -80,7 +84,18 @@ def _choices(resolved: Mapping[str, Any]) -> str:
 def _clips(plan: Plan, run: Run) -> str:
     """The clips that an item's value rests on: the run's own, or those of its features."""
     sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
-    return " and ".join(_views(source.resolved) for source in sources or [run])
+    return " and ".join(
+        _views(source.resolved) + _encoder(plan, source) for source in sources or [run]
+    )
+
+
+def _encoder(plan: Plan, run: Run) -> str:
+    """The encoder by its name, where it is not the default of its view."""
+    if "encoder" not in run.upstream:
+        return ""
+    encoders = plan.runs[run.upstream["encoder"]].resolved["encoders"]
+    name = encoders.get(run.resolved.get("view", "video"))
+    return f", encoder {name}" if name is not None else ""
 
 
 def _views(resolved: Mapping[str, Any]) -> str:

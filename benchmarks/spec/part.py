@@ -48,7 +48,9 @@ def part(table: Table, rows: Sequence[str] | None, columns: Sequence[str] | None
             "controls": _rows(table.controls, kept_rows, kept, measured),
             "columns": kept,
             "protocols": {n: p for n, p in table.protocols.items() if n in measured},
-            "claims": [_claim(claim, table, kept_rows, kept) for claim in table.claims],
+            "claims": _without_repeats(
+                [_claim(claim, table, kept_rows, kept) for claim in table.claims]
+            ),
             "order": table.order if whole_order else [],
             "figure": figure,
         }
@@ -100,7 +102,16 @@ def _claim(
     ]
     if {*claim.names, *with_number} <= rows and claim.column in columns:
         return claim
-    return ClaimSpec(says=claim.says, where=claim.where, untested=LEFT_OUT)
+    no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance"))
+    column = claim.column if claim.column in columns else None
+    return claim.model_copy(
+        update={**no_kind, "differ": False, "column": column, "untested": LEFT_OUT}
+    )
+
+
+def _without_repeats(claims: Sequence[ClaimSpec]) -> list[ClaimSpec]:
+    """Claims that differ only in a column that is left out are one untested claim."""
+    return [claim for place, claim in enumerate(claims) if claim not in claims[:place]]
 
 
 def _words(small: Table, whole: Table) -> str:

@@ -68,9 +68,7 @@ def pretraining_error(
         return table.setting_error(row, "method", _words(problem))
     for section in (
         ("stages", "pretrain"),
-        ("stages", "pretrain", "length"),
         ("pretrain_on", flat["corpus"]),
-        ("pretrain_on", flat["corpus"], "length"),
         (),
     ):
         section_settings: Any = scale.model_dump()

@@ -20,12 +20,13 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store import files
+from benchmarks.store.files import DamagedFileError
 from benchmarks.store.lease import this_user
 from benchmarks.store.run_folder import Access, RunFolder, set_aside
 from benchmarks.store.run_records import DamageNotices
@@ -82,6 +83,22 @@ class Home:
         if not self.runs.is_dir():
             return []
         return sorted(p.name for p in self.runs.iterdir() if not p.name.startswith("."))
+
+    def descendants(self, run_ids: Iterable[str]) -> list[str]:
+        """The runs of this home that rest on some runs, directly or not.
+
+        Runs whose specification cannot be read are not among them.
+        """
+        upstream: dict[str, set[str]] = {}
+        for run_id in self.run_ids():
+            with contextlib.suppress(DamagedFileError):
+                spec = self.run(run_id).spec()
+                upstream[run_id] = set(spec["upstream"].values()) if spec is not None else set()
+        known, reached = set(run_ids), set(run_ids)
+        while reached:
+            reached = {i for i, others in upstream.items() if others & reached} - known
+            known |= reached
+        return sorted(known - set(run_ids))
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of a run, whether it is there or not."""

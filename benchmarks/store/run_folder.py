@@ -27,7 +27,7 @@ RENEWED = {
 
 @dataclass(frozen=True)
 class Access:
-    """How this process gets at the runs of a home.
+    """What a :class:`RunFolder` needs to read and change leases.
 
     Attributes:
         queue: asked about the jobs that leases name.

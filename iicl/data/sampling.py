@@ -17,7 +17,7 @@ Sampling = Literal["random", "uniform"]
 
 
 class Share(NamedTuple):
-    """Which part of work that several processes divide is one's own.
+    """The part of shared work that this process does.
 
     Attributes:
         rank: number of the process, 0 to num_ranks - 1.

@@ -38,8 +38,10 @@ class Encoders(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_flat(cls, flat: Any) -> Any:
-        if not isinstance(flat, Mapping):
+        if isinstance(flat, Encoders):
             return flat
+        if not isinstance(flat, Mapping):
+            raise PydanticCustomError("no_settings", "keys with values are expected")
         by_view: dict[str, EncoderSettings] = {}
         problems: list[InitErrorDetails] = []
         rest = dict(flat)

@@ -100,7 +100,7 @@ def run(config: Features, context: Context) -> dict[str, Any]:
                 "positions": np.asarray(positions, np.int64),
             }
             write_atomically(context.out / FEATURES, save(arrays))
-        ranks.wait()  # who is done may count on what rank 0 has written
+        ranks.wait()  # the files of rank 0 are there when any rank returns
         return {
             "metrics": {},
             "chance": {},

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state after ``step`` optimiser steps, then remove all but it and the one before.
 
-    The file is the sha256 of what ``torch.save`` makes of the state, and that.
+    The file begins with the sha256 of the saved state; what ``torch.save`` made of it follows.
 
     A checkpoint of a later step is one that was passed over when the training was resumed; it goes
     too, as does what a killed attempt left half written.
@@ -41,9 +41,9 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     content = buffer.getvalue()
     digest = hashlib.sha256(content).digest()
     write_atomically(folder / f"step-{step:09d}.pt", digest + content)
-    found = _found(folder)
-    kept = [path for number, path in found if number <= step][:NUM_KEPT_CHECKPOINTS]
-    for _, path in found:
+    checkpoints = _newest_first(folder)
+    kept = [path for number, path in checkpoints if number <= step][:NUM_KEPT_CHECKPOINTS]
+    for _, path in checkpoints:
         if path not in kept:
             path.unlink()
 
@@ -56,8 +56,8 @@ def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
     Raises:
         ValueError: if there are checkpoints and none of them can be read.
     """
-    found = _found(folder)
-    for step, path in found:
+    checkpoints = _newest_first(folder)
+    for step, path in checkpoints:
         try:
             content = path.read_bytes()
             digest, saved = content[:NUM_DIGEST_BYTES], content[NUM_DIGEST_BYTES:]
@@ -66,12 +66,14 @@ def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
             return step, torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
         except Exception as error:  # damaged bytes unpickle to whatever error they happen to
             logger.warning("checkpoint %s is damaged and passed over: %s", path, error)
-    if found:
-        raise ValueError(f"no checkpoint in {folder} can be read: {[p.name for _, p in found]}")
+    if checkpoints:
+        raise ValueError(
+            f"no checkpoint in {folder} can be read: {[p.name for _, p in checkpoints]}"
+        )
     return None
 
 
-def _found(folder: Path) -> list[tuple[int, Path]]:
+def _newest_first(folder: Path) -> list[tuple[int, Path]]:
     """Checkpoints in a folder, newest first."""
     matches = ((_NAME.fullmatch(p.name), p) for p in folder.glob("step-*.pt"))
     return sorted(((int(m[1]), p) for m, p in matches if m), reverse=True)

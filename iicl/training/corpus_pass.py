@@ -1,6 +1,6 @@
 """Features of all train items, for what a method does before an epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,13 +20,17 @@ class CorpusPass:
         training: whose method encodes whose items.
         seed: of the random numbers of ``encode``.
         ranks: that all make each call.
+        stop_if_asked: called between chunks, by all ranks equally often; raises to stop.
 
     Attributes:
         num_items: items encoded so far, of all ranks together.
     """
 
-    def __init__(self, training: Training, seed: int, ranks: Ranks) -> None:
+    def __init__(
+        self, training: Training, seed: int, ranks: Ranks, stop_if_asked: Callable[[], None]
+    ) -> None:
         self._training, self._seed, self._ranks = training, seed, ranks
+        self._stop_if_asked = stop_if_asked
         self.num_items = 0
 
     def __call__(self, names: Sequence[str]) -> dict[str, Tensor]:
@@ -34,6 +38,7 @@ class CorpusPass:
 
         Raises:
             ValueError: if ``encode`` gives no feature of a name, or a sample is of another item.
+            Interrupted: if asked to stop.
         """
         method, device = self._training.method, self._training.items.device
         was_training = method.training
@@ -56,8 +61,11 @@ class CorpusPass:
         training, items = self._training, self._training.items
         num_chunks = -(-len(items.positions) // items.chunk_size)
         numbers = self._ranks.share.of(num_chunks)
+        num_questions = num_chunks // self._ranks.size  # a rank has so many chunks, or one more
         parts: dict[str, list[Tensor]] = {name: [] for name in names}
         for number, batch in zip(numbers, items.chunks_in_order(), strict=True):
+            if number - numbers.start < num_questions:
+                self._stop_if_asked()
             torch.manual_seed(derive_seed(self._seed, "chunk", number))
             features = encode(training.method.encode, items.samples(batch), training.precision)
             for name in names:

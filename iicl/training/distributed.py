@@ -85,7 +85,7 @@ class Ranks:
         return int(largest)
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Wait until all ranks have made this call."""
         self.max(0)
 
     def broadcast(self, value: T) -> T:

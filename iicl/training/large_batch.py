@@ -141,7 +141,7 @@ class _Chunks:
     device: torch.device
 
     def encode(self, number: int) -> dict[str, Tensor]:
-        """The same features each time, with their graph; seeds the generator."""
+        """Encode one chunk with its graph; equal features each time, as the generator is seeded."""
         torch.manual_seed(self.seeds[number])
         return _encode(self.method, self.samples[number], self.precision)
 
@@ -175,7 +175,7 @@ def _cut(
 
 
 def _encode_chunks(chunks: _Chunks, num_items: int, ranks: Ranks) -> _Encoded:
-    """Step 1; the running statistics then are those of the step."""
+    """Step 1. Afterwards the running statistics are those after the whole step."""
     statistics = AveragedStatistics(chunks.method, chunks.device)
     features: list[dict[str, Tensor]] = []
     with chunks.generator_kept():

@@ -20,7 +20,7 @@ ranks.
 import json
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,10 @@ class NonFiniteStepError(FloatingPointError):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training was.
+    """Result of a training.
 
-    Its time and its items are those of the steps that led to the end, over all attempts; steps lost
-    between a checkpoint and an interruption are not among them.
+    Seconds and items count the steps behind the final weights, over all attempts. A step that was
+    lost at an interruption and done again counts once.
 
     Attributes:
         last_losses: the terms of the loss and its total at the last step.
@@ -78,7 +78,8 @@ def train(
     """Train to the end, from the newest checkpoint in ``folder`` if there is one.
 
     A request to stop, to any rank, is met at the end of a step: its state is saved, and all ranks
-    raise.
+    raise. While the train items are encoded before an epoch, it is met between two chunks; the
+    resumed training then begins the epoch anew.
 
     Args:
         training: what to train; its method is changed in place.
@@ -102,16 +103,27 @@ def train(
     batches = training.items.batches(first_step) if first_step < num_steps else iter(())
     saved_at = attempt.start_clock()
     with interruption.deferred() as requested:
+
+        def asked_to_stop() -> int:
+            name = requested()
+            return ranks.max(signal.Signals[name] if name else 0)  # all ranks stop as one
+
+        def stop_if_asked() -> None:
+            if number := asked_to_stop():
+                raise interruption.Interrupted(signal.Signals(number).name)
+
         for step in range(first_step, num_steps):
             epoch = step // training.items.steps_per_epoch
             if attempt.state["epochs_begun"] == epoch:
-                attempt.begin_epoch(epoch)
+                if attempt.acts_before_epochs and step > first_step:
+                    attempt.save(step)  # no step is lost if the training is stopped in here
+                    saved_at = time.monotonic()
+                attempt.begin_epoch(epoch, stop_if_asked)
                 if time.monotonic() - saved_at >= execution.checkpoint_seconds:
                     attempt.save(step)
                     saved_at = time.monotonic()
             now = attempt.take_step(step, next(batches))
-            name = requested()
-            stopped_by = ranks.max(signal.Signals[name] if name else 0)  # all ranks stop as one
+            stopped_by = asked_to_stop()
             done = step + 1
             if done == num_steps or stopped_by or now - saved_at >= execution.checkpoint_seconds:
                 attempt.save(done)
@@ -172,16 +184,21 @@ class _Attempt:
         write_atomically(self._folder / "metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
 
     def start_clock(self) -> float:
-        """Count the time from now on as that of the next step; says when that is."""
+        """Restart the clock of the next step; the present time."""
         self._clock = time.monotonic()
         return self._clock
 
-    def begin_epoch(self, epoch: int) -> None:
+    @property
+    def acts_before_epochs(self) -> bool:
+        """Whether the method does anything before an epoch."""
+        return type(self._training.method).before_epoch is not Method.before_epoch
+
+    def begin_epoch(self, epoch: int, stop_if_asked: Callable[[], None]) -> None:
         """Let the method act before an epoch."""
         training = self._training
         seed = derive_seed(training.items.batching.seed, "epoch", epoch)
         torch.manual_seed(seed)
-        corpus_pass = CorpusPass(training, seed, self._ranks)
+        corpus_pass = CorpusPass(training, seed, self._ranks, stop_if_asked)
         with torch.no_grad():
             names = training.method.before_epoch(epoch, corpus_pass)
         _forget(training.optimiser, training.method, names)

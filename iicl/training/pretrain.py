@@ -61,7 +61,7 @@ def run(config: Pretrain, context: Context) -> dict[str, Any]:
         trained = train(training, context.out, context.execution, context.report, ranks)
         if ranks.rank == 0:
             save_weights(training.method, context.out, config, facts)
-        ranks.wait()  # who is done may count on what rank 0 has written
+        ranks.wait()  # the files of rank 0 are there when any rank returns
         num_items = len(items.positions)
         return {
             "metrics": {},
@@ -126,7 +126,8 @@ def _training(
         taken = method.load_previous(state, keep_instance_head=config.keep_instance_head)
     method.to(items.device)
     optimiser = torch.optim.Adam(
-        [{"params": list(method.named_parameters())}],  # which may be none
+        # A control may have no parameters; Adam takes none only in a group.
+        [{"params": list(method.named_parameters())}],
         lr=config.optimisation.learning_rate,
         weight_decay=config.optimisation.weight_decay,
     )

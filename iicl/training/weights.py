@@ -1,6 +1,7 @@
 """Weights between runs: safetensors files that say what made them, loaded strictly."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
@@ -19,7 +20,7 @@ WEIGHTS = "weights.safetensors"
 def save_weights(
     method: Method, folder: Path, config: Config, facts: CorpusFacts | None = None
 ) -> None:
-    """Write every parameter and buffer of a method but its ``not_exported``, with what made it.
+    """Write the state of a method except its ``not_exported``, and the settings that made it.
 
     Args:
         method: whose weights to write.
@@ -62,24 +63,30 @@ def load_method(folder: Path) -> Method:
     its ``not_exported`` are those of a fresh method.
 
     Raises:
-        ValueError: if the weights are not those of a pretraining, or do not say how many classes
-            its method learned.
+        ValueError: if the weights are not those of a pretraining.
         RuntimeError: if they do not fit their configuration exactly.
     """
-    config = load_config(folder)
-    facts = _load_facts(folder, config)
+    config, state = load_config(folder), load_weights(folder)
+    facts = _load_facts(folder, config, state)
     method = methods.build(config.method, config.phase, config.encoders, facts)
     fresh = {n: value for n, value in method.state_dict().items() if n in method.not_exported}
-    method.load_state_dict(fresh | load_weights(folder))
+    method.load_state_dict(fresh | state)
     return method
 
 
-def _load_facts(folder: Path, config: Pretrain) -> CorpusFacts:
+def _load_facts(folder: Path, config: Pretrain, state: Mapping[str, Tensor]) -> CorpusFacts:
     if (text := _metadata(folder).get("facts")) is not None:
         return CorpusFacts.model_validate_json(text)
-    # Weights once said nothing of their corpus. The log-mel statistics are among them, as buffers.
+    # Weights of version 0.1.0 hold no facts. Only their number of classes shapes a method, and the
+    # log-mel statistics are among the buffers.
+    num_classes = len(state.get("classifier.bias", ()))
     return CorpusFacts(
-        corpus=config.corpus, num_items=0, classes=(), num_groups=0, log_mel_mean=0, log_mel_std=1
+        corpus=config.corpus,
+        num_items=0,
+        classes=tuple(f"class {number}" for number in range(num_classes)),
+        num_groups=0,
+        log_mel_mean=0,
+        log_mel_std=1,
     )
 
 

@@ -50,8 +50,11 @@ def test_samples_that_go_together(samples: tuple[Sample, ...]) -> None:
             (Sample("label", item="other"),),
             "view label takes no item .* settings of the view: none",
         ),
-        ((Sample("video", stride=0),), "'video': stride must be at least 1, got 0"),
-        ((Sample("video", size=0),), "'video': size must be at least 1, got 0"),
+        (
+            (Sample("video", stride=0),),
+            "'video': stride must be a whole number of 1 or more, got 0",
+        ),
+        ((Sample("video", size=0),), "'video': size must be a whole number of 1 or more, got 0"),
         ((Sample("video", time="late"),), "time must be one of drawn, with, apart, got 'late'"),
         ((Sample("video", item="mine"),), "item must be one of own, other, got 'mine'"),
         ((Sample("video", time="with"),), "time 'with' and of None do not go together"),

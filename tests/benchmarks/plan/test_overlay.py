@@ -147,6 +147,9 @@ def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
             13,
             "optimisation.batch_size is 1: Input should be greater",
         ),
+        ("{clusters: 100}", "{length: {epochs: 8}}", 13, "length.epochs is 8: unknown setting"),
+        ("{clusters: 100}", "{encoders: 8}", 13, "encoders is 8: keys with values are expected"),
+        ("{clusters: 100}", "{length: 8}", 13, "length is 8: keys with values are expected"),
     ],
 )
 def test_a_wrong_setting_is_named_where_it_stands(
@@ -172,4 +175,5 @@ def test_a_scales_wrong_setting_is_not_blamed_on_the_row(
     scale.write_text(scale.read_text().replace("initialisation: 5", "initialization: 5"))
     assert checkout.run("--dry-run") == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {scale}:10: initialization is 5: unknown setting; legal: init")
+    message = "length.initialization is 5: unknown setting; legal: initialisation, co_training"
+    assert error == f"error: {scale}:10: {message}\n"
