@@ -103,41 +103,53 @@ def train(
     batches = training.items.batches(first_step) if first_step < num_steps else iter(())
     saved_at = attempt.start_clock()
     with interruption.deferred() as requested:
-
-        def asked_to_stop() -> int:
-            name = requested()
-            return ranks.max(signal.Signals[name] if name else 0)  # all ranks stop as one
-
-        def stop_if_asked() -> None:
-            if number := asked_to_stop():
-                raise interruption.Interrupted(signal.Signals(number).name)
-
+        stop = _StopRequest(requested, ranks)
         for step in range(first_step, num_steps):
             epoch = step // training.items.steps_per_epoch
             if attempt.state["epochs_begun"] == epoch:
                 if attempt.acts_before_epochs and step > first_step:
                     attempt.save(step)  # no step is lost if the training is stopped in here
                     saved_at = time.monotonic()
-                attempt.begin_epoch(epoch, stop_if_asked)
+                attempt.begin_epoch(epoch, stop.raise_if_asked)
                 if time.monotonic() - saved_at >= execution.checkpoint_seconds:
                     attempt.save(step)
                     saved_at = time.monotonic()
             now = attempt.take_step(step, next(batches))
-            stopped_by = asked_to_stop()
-            done = step + 1
-            if done == num_steps or stopped_by or now - saved_at >= execution.checkpoint_seconds:
+            is_asked_to_stop, done = stop.is_asked(), step + 1
+            if (
+                done == num_steps
+                or is_asked_to_stop
+                or now - saved_at >= execution.checkpoint_seconds
+            ):
                 attempt.save(done)
                 saved_at = time.monotonic()
             report(done / num_steps, f"step {done}/{num_steps}")
-            if stopped_by:
+            if is_asked_to_stop:
                 ranks.wait()  # for rank 0 to have saved
-                raise interruption.Interrupted(signal.Signals(stopped_by).name)
+                stop.raise_if_asked()
     if num_steps == 0:
         attempt.save(0)
-    state = attempt.state
-    return Trained(
-        state["losses"], state["seconds"], state["num_items"], state["num_items_in_corpus_passes"]
-    )
+    return attempt.outcome()
+
+
+class _StopRequest:
+    """A request to stop, which all ranks meet as one: every method is a collective."""
+
+    def __init__(self, requested: Callable[[], str | None], ranks: Ranks) -> None:
+        self._requested, self._ranks = requested, ranks
+
+    def is_asked(self) -> bool:
+        """Whether any rank is asked to stop."""
+        return self._number() > 0
+
+    def raise_if_asked(self) -> None:
+        """Stop all ranks if any is asked to."""
+        if number := self._number():
+            raise interruption.Interrupted(signal.Signals(number).name)
+
+    def _number(self) -> int:
+        name = self._requested()
+        return self._ranks.max(signal.Signals[name] if name else 0)
 
 
 class _Attempt:
@@ -182,6 +194,12 @@ class _Attempt:
         checkpoint.save(self._folder / "checkpoints", num_done, {**self.state, **tensors})
         lines = [json.dumps(record) for record in self.state["curve"]]
         write_atomically(self._folder / "metrics.jsonl", "".join(f"{x}\n" for x in lines).encode())
+
+    def outcome(self) -> Trained:
+        """The training as it is now."""
+        state = self.state
+        num_in_passes = state["num_items_in_corpus_passes"]
+        return Trained(state["losses"], state["seconds"], state["num_items"], num_in_passes)
 
     def start_clock(self) -> float:
         """Restart the clock of the next step; the present time."""

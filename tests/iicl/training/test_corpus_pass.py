@@ -58,7 +58,7 @@ def passed(corpora: dict[str, Path], settings: dict):
             batching = Batching("random", 20, CHUNK_SIZE, share=ranks.share)
             items = TrainItems(corpus, positions, contents, batching, 0, ranks.device)
             training = Training(method, None, lambda step: 1.0, items, "float32")
-            corpus_pass = CorpusPass(training, 7, ranks)
+            corpus_pass = CorpusPass(training, 7, ranks, stop_if_asked=lambda: None)
             generator = torch.get_rng_state()
             features = corpus_pass(["noise", "index", "video"])
             assert torch.equal(torch.get_rng_state(), generator)

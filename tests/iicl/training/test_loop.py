@@ -1,89 +1,13 @@
 """The loop on a method of one number, where every step can be written down."""
 
 import json
-import signal
 from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
-from iicl import config, interruption
-from iicl.methods.base import Method
 from iicl.training import checkpoint, loop
-from iicl.training.distributed import ALONE
-from iicl.training.recipe import Training
-
-
-class Number(Method):
-    """Its loss is x times the batch's value, times a random number if asked."""
-
-    samples = ("value",)
-
-    def __init__(self, noisy: bool) -> None:
-        super().__init__()
-        self.x = nn.Parameter(torch.tensor(1.0))
-        self.noisy = noisy
-        self.modes: list[bool] = []
-
-    def encode(self, batch):
-        self.modes.append(self.training)
-        return {"product": self.x * batch["value"]}
-
-    def loss(self, features):
-        total = features["product"].mean() * (torch.rand(()) if self.noisy else 1)
-        return total, {"product": total}
-
-
-class Items:
-    """Batches of value 1, 2, ..."""
-
-    def __init__(self, num_steps, steps_per_epoch):
-        self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
-        self.chunk_size = 2
-        self.batching = SimpleNamespace(batch_size=2, seed=3)
-        self.positions = [0, 1, 2]
-        self.device = torch.device("cpu")
-
-    def batches(self, first):
-        return iter([float(n + 1) for n in range(first, self.num_steps)])
-
-    def chunks_in_order(self):
-        torch.rand(3)  # as a DataLoader draws from the generator
-        return iter([[0.0, 1.0], [2.0]])
-
-    def samples(self, batch):
-        value = torch.tensor(batch) if isinstance(batch, list) else torch.full((2,), batch)
-        return {"value": value}
-
-
-def train(
-    folder,
-    *,
-    num_steps=6,
-    steps_per_epoch=6,
-    method=None,
-    noisy=False,
-    rate=lambda step: 1.0,
-    stop_after=None,
-    momentum=0.0,
-    **execution,
-):
-    """Trains with a rate of 0.1; gives the method and the outcome."""
-    method = (method or Number(noisy)).eval()
-
-    def report(fraction, text):
-        if text == f"step {stop_after}/{num_steps}":
-            raise KeyboardInterrupt
-
-    training = Training(
-        method=method,
-        optimiser=torch.optim.SGD(method.named_parameters(), lr=0.1, momentum=momentum),
-        rate=rate,
-        items=Items(num_steps, steps_per_epoch),
-        precision="float32",
-    )
-    return method, loop.train(training, folder, config.Execution(**execution), report, ALONE)
+from tests.iicl.training.one_number import Number, train
 
 
 def interrupted(folder, **settings):
@@ -288,44 +212,3 @@ def test_an_unknown_name_in_a_hook_is_refused_with_the_legal_ones(tmp_path):
 
     with pytest.raises(ValueError, match="Asking has no features 'sum'; legal: product"):
         train(tmp_path / "feature", method=Asking(noisy=False))
-
-
-class Passing(Number):
-    """Reads the corpus before each epoch, twice the mean of which it adds to its number."""
-
-    def __init__(self, stopped_at=None):
-        super().__init__(noisy=False)
-        self.num_encoded, self.stopped_at = 0, stopped_at
-
-    def encode(self, batch):
-        self.num_encoded += 1
-        if self.num_encoded == self.stopped_at:
-            signal.raise_signal(signal.SIGUSR2)
-        return super().encode(batch)
-
-    def before_epoch(self, epoch, corpus_pass):
-        self.x += 2 * corpus_pass(["product"])["product"].mean()
-        return ()
-
-
-def test_a_request_to_stop_is_met_inside_a_corpus_pass_and_loses_no_step(tmp_path):
-    def settings(method):
-        return {"method": method, "steps_per_epoch": 3, "checkpoint_seconds": 3600}
-
-    whole, outcome = train(tmp_path / "whole", **settings(Passing()))
-    handler = signal.getsignal(signal.SIGUSR2)
-    interruption.listen(lambda name: None, signal.SIGUSR2)
-    try:
-        # A pass of two chunks, three steps, and the first chunk of the next pass.
-        stopped = Passing(stopped_at=2 + 3 + 1)
-        with pytest.raises(interruption.Interrupted, match="SIGUSR2"):
-            train(tmp_path / "stopped", **settings(stopped))
-        interruption.listen(lambda name: None, signal.SIGUSR2)  # as in another process
-    finally:
-        signal.signal(signal.SIGUSR2, handler)
-    assert stopped.num_encoded == 2 + 3 + 1  # the second chunk is not encoded any more
-    num_done, state = checkpoint.load_latest(tmp_path / "stopped" / "checkpoints")
-    assert (num_done, state["epochs_begun"]) == (3, 1)
-    resumed, again = train(tmp_path / "stopped", **settings(Passing()))
-    assert torch.equal(whole.x, resumed.x)
-    assert again.num_items_in_corpus_passes == outcome.num_items_in_corpus_passes == 6
