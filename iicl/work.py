@@ -70,17 +70,20 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     encoded = encoded_samples(stage)
     extra = stage.method.extra(stage.phase, encoded)
     macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
-    unknown = extra.encodings.keys() - macs.keys()
+    unknown = (extra.encodings.keys() | extra.forward_only.keys()) - macs.keys()
     assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
-    macs_per_clip = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
+    with_gradient = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
+    without_gradient = sum(extra.forward_only.get(name, 0) * cost for name, cost in macs.items())
+    macs_of_forward = with_gradient + without_gradient
 
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
-    forward_only = items * stage.epochs * extra.corpus_passes
+    passed = items * stage.epochs * extra.corpus_passes
+    macs_of_step = macs_of_forward + BACKWARD * with_gradient
     return StageWork(
-        clips=trained + forward_only,
-        flops=trained * 2.0 * macs_per_clip * (1 + BACKWARD) + forward_only * 2.0 * macs_per_clip,
+        clips=trained + passed,
+        flops=trained * 2.0 * macs_of_step + passed * 2.0 * macs_of_forward,
         num_ranks=math.ceil(batch / chunk),
     )
 
