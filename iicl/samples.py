@@ -57,8 +57,10 @@ SOURCE = Sample("source")
 
 
 def plain(view: str) -> Sample:
-    """The plain sample of a view that has a time: it is at the time of the plain video."""
-    return VIDEO if view == VIDEO.name else Sample(view, time="with", of=VIDEO.name)
+    """The plain sample of a view; if it has a time, it is at the time of the plain video."""
+    if view == VIDEO.name or "time" not in views.get(view).TAKES:
+        return Sample(view)
+    return Sample(view, time="with", of=VIDEO.name)
 
 
 def check_samples(samples: Sequence[Sample]) -> None:
@@ -102,6 +104,18 @@ def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
             f" {', '.join(sample.name for sample in samples)}"
         )
     return tuple(changed)
+
+
+def drawn_views(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Views that the draws of samples depend on, sorted: their own, and those they relate to."""
+    names: set[str] = set()
+    todo = list(samples)
+    while todo:
+        sample = todo.pop()
+        names.add(sample.view)
+        related = {name for name in (sample.of, sample.augmentation_of) if name}
+        todo += [plain(view) for view in {Sample(name).view for name in related} - names]
+    return tuple(sorted(names))
 
 
 def required_views(samples: Sequence[Sample], silent: str) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iicl import encoders
 from iicl.config import Clip
 from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.encoders.choice import default_names
@@ -141,10 +142,16 @@ def finetuned_encoder(stage: Finetune, pretrained: Pretrain) -> EncoderSettings:
     """The encoder that a fine-tuning trains on: that of the one view it reads that has one.
 
     Raises:
-        ValueError: if the pretraining has none.
+        ValueError: if the pretraining has none, or one that only its method can build.
     """
     (view,) = set(stage.views()) & default_names().keys()
-    return encoder_of(pretrained, view)
+    encoder = encoder_of(pretrained, view)
+    if encoder.NAME is None:
+        raise ValueError(
+            f"the {view} encoder of {pretrained.method.name} is its own; fine-tuning takes one of:"
+            f" {', '.join(encoders.names())}"
+        )
+    return encoder
 
 
 def _clip_of(sample: Sample, clip: Clip) -> Clip:

@@ -16,6 +16,7 @@ VIEW = {
     "iicl/views/halves.py": '''"""Frames of an item at half their rate."""
 
 from iicl.views.video import (  # noqa: F401
+    INPUT,
     MAY_LACK,
     REQUIRES,
     TAKES,
@@ -43,6 +44,7 @@ class Settings(EncoderSettings):
     """Outputs of the map."""
 
     NAME: ClassVar[str] = "mean"
+    INPUT: ClassVar[str] = "frames"
     outputs: Count = 12
 
     @property
@@ -148,8 +150,10 @@ defaults:
   pretrain: {method: pull, corpus: ucf101, encoders: {video: mean, halves_outputs: 12}}
 protocols:
   nearest: {stage: retrieval, corpus: ucf101, fold: 1}
+  halves: {stage: linear, corpus: ucf101, fold: 1, settings: {view: halves}}
 columns:
   r1: {label: R@1, protocol: nearest, metric: recall_at_1}
+  fc: {label: FC, protocol: halves, metric: top1}
 rows:
   weak: {label: weak, pretrain: {strength: 1.0}}
   strong: {label: strong}
