@@ -108,14 +108,14 @@ def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 
 def drawn_views(samples: Sequence[Sample]) -> tuple[str, ...]:
     """Views that the draws of samples depend on, sorted: their own, and those they relate to."""
-    names: set[str] = set()
-    todo = list(samples)
-    while todo:
-        sample = todo.pop()
-        names.add(sample.view)
-        related = {name for name in (sample.of, sample.augmentation_of) if name}
-        todo += [plain(view) for view in {Sample(name).view for name in related} - names]
-    return tuple(sorted(names))
+    names = [sample.name for sample in samples]
+    drawn = list(samples)
+    for sample in drawn:  # which grows by the plain samples that are related to and not asked for
+        for name in (sample.of, sample.augmentation_of):
+            if name is not None and name not in names:
+                names.append(name)
+                drawn.append(plain(name))
+    return tuple(sorted({sample.view for sample in drawn}))
 
 
 def required_views(samples: Sequence[Sample], silent: str) -> list[str]:
