@@ -34,7 +34,7 @@ class StageFootprint:
         parameters_per_class: more of them for each class of the corpus.
         weight_bytes: size of the weights.
         checkpoint_bytes: size of one checkpoint: weights, moments of the optimiser, and the
-            method's own buffers.
+            method's own buffers and frozen parameters.
         checkpoint_seconds: time from one checkpoint to the next.
         disk_bytes: size of what the finished run leaves. While it runs it takes no more than that,
             except for one checkpoint that is being written.
@@ -85,7 +85,7 @@ def _of_pretraining(stage: Pretrain, counts: Counts) -> StageFootprint:
     extra = stage.method.extra(stage.phase, encoded)
     by_view = {e.sample.view: e.encoder for e in encoded}  # samples of a view share its encoder
     parameters = sum(e.num_parameters() for e in by_view.values()) + extra.parameters
-    buffers = extra.buffer_bytes
+    buffers = extra.buffer_bytes + extra.frozen_bytes
     if extra.buffer_bytes_per_item:
         buffers += extra.buffer_bytes_per_item * counts[items_trained_on(stage)]
     if not stage.epochs:  # a control that is never trained: one checkpoint, without moments

@@ -3,14 +3,17 @@
 ``[n]`` is the number of the entry in :mod:`iicl.interpretations` that argues a default.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from iicl import methods
 from iicl.config import Augmentation, Clip, Config, Count, Optimisation, Precision, PretrainLength
 from iicl.encoders.choice import Encoders, default_names
 from iicl.methods.settings import MethodSettings, with_defaults
+from iicl.samples import Sample, check_samples, drawn_views, shuffled
 
 
 def _read_method(settings: Any) -> Any:
@@ -60,13 +63,16 @@ class Pretrain(PretrainSettings):
         return self.phase != first
 
     def views(self) -> tuple[str, ...]:
-        """Names of the views that it reads, sorted."""
-        return tuple(sorted({sample.view for sample in self.method.samples(self.phase)}))
+        """Names of the views that it reads or that say where in an item it reads, sorted."""
+        return drawn_views(self.method.samples(self.phase))
 
     def encoder_names(self) -> tuple[str, ...]:
-        """Names of the encoders that it may train, sorted."""
-        encoded = set(self.views()) & default_names().keys()
-        return tuple(sorted({self.encoders.of(view).NAME for view in encoded}))
+        """Names of the encoders that it may train, sorted; without one that is the method's own."""
+        read = {sample.view for sample in self.method.samples(self.phase)}
+        settings = [
+            self.method.encoder(view, self.encoders) for view in read & default_names().keys()
+        ]
+        return tuple(sorted({one.NAME for one in settings if one.NAME is not None}))
 
 
 def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain]:
@@ -80,13 +86,32 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
         settings: fields of :class:`PretrainSettings`.
 
     Raises:
-        pydantic.ValidationError: if a setting is unknown or out of range.
+        pydantic.ValidationError: if a setting is unknown or out of range, or the samples of a phase
+            cannot be drawn together, or not with shuffled pairs, or its encoders do not fit.
     """
     whole = PretrainSettings.model_validate(settings)
     phases = []
     for plan in whole.method.phases(length):
         settings_of_phase = with_defaults(whole, plan.idle, method=plan.method)
-        read = [sample.view for sample in plan.method.samples(plan.phase)]
+        samples = plan.method.samples(plan.phase)
+        _check_phase(plan.phase, samples, settings_of_phase)
+        read = [sample.view for sample in samples]
         shared = {**dict(settings_of_phase), "encoders": settings_of_phase.encoders.for_views(read)}
         phases.append(Pretrain(**shared, phase=plan.phase, epochs=plan.epochs))
     return phases
+
+
+def _check_phase(phase: str, samples: Sequence[Sample], settings: PretrainSettings) -> None:
+    """Check that a phase can draw its samples and join its encoders as the settings ask."""
+    setting, value = "method", settings.method.name
+    try:
+        check_samples(samples)
+        if settings.pairing == "shuffled":
+            setting, value = "pairing", settings.pairing
+            shuffled(samples)
+        setting, value = "encoders", settings.encoders.model_dump()
+        settings.method.check_encoders(phase, settings.encoders)
+    except ValueError as problem:
+        kind = PydanticCustomError("samples", "{message}", {"message": str(problem)})
+        error = InitErrorDetails(type=kind, loc=(setting,), input=value)
+        raise ValidationError.from_exception_data(type(settings).__name__, [error]) from None

@@ -7,15 +7,26 @@ The paper's values are the defaults. Where it is silent, ``[n]`` is the number o
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from iicl.config import Augmentation, Clip, Config, Count, Positive, Precision
+from iicl.encoders.choice import default_names
 from iicl.pretraining import Pretrain
+from iicl.samples import drawn_views, plain
 
 Space = Literal["f", "z", "y"]
 """f: features of the encoder; z: g_ins(f); y: g_clu(f). The heads are applied to stored f."""
 
-View = Literal["video", "audio"]
+
+def _with_encoder(view: str) -> str:
+    if view not in (legal := default_names()):
+        raise ValueError(f"no view named {view!r} has an encoder; legal: {', '.join(legal)}")
+    return view
+
+
+View = Annotated[str, AfterValidator(_with_encoder)]
+"""Name of a view that has an encoder."""
+
 Needs = Mapping[str, Mapping[str, Any] | None]
 """Role -> settings of the ``features`` run it needs, or None for the pretraining's own folder."""
 
@@ -35,8 +46,8 @@ class Features(Config):
     seed: Annotated[int, Field(ge=0)]
 
     def views(self) -> tuple[str, ...]:
-        """Names of the views that it reads."""
-        return (self.view,)
+        """Names of the views that it reads, and of those that say where in an item it reads."""
+        return drawn_views([plain(self.view)])
 
 
 class Protocol(Config):

@@ -61,8 +61,10 @@ SOURCE = Sample("source")
 
 
 def plain(view: str) -> Sample:
-    """The plain sample of a view that has a time: it is at the time of the plain video."""
-    return VIDEO if view == VIDEO.name else Sample(view, time="with", of=VIDEO.name)
+    """The plain sample of a view; if it has a time, it is at the time of the plain video."""
+    if view == VIDEO.name or "time" not in views.get(view).TAKES:
+        return Sample(view)
+    return Sample(view, time="with", of=VIDEO.name)
 
 
 def check_samples(samples: Sequence[Sample]) -> None:
@@ -106,6 +108,18 @@ def shuffled(samples: Sequence[Sample]) -> tuple[Sample, ...]:
             f" {', '.join(sample.name for sample in samples)}"
         )
     return tuple(changed)
+
+
+def drawn_views(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """Views that the draws of samples depend on, sorted: their own, and those they relate to."""
+    names = [sample.name for sample in samples]
+    drawn = list(samples)
+    for sample in drawn:  # which grows by the plain samples that are related to and not asked for
+        for name in (sample.of, sample.augmentation_of):
+            if name is not None and name not in names:
+                names.append(name)
+                drawn.append(plain(name))
+    return tuple(sorted({sample.view for sample in drawn}))
 
 
 def required_views(samples: Sequence[Sample], silent: str) -> list[str]:

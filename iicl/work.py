@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iicl import encoders
 from iicl.config import Clip
 from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.encoders.choice import default_names
@@ -70,17 +71,20 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     encoded = encoded_samples(stage)
     extra = stage.method.extra(stage.phase, encoded)
     macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
-    unknown = extra.encodings.keys() - macs.keys()
+    unknown = (extra.encodings.keys() | extra.forward_only.keys()) - macs.keys()
     assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
-    macs_per_clip = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
+    with_gradient = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
+    without_gradient = sum(extra.forward_only.get(name, 0) * cost for name, cost in macs.items())
+    macs_of_forward = with_gradient + without_gradient
 
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
-    forward_only = items * stage.epochs * extra.corpus_passes
+    passed = items * stage.epochs * extra.corpus_passes
+    macs_of_step = macs_of_forward + BACKWARD * with_gradient
     return StageWork(
-        clips=trained + forward_only,
-        flops=trained * 2.0 * macs_per_clip * (1 + BACKWARD) + forward_only * 2.0 * macs_per_clip,
+        clips=trained + passed,
+        flops=trained * 2.0 * macs_of_step + passed * 2.0 * macs_of_forward,
         num_ranks=math.ceil(batch / chunk),
     )
 
@@ -138,10 +142,16 @@ def finetuned_encoder(stage: Finetune, pretrained: Pretrain) -> EncoderSettings:
     """The encoder that a fine-tuning trains on: that of the one view it reads that has one.
 
     Raises:
-        ValueError: if the pretraining has none.
+        ValueError: if the pretraining has none, or one that only its method can build.
     """
     (view,) = set(stage.views()) & default_names().keys()
-    return encoder_of(pretrained, view)
+    encoder = encoder_of(pretrained, view)
+    if encoder.NAME is None:
+        raise ValueError(
+            f"the {view} encoder of {pretrained.method.name} is its own; fine-tuning takes one of:"
+            f" {', '.join(encoders.names())}"
+        )
+    return encoder
 
 
 def _clip_of(sample: Sample, clip: Clip) -> Clip:

@@ -16,6 +16,7 @@ VIEW = {
     "iicl/views/halves.py": '''"""Frames of an item at half their rate."""
 
 from iicl.views.video import (  # noqa: F401
+    INPUT,
     MAY_LACK,
     REQUIRES,
     TAKES,
@@ -43,6 +44,7 @@ class Settings(EncoderSettings):
     """Outputs of the map."""
 
     NAME: ClassVar[str] = "mean"
+    INPUT: ClassVar[str] = "frames"
     outputs: Count = 12
 
     @property
@@ -130,7 +132,7 @@ class Pull(Method):
         }
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        distance = (features["video"] - features["halves"]).square().mean()
+        distance = (features["video"].mean(1) - features["halves"].mean(1)).square().mean()
         return self.strength * distance, {"distance": distance}
 
 
@@ -148,8 +150,10 @@ defaults:
   pretrain: {method: pull, corpus: ucf101, encoders: {video: mean, halves_outputs: 12}}
 protocols:
   nearest: {stage: retrieval, corpus: ucf101, fold: 1}
+  halves: {stage: linear, corpus: ucf101, fold: 1, settings: {view: halves}}
 columns:
   r1: {label: R@1, protocol: nearest, metric: recall_at_1}
+  fc: {label: FC, protocol: halves, metric: top1}
 rows:
   weak: {label: weak, pretrain: {strength: 1.0}}
   strong: {label: strong}
@@ -228,7 +232,7 @@ def test_the_plan_prices_what_was_added(project: Path) -> None:
     # and backward.
     assert list(trained.values()) == [(1 + 1) * 3 * 8 * 2 * (36 + 36) * 3.0] * 2
     features = [flops for name, (_, flops) in plan.items() if name.startswith("features-pull")]
-    assert features == [48 * 2 * 2.0 * 36] * 2
+    assert features == [48 * 2 * 2.0 * 36] * 2 * 2  # of two views of two rows
 
 
 def test_the_code_of_a_run_holds_its_method_encoder_and_view(project: Path) -> None:
@@ -257,6 +261,15 @@ def test_a_table_of_what_was_added_is_made(project: Path, tmp_path: Path) -> Non
     assert "strong" in (tmp_path / "out" / "pull.md").read_text()
 
 
+def test_the_contract_of_methods_holds_for_what_was_added(project: Path) -> None:
+    (project / "tests").mkdir()
+    shutil.copytree(ROOT / "tests" / "iicl", project / "tests" / "iicl")
+    shutil.copy(ROOT / "pyproject.toml", project)
+    tests = [f"tests/iicl/methods/test_method_{name}.py" for name in ("contract", "price")]
+    finished = run(project, "-m", "pytest", "-p", "no:cacheprovider", "-k", "pull", *tests)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
 def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
     text = run(project, "benchmarks/run.py", "--help").stdout
     assert "methods: iicl, mfcc, pull, " in text
@@ -271,6 +284,8 @@ def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
     for old, new, message in (
         ("method: pull", "method: push", "no method named 'push'; legal: iicl, mfcc, pull, "),
         ("video: mean", "video: median", "no encoder named 'median'; legal: mean, r2plus1d, "),
+        ("video: mean", "video: resnet", "the view video gives 'frames'; legal: mean, r2plus1d\n"),
+        ("view: halves", "view: label", "'label' has an encoder; legal: audio, halves, video\n"),
         ("strength: 1.0", "force: 1.0", "unknown setting; legal: name, strength"),
         ("halves_outputs", "halves_width", "legal: audio, audio_width, audio_depth, halves, "),
     ):

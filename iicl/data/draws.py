@@ -195,7 +195,7 @@ def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndar
 
 def _named(name: str, samples: Sequence[Sample]) -> Sample:
     """The sample of that name, or the plain sample of a view if the name is not asked for."""
-    return next((sample for sample in samples if sample.name == name), plain(name))
+    return next((sample for sample in samples if sample.name == name), None) or plain(name)
 
 
 def _extent(sample: Sample, item: ManifestItem, clip: Clip) -> tuple[float, float] | None:

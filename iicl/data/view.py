@@ -63,6 +63,10 @@ class View(Protocol):
     ENCODER: str | None
     """Name of the default encoder; None: the view has no encoder."""
 
+    INPUT: str | None
+    """Kind of what an encoder gets: "frames" (B, 3, T, H, W) or "spectrogram" (B, 1, F, S) of the
+    views that there are. Encoders of the same ``INPUT`` fit the view. None: it has no encoder."""
+
     TAKES: frozenset[str]
     """Fields of a :class:`iicl.samples.Sample` that the view uses; others are refused."""
 

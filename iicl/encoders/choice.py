@@ -50,7 +50,7 @@ class Encoders(BaseModel):
             given = view in rest
             name = rest.pop(view, default)
             try:
-                settings = encoders.settings_class(name)
+                settings = _that_fits(view, name)
             except ValueError as problem:
                 problems.append(_problem((view,), name, str(problem)))
                 settings = encoders.settings_class(default)
@@ -108,6 +108,22 @@ def default_names() -> Mapping[str, str]:
     """View -> name of its default encoder, for every view that has one."""
     by_view = {view: views.get(view).ENCODER for view in views.names()}
     return {view: name for view, name in by_view.items() if name is not None}
+
+
+def _that_fits(view: str, name: str) -> type[EncoderSettings]:
+    """The settings of the encoder of that name.
+
+    Raises:
+        ValueError: if there is none, or it does not take what the view gives.
+    """
+    settings, kind = encoders.settings_class(name), views.get(view).INPUT
+    if kind != settings.INPUT:
+        legal = [n for n in encoders.names() if kind == encoders.settings_class(n).INPUT]
+        raise ValueError(
+            f"the encoder {name} takes {settings.INPUT!r}, the view {view} gives {kind!r};"
+            f" legal: {', '.join(legal)}"
+        )
+    return settings
 
 
 def _problem(place: tuple[int | str, ...], value: object, message: str) -> InitErrorDetails:

@@ -28,8 +28,12 @@ class EncoderSettings(Config):
     ``num_parameters`` and ``macs``.
     """
 
-    NAME: ClassVar[str]
-    """Name of the encoder: that of its folder in ``iicl/encoders``."""
+    NAME: ClassVar[str | None] = None
+    """Name of the encoder: that of its folder in ``iicl/encoders``. None: a method's own, which
+    only the method builds."""
+
+    INPUT: ClassVar[str]
+    """Kind of its input; it encodes the views that have the same ``INPUT``."""
 
     @property
     def feature_dim(self) -> int:

@@ -21,7 +21,7 @@ from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.methods.base import Method
 from iicl.protocols import Features, Space, View
-from iicl.samples import plain
+from iicl.samples import plain, required_views
 from iicl.training.context import Context
 from iicl.training.distributed import Ranks, connect
 from iicl.training.outcome import cost
@@ -83,11 +83,12 @@ def run(config: Features, context: Context) -> dict[str, Any]:
     with connect(context.execution.device) as ranks:
         corpus = PreparedCorpus.open(context.corpora[config.corpus])
         num_expected = len(corpus.manifest.items)
+        needed = required_views([plain(config.view)], "error")
         if config.items == "test":
-            positions = corpus.select([config.view], split="test", fold=1)
+            positions = corpus.select(needed, split="test", fold=1)
             num_expected = num_in_split(corpus, 1, "test")
         else:
-            positions = corpus.select([config.view])
+            positions = corpus.select(needed)
         started = time.monotonic()
         # Ranks in order have the batches in order, and a batch its items' clips.
         parts = ranks.gather(_encode(config, context, corpus, positions, ranks))

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from iicl import views
+
 Head = Callable[[str, Tensor], Tensor]
 """Maps a view's name and features of its encoder, (N, D), to (N, D')."""
 
@@ -30,17 +32,25 @@ class Method(nn.Module, ABC):
     A method acts between the steps in two hooks, ``before_epoch`` and ``after_step``. They run
     without recording a graph, at the same point on every rank, on the same values.
 
-    What a method keeps from one step to the next is a buffer. So checkpoints hold it, and a resumed
-    run goes on from it.
+    What a method keeps from one step to the next is a buffer, or a parameter that requires no
+    gradient. So checkpoints hold it, and a resumed run goes on from it.
 
-    The encoder of a view is the attribute ``<view>_encoder``, as far as the method has one.
+    The optimiser changes the parameters that require a gradient, and no others. A frozen copy of an
+    encoder (a momentum encoder) is a module whose parameters require none; ``after_step`` moves
+    them. In each step its batch norm's running statistics move once, as those of any module do.
+
+    The encoder of a view is the attribute ``<view>_encoder``, as far as the method has one. A
+    module whose name begins with no view's name, such as ``key_encoder``, is the method's own.
     """
 
     samples: tuple[str, ...]
     """Names of the samples that ``encode`` reads."""
 
     not_exported: frozenset[str] = frozenset()
-    """Names of the buffers that checkpoints hold and the exported weights do not."""
+    """What checkpoints hold and the exported weights do not.
+
+    Each entry names a buffer or a parameter, or a module with all that it holds.
+    """
 
     @abstractmethod
     def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -81,7 +91,10 @@ class Method(nn.Module, ABC):
         return ()
 
     def after_step(self, step: int, features: Mapping[str, Tensor]) -> None:
-        """Change buffers after a step of the optimiser; by default nothing.
+        """Change buffers and frozen parameters after a step of the optimiser; by default nothing.
+
+        It may write in place what requires no gradient. It may read the other parameters, which
+        the step has changed.
 
         Args:
             step: its number in the phase, from 0.
@@ -101,7 +114,7 @@ class Method(nn.Module, ABC):
         encoders = {
             name.removesuffix("_encoder"): module
             for name, module in self.named_children()
-            if name.endswith("_encoder")
+            if name.endswith("_encoder") and name.removesuffix("_encoder") in views.names()
         }
         if view not in encoders:
             legal = ", ".join(encoders) or "none"

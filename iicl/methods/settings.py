@@ -58,6 +58,13 @@ class MethodSettings(Config):
         """
         return encoders.of(view)
 
+    def check_encoders(self, phase: str, encoders: Encoders) -> None:
+        """Refuse encoders that do not fit the method or each other; by default all fit.
+
+        Raises:
+            ValueError: if they do not fit.
+        """
+
     def extra(self, phase: str, encoded: Sequence["Encoded"]) -> "Extra":
         """What a phase costs beyond one encoding of each sample; by default nothing.
 
@@ -70,10 +77,14 @@ class MethodSettings(Config):
     def num_exchanged(self, phase: str, encoded: Sequence["Encoded"]) -> int:
         """How many numbers the encoders give for one item, which the ranks of a run exchange.
 
-        By default one feature vector for each encoding of a sample.
+        By default one feature vector for each encoding of a sample, with or without a gradient.
         """
-        encodings = self.extra(phase, encoded).encodings
-        return sum(encodings.get(e.sample.name, 1) * e.encoder.feature_dim for e in encoded)
+        extra = self.extra(phase, encoded)
+        return sum(
+            (extra.encodings.get(e.sample.name, 1) + extra.forward_only.get(e.sample.name, 0))
+            * e.encoder.feature_dim
+            for e in encoded
+        )
 
 
 class Encoded(NamedTuple):
@@ -100,7 +111,11 @@ class Extra:
             is known only when the corpus is prepared.
         buffer_bytes: size of the buffers outside the encoders, such as queues.
         buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
+        frozen_bytes: size of the parameters that require no gradient, such as a momentum encoder's.
         encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
+        forward_only: name of a sample -> how often a step encodes it without a gradient, beside
+            ``encodings``; 0 if it is not named. A sample that only a momentum encoder sees has 0 in
+            ``encodings`` and 1 here.
         corpus_passes: number of times that ``before_epoch`` encodes all items, without a backward
             pass.
     """
@@ -109,7 +124,9 @@ class Extra:
     parameters_per_class: int = 0
     buffer_bytes: int = 0
     buffer_bytes_per_item: int = 0
+    frozen_bytes: int = 0
     encodings: Mapping[str, int] = field(default_factory=dict)
+    forward_only: Mapping[str, int] = field(default_factory=dict)
     corpus_passes: int = 0
 
 
@@ -136,3 +153,15 @@ def with_defaults(settings: _Settings, idle: Set[str], **update: object) -> _Set
     """Settings with the defaults of their idle fields, and with the updated ones."""
     defaults = {name: type(settings).model_fields[name].default for name in idle}
     return settings.model_copy(update={**defaults, **update})
+
+
+def check_one_dimension(encoders: Mapping[str, EncoderSettings]) -> None:
+    """Check that the encoders of some views give features of one dimension.
+
+    Raises:
+        ValueError: naming the dimension of each view.
+    """
+    dims = {view: encoder.feature_dim for view, encoder in encoders.items()}
+    if len(set(dims.values())) > 1:
+        words = " and ".join(f"{dim} ({view})" for view, dim in dims.items())
+        raise ValueError(f"the encoders must give features of one dimension, got {words}")

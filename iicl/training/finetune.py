@@ -130,11 +130,14 @@ def _items(
 def _method(config: Finetune, items: TrainItems, context: Context) -> Supervised:
     """A fresh classifier on the pretrained encoder."""
     torch.manual_seed(derive_seed(items.batching.seed, "init"))
-    encoders = load_config(context.upstream["encoder"]).encoders
+    pretrained = load_config(context.upstream["encoder"])
+    own = {"video": pretrained.method.encoder("video", pretrained.encoders)}
+    encoders = pretrained.encoders.model_copy(update={"by_view": own})
     method = Supervised(SETTINGS, encoders, items.corpus.facts(items.positions))
     torch.nn.init.orthogonal_(method.classifier.weight)  # as in GDT's recipe
     torch.nn.init.zeros_(method.classifier.bias)
     method.video_encoder = load_method(context.upstream["encoder"]).encoder("video")
+    method.video_encoder.requires_grad_(True)  # the pretraining may have left parts of it frozen
     return method.to(items.device)
 
 

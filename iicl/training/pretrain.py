@@ -125,9 +125,10 @@ def _training(
         state = load_weights(previous)
         taken = method.load_previous(state, keep_instance_head=config.keep_instance_head)
     method.to(items.device)
+    trained = [(n, p) for n, p in method.named_parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(
         # A control may have no parameters; Adam takes none only in a group.
-        [{"params": list(method.named_parameters())}],
+        [{"params": trained}],
         lr=config.optimisation.learning_rate,
         weight_decay=config.optimisation.weight_decay,
     )

@@ -98,7 +98,8 @@ class Training:
 
     Attributes:
         method: encoders, heads and loss, on the device they train on.
-        optimiser: over the method's named parameters, with the rates that ``rate`` multiplies.
+        optimiser: over the method's named parameters that require a gradient, with the rates that
+            ``rate`` multiplies.
         rate: learning-rate factor as a function of the finished steps.
         items: what it is trained on.
         precision: of the encoders; losses are float32.

@@ -31,12 +31,17 @@ def save_weights(
     state = {
         name: tensor.cpu().contiguous()
         for name, tensor in method.state_dict().items()
-        if name not in method.not_exported
+        if is_exported(method, name)
     }
     metadata = {"config": config.model_dump_json()}
     if facts is not None:
         metadata["facts"] = facts.model_dump_json()
     write_atomically(folder / WEIGHTS, save(state, metadata))
+
+
+def is_exported(method: Method, name: str) -> bool:
+    """Whether an entry of a method's state is in its exported weights."""
+    return not any(f"{name}.".startswith(f"{kept}.") for kept in method.not_exported)
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
@@ -59,8 +64,8 @@ def load_config(folder: Path) -> Pretrain:
 def load_method(folder: Path) -> Method:
     """The method of a finished pretraining, on the CPU, as its last phase left it.
 
-    Building it draws from torch's global generator; every weight is then replaced. The buffers of
-    its ``not_exported`` are those of a fresh method.
+    Building it draws from torch's global generator; every weight is then replaced. What its
+    ``not_exported`` names is that of a fresh method.
 
     Raises:
         ValueError: if the weights are not those of a pretraining.
@@ -69,7 +74,7 @@ def load_method(folder: Path) -> Method:
     config, state = load_config(folder), load_weights(folder)
     facts = _load_facts(folder, config, state)
     method = methods.build(config.method, config.phase, config.encoders, facts)
-    fresh = {n: value for n, value in method.state_dict().items() if n in method.not_exported}
+    fresh = {n: v for n, v in method.state_dict().items() if not is_exported(method, n)}
     method.load_state_dict(fresh | state)
     return method
 

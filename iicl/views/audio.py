@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REQUIRES = "audio"
 MAY_LACK = True
 ENCODER = "resnet"
+INPUT = "spectrogram"
 TAKES = frozenset({"item", "time", "of", "augmentation_of"})
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REQUIRES = "label"
 MAY_LACK = False
 ENCODER = None
+INPUT = None
 TAKES: frozenset[str] = frozenset()
 
 

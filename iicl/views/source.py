@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REQUIRES = None
 MAY_LACK = False
 ENCODER = None
+INPUT = None
 TAKES: frozenset[str] = frozenset()
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REQUIRES = "video"
 MAY_LACK = False
 ENCODER = "r2plus1d"
+INPUT = "frames"
 TAKES = frozenset({"item", "time", "of", "stride", "num_frames", "size", "augmentation_of"})
 
 

@@ -10,6 +10,33 @@ from benchmarks import stages
 from iicl.data.synthetic.write import generate
 
 
+@pytest.mark.parametrize(
+    ("stage", "settings", "views"),
+    [
+        ("features", {"view": "video"}, {"video"}),
+        ("features", {"view": "audio"}, {"audio", "video"}),  # it is at the time of the video
+        ("pretrain", {"method": {"name": "mfcc"}}, {"audio", "video"}),
+        ("pretrain", {"method": {"name": "supervised", "modalities": "video"}}, {"label", "video"}),
+    ],
+)
+def test_the_code_of_a_run_holds_every_view_that_its_draws_depend_on(
+    stage: str, settings: dict[str, object], views: set[str]
+) -> None:
+    *_, resolved = stages.resolve(stage, {"corpus": "ucf101", "seed": 0, **settings})
+    modules = stages.code_modules(resolved)
+    assert {f"iicl.views.{view}" for view in views} == {m for m in modules if ".views." in m}
+
+
+def test_the_code_of_a_pretraining_holds_the_encoders_that_its_method_says() -> None:
+    for method, names in (("mfcc", []), ("iicl", ["r2plus1d", "resnet"])):
+        *_, resolved = stages.resolve(
+            "pretrain", {"corpus": "ucf101", "seed": 0, "method": {"name": method}}
+        )
+        modules = stages.code_modules(resolved)
+        wanted = [f"iicl.encoders.{name}.network" for name in names]
+        assert [m for m in modules if ".encoders." in m] == wanted
+
+
 def test_class_folders_stand_in_for_a_corpus_and_its_own_parts_do_not(tmp_path: Path) -> None:
     for name in ("clips/a/x.mp4", "copy/videos/a/x.avi", "copy/annotations/list.txt"):
         (tmp_path / name).parent.mkdir(parents=True)

@@ -21,6 +21,8 @@ class Dear(MethodSettings):
             parameters_per_class=10,
             buffer_bytes=64,
             buffer_bytes_per_item=8,
+            frozen_bytes=4,
             encodings={"audio": 3},
+            forward_only={"video": 2},
             corpus_passes=2,
         )

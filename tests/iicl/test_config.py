@@ -94,7 +94,7 @@ VALUES = {
     "keep_optimiser": (False, True),
     "clip": ({}, {"size": 64}),
     "augmentation": ({}, {"volume": 0.0}),
-    "encoders": ({}, {"video_width": 8}),
+    "encoders": ({}, {"video_width": 8, "audio_width": 8}),
     "optimisation": ({}, {"batch_size": 32}),
     "precision": ("bf16", "float32"),
 }

@@ -83,8 +83,8 @@ def test_a_method_pays_for_heads_and_for_banks_of_the_items_it_reads() -> None:
     found = footprint(phase, COUNTS, None)
     assert found.parameters == VIDEO + AUDIO + 1000  # two samples of the video share its encoder
     assert found.parameters_per_class == 10
-    bank = 64 + 8 * COUNTS["1/train/with_sound"]
+    kept = 64 + 8 * COUNTS["1/train/with_sound"] + 4  # buffers, and a frozen parameter
     assert found.weight_bytes == 4 * found.parameters
-    assert found.checkpoint_bytes == 3 * 4 * found.parameters + bank
-    assert found.disk_bytes == 7 * 4 * found.parameters + 2 * bank
-    assert found.exchanged_bytes == 4 * 512 * (2 + 3)
+    assert found.checkpoint_bytes == 3 * 4 * found.parameters + kept
+    assert found.disk_bytes == 7 * 4 * found.parameters + 2 * kept
+    assert found.exchanged_bytes == 4 * 512 * (2 + 3 + 2)

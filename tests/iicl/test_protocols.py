@@ -54,6 +54,13 @@ def test_settings_of_the_encoders_are_not_asked_for_again():
             protocol(corpus="ucf101", seed=0, encoders={})
 
 
+@pytest.mark.parametrize("protocol", [Features, Linear])
+def test_only_a_view_with_an_encoder_is_evaluated(protocol):
+    with pytest.raises(ValidationError, match="'label' has an encoder; legal: audio, video "):
+        protocol(corpus="ucf101", seed=0, view="label")
+    assert protocol(corpus="ucf101", seed=0, view="audio").model_dump()["view"] == "audio"
+
+
 def test_settings_import_no_torch():
     code = "import sys, iicl.protocols; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,6 +9,7 @@ from iicl.samples import (
     VIDEO,
     Sample,
     check_samples,
+    drawn_views,
     plain,
     required_views,
     shuffled,
@@ -89,6 +90,25 @@ def test_mistakes_name_what_is_legal(samples: tuple[Sample, ...], message: str) 
 
 def test_plain_samples_are_at_the_time_of_the_video() -> None:
     assert (plain("video"), plain("audio")) == (VIDEO, AUDIO)
+    assert (plain("label"), plain("index")) == (LABEL, INDEX)  # they have no time
+
+
+@pytest.mark.parametrize(
+    ("samples", "views"),
+    [
+        ((VIDEO,), ("video",)),
+        ((AUDIO,), ("audio", "video")),
+        ((VIDEO, AUDIO, LABEL), ("audio", "label", "video")),
+        ((LABEL, Sample("audio:1", augmentation_of="video")), ("audio", "label", "video")),
+        ((Sample("video", time="with", of="audio"), INDEX), ("audio", "index", "video")),
+        ((Sample("audio"), Sample("audio:1", time="apart", of="audio")), ("audio",)),
+        ((Sample("audio:1"), Sample("audio:2", time="with", of="audio")), ("audio", "video")),
+    ],
+)
+def test_draws_depend_on_the_views_that_are_related_to(
+    samples: tuple[Sample, ...], views: tuple[str, ...]
+) -> None:
+    assert drawn_views(samples) == views
 
 
 def test_shuffled_samples_are_those_that_are_with_another_view() -> None:

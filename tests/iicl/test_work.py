@@ -120,7 +120,10 @@ def test_a_sample_without_an_encoder_is_read_and_not_encoded() -> None:
 
 
 def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
-    """Per clip: video, video:fast and three times the sound; trained, and in two passes."""
+    """Per clip: video, video:fast and three times the sound; trained, and in two passes.
+
+    The video is encoded twice more without a gradient.
+    """
     stage = last_phase(
         Dear(),
         optimisation={"batch_size": 20, "chunk_size": 8},
@@ -133,15 +136,18 @@ def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
     epochs, items = 5, COUNTS["1/train/with_sound"]
     trained = 2 * 2 * 20 * epochs  # two batches in each of two passes
     found = work(stage, COUNTS, None)
-    assert found.flops == pytest.approx(2 * per_clip * (3 * trained + 2 * epochs * items))
+    forward = 2 * video.macs(Clip(size=32))
+    macs = (3 * per_clip + forward) * trained + (per_clip + forward) * 2 * epochs * items
+    assert found.flops == pytest.approx(2 * macs)
     assert found.clips == trained + 2 * epochs * items
     assert found.num_ranks == 3
 
 
-def test_a_price_for_a_sample_that_nothing_encodes_is_refused() -> None:
+@pytest.mark.parametrize("price", ["encodings", "forward_only"])
+def test_a_price_for_a_sample_that_nothing_encodes_is_refused(price: str) -> None:
     class Wrong(Silent):
         def extra(self, phase: str, encoded: object) -> Extra:
-            return Extra(encodings={"label": 1})
+            return Extra(**{price: {"label": 1}})
 
     with pytest.raises(AssertionError, match="prices samples without an encoder"):
         work(last_phase(Wrong()), COUNTS, None)

@@ -11,6 +11,7 @@ class Settings(EncoderSettings):
     """Channels of the stem and the first stage, and residual blocks per stage."""
 
     NAME: ClassVar[str] = "r2plus1d"
+    INPUT: ClassVar[str] = "frames"
     width: Count = 64
     depth: Count = 2
 

@@ -10,12 +10,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from iicl.config import Count, Positive, PretrainLength
+from iicl.encoders.choice import Encoders
 from iicl.methods.settings import (
     HANDED_ON,
     Encoded,
     Extra,
     MethodSettings,
     PhasePlan,
+    check_one_dimension,
     with_defaults,
 )
 from iicl.samples import AUDIO, VIDEO, Sample
@@ -91,6 +93,10 @@ class Settings(MethodSettings):
         if not (self.attends(phase) and self.co_attention == "token"):
             return super().num_exchanged(phase, encoded)
         return sum(e.encoder.num_tokens(e.clip) * e.encoder.feature_dim for e in encoded)
+
+    def check_encoders(self, phase: str, encoders: Encoders) -> None:
+        """Both encoders give features of one dimension."""
+        check_one_dimension({view: encoders.of(view) for view in ("video", "audio")})
 
     def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
         """Initialisation, then co-training (paper III-E).

@@ -1,7 +1,7 @@
 """Settings of the cepstral baseline. Imports no torch."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from iicl.config import Clip, Count, PretrainLength
 from iicl.encoders.choice import Encoders
@@ -13,6 +13,7 @@ from iicl.samples import AUDIO, Sample
 class CepstrumSettings(EncoderSettings):
     """Size of what stands in the encoder's place; only this method has it."""
 
+    INPUT: ClassVar[str] = "spectrogram"
     num_coefficients: Count
 
     @property

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from iicl.config import PretrainLength
-from iicl.methods.settings import Encoded, Extra, MethodSettings, PhasePlan
+from iicl.encoders.choice import Encoders
+from iicl.methods.settings import (
+    Encoded,
+    Extra,
+    MethodSettings,
+    PhasePlan,
+    check_one_dimension,
+)
 from iicl.samples import AUDIO, LABEL, VIDEO, Sample
 
 
@@ -17,6 +24,11 @@ class Settings(MethodSettings):
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """The trained modalities, and the labels."""
         return (VIDEO, LABEL) if self.modalities == "video" else (VIDEO, AUDIO, LABEL)
+
+    def check_encoders(self, phase: str, encoders: Encoders) -> None:
+        """One classifier needs features of one dimension."""
+        if self.modalities == "both":
+            check_one_dimension({view: encoders.of(view) for view in ("video", "audio")})
 
     def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
         """One phase; without sound, nothing that is about sound changes it."""

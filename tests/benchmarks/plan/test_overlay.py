@@ -1,6 +1,8 @@
 """What a run has when a scale, a table's defaults, a row and a protocol speak of one setting."""
 
-from collections.abc import Mapping
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from benchmarks.spec.read_tables import load_table
 from benchmarks.spec.scale import load_scale
 from benchmarks.spec.table import overlay
 from benchmarks.store.home import Home
+from iicl import encoders
+from iicl.methods.settings import MethodSettings
+from iicl.methods.supervised.settings import Settings as Supervised
+from iicl.samples import VIDEO
 
 DESK_CLIP = {"num_frames": 8, "fps": 8.0, "size": 32}
 
@@ -81,21 +87,47 @@ def test_a_row_changes_what_it_names_and_the_scale_keeps_the_rest(
     assert stages["pretrain"][field].items() >= wanted.items()
 
 
+OTHER_ENCODER = """\
+from typing import ClassVar
+from iicl.encoders.r2plus1d.settings import Settings as R2Plus1D
+
+class Settings(R2Plus1D):
+    NAME: ClassVar[str] = "other"
+"""
+
+
+@pytest.fixture
+def other_encoder(tmp_path: Path) -> Iterator[None]:
+    """An encoder named "other" that takes frames and has the sizes of the default one."""
+    folder = tmp_path / "encoders" / "other"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "settings.py").write_text(OTHER_ENCODER)
+    encoders.__path__.append(str(folder.parent))
+    importlib.invalidate_caches()
+    yield
+    encoders.__path__.remove(str(folder.parent))
+    encoders.settings_class.cache_clear()
+    for module in ("", ".settings"):
+        sys.modules.pop(f"iicl.encoders.other{module}", None)
+
+
 @pytest.mark.parametrize(
-    ("encoders", "wanted"),
+    ("named", "wanted"),
     [
-        ("{video: resnet}", {"video": "resnet", "video_width": 64, "video_depth": 2}),
-        ("{video: resnet, video_depth: 1}", {"video_width": 64, "video_depth": 1}),
+        ("{video: other}", {"video": "other", "video_width": 64, "video_depth": 2}),
+        ("{video: other, video_depth: 1}", {"video_width": 64, "video_depth": 1}),
         ("{video: r2plus1d}", {"video_width": 16, "video_depth": 1}),  # the default by its name
     ],
 )
+@pytest.mark.usefixtures("other_encoder")
 def test_the_scales_sizes_do_not_hold_for_another_encoder(
-    tmp_path: Path, encoders: str, wanted: Mapping[str, object]
+    tmp_path: Path, named: str, wanted: Mapping[str, object]
 ) -> None:
-    stages = of_row(plan(tmp_path, with_row(f"pretrain: {{encoders: {encoders}}}")), "b")
+    stages = of_row(plan(tmp_path, with_row(f"pretrain: {{encoders: {named}}}")), "b")
     sizes = stages["pretrain"]["encoders"]
     assert sizes.items() >= {**wanted, "audio_width": 16, "audio_depth": 1}.items()
-    assert ("video" in sizes) == (sizes.get("video") == "resnet")
+    assert ("video" in sizes) == (sizes.get("video") == "other")
 
 
 def test_the_length_of_one_phase_leaves_the_other_to_the_scale(tmp_path: Path) -> None:
@@ -143,11 +175,25 @@ def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
         ),
         (
             "{clusters: 100}",
+            "{encoders: {video: resnet}}",
+            13,
+            "encoders.video is 'resnet': the encoder resnet takes 'spectrogram', the view video"
+            " gives 'frames'; legal: r2plus1d$",
+        ),
+        (
+            "{clusters: 100}",
             "{optimisation: {batch_size: 1}}",
             13,
             "optimisation.batch_size is 1: Input should be greater",
         ),
         ("{clusters: 100}", "{length: {epochs: 8}}", 13, "length.epochs is 8: unknown setting"),
+        (
+            "{clusters: 100}",
+            "{encoders: {video_width: 8}}",
+            13,
+            r"encoders is .*: the encoders must give features of one dimension, got 64 \(video\) and"
+            r" 128 \(audio\)",
+        ),
         ("{clusters: 100}", "{encoders: 8}", 13, "encoders is 8: keys with values are expected"),
         ("{clusters: 100}", "{length: 8}", 13, "length is 8: keys with values are expected"),
     ],
@@ -157,6 +203,26 @@ def test_a_wrong_setting_is_named_where_it_stands(
 ) -> None:
     with pytest.raises(ValueError, match=rf"table2.yaml:{line}: .*{message}"):
         plan(tmp_path, SMALL_TABLE.replace(old, new))
+
+
+def test_pairs_that_cannot_be_shuffled_are_named_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = with_row("pretrain: {method: supervised, modalities: video, pairing: shuffled}")
+    plan(tmp_path, text)  # without sound, the method says that the pairing changes nothing
+    monkeypatch.setattr(Supervised, "phases", MethodSettings.phases)
+    message = r"table2.yaml:13: pairing is 'shuffled': .* need samples of two views, .*got video"
+    with pytest.raises(ValueError, match=message):
+        plan(tmp_path, text)
+
+
+def test_samples_that_do_not_go_together_are_named_where_the_method_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Supervised, "samples", lambda self, phase: (VIDEO, VIDEO))
+    message = r"table2.yaml:13: method is 'supervised': two samples have the name 'video'"
+    with pytest.raises(ValueError, match=message):
+        plan(tmp_path, with_row("pretrain: {method: supervised}"))
 
 
 def test_a_row_whose_method_lacks_the_encoder_is_named_where_it_stands(tmp_path: Path) -> None:

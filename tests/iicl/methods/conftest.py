@@ -1,11 +1,12 @@
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from iicl import methods
-from tests.iicl.methods.every_method import EXAMPLES
+from iicl import config, methods
+from iicl.pretraining import pretrain_phases
+from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL
 
 
 @pytest.fixture(scope="module")
@@ -25,3 +26,14 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in EXAMPLES:
         for module in ("", ".settings", ".method"):
             sys.modules.pop(f"iicl.methods.{name}{module}", None)
+
+
+@pytest.fixture
+def phases(settings: dict) -> Callable[[str], list]:
+    """Makes the phases of a pretraining of two epochs of three steps, three chunks a step."""
+    settings |= {
+        "clip": config.Clip(num_frames=4, fps=8.0, size=16, audio_seconds=0.5),
+        "encoders": SMALL,
+        "optimisation": {"batch_size": 12, "chunk_size": 4},
+    }
+    return lambda name: pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})

@@ -1,15 +1,15 @@
 """The methods that the contract tests go through: the product's, and the examples beside them."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from iicl import methods
-from iicl.config import PretrainLength
-from iicl.encoders.choice import Encoders
+from iicl.config import Clip, PretrainLength
+from iicl.encoders.choice import Encoders, default_names
 from iicl.methods.base import Method
 from iicl.methods.settings import MethodSettings
 from iicl.samples import Sample
@@ -18,6 +18,8 @@ from tests.iicl.facts import facts
 EXAMPLES = sorted(path.stem for path in (Path(__file__).parent / "examples").glob("*.py"))
 NAMES = [*methods.names(), *EXAMPLES]
 SMALL = Encoders(video_width=2, video_depth=1, audio_width=2, audio_depth=1)
+CLIP = Clip(num_frames=4, size=16, mel_bins=40, spectrogram_frames=32)
+NUM_CLASSES = 3
 LENGTH = PretrainLength(initialisation=0, co_training=2)
 
 
@@ -34,20 +36,33 @@ def make(name: str, phase: str | None = None) -> Method:
     """The method of a phase, by default the last, with weights that are always the same."""
     torch.manual_seed(0)
     settings = methods.read_settings({"name": name})
-    return methods.build(settings, phase or settings.PHASES[-1], SMALL, facts(3))
+    return methods.build(settings, phase or settings.PHASES[-1], SMALL, facts(NUM_CLASSES))
 
 
 def batch_of(
     names: Sequence[str], num_items: int, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
-    """Random samples of the first so many items."""
+    """Samples of the first so many items: random inputs of each view's default encoder.
+
+    A label is a random distribution; what else has no encoder is the number of the item.
+    """
     generator = torch.Generator().manual_seed(1)
-    drawn = {"video": (3, 4, 16, 16), "audio": (1, 40, 32), "label": (3,)}
     batch = {}
     for name in names:
-        if (shape := drawn.get(Sample(name).view)) is None:
+        view = Sample(name).view
+        if view in default_names():
+            shape = SMALL.of(view).input_shape(CLIP)
+        elif view == "label":
+            shape = (NUM_CLASSES,)
+        else:
             batch[name] = torch.arange(num_items)
             continue
         x = torch.randn(num_items, *shape, dtype=torch.float64, generator=generator)
-        batch[name] = (x.softmax(1) if name == "label" else x).to(dtype)
+        batch[name] = (x.softmax(1) if view == "label" else x).to(dtype)
     return batch
+
+
+def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name

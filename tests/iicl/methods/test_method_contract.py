@@ -1,39 +1,31 @@
 """Every method keeps the contract of iicl.methods.base, by being there."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from iicl import config, methods
+from iicl import methods
 from iicl.encoders.choice import default_names
 from iicl.methods.base import Method
-from iicl.pretraining import pretrain_phases
 from iicl.samples import Sample, check_samples
-from iicl.training import checkpoint, loop, pretrain
 from iicl.training.large_batch import backward
-from iicl.training.weights import load_method, load_weights
-from tests.iicl.context import context
 from tests.iicl.methods.every_method import (
     EXAMPLES,
     LENGTH,
     NAMES,
-    SMALL,
     TRAINED,
+    assert_same,
     batch_of,
     make,
 )
-from tests.iicl.training.ranks import on_ranks
 
 pytestmark = pytest.mark.usefixtures("examples")
 
 
 def test_every_method_is_found() -> None:
     assert methods.names() == sorted(NAMES)
-    assert set(EXAMPLES) == {"memory_bank", "reclustering", "three_clips"}
+    assert set(EXAMPLES) == {"memory_bank", "momentum_queue", "reclustering", "three_clips"}
     assert set(NAMES) - set(TRAINED) == {"mfcc", "random_init"}
 
 
@@ -93,7 +85,7 @@ def test_a_control_without_epochs_has_no_loss(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_the_loss_trains_every_parameter(name: str) -> None:
+def test_the_loss_trains_every_parameter_that_is_not_frozen(name: str) -> None:
     method = make(name)
     total, parts = method.loss(method.encode(batch_of(method.samples, 4)))
     assert total.shape == ()
@@ -101,7 +93,19 @@ def test_the_loss_trains_every_parameter(name: str) -> None:
     assert all(part.shape == () for part in parts.values())
     total.backward()
     for parameter_name, parameter in method.named_parameters():
-        assert parameter.grad is not None, f"{parameter_name} is built but never trained"
+        is_trained = parameter.grad is not None
+        assert is_trained == parameter.requires_grad, f"{parameter_name} is built but never trained"
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_after_a_step_the_trained_parameters_are_the_optimisers(name: str) -> None:
+    method = make(name)
+    loss = backward(method, batch_of(method.samples, 4), 4)
+    before = {n: p.clone() for n, p in method.named_parameters() if p.requires_grad}
+    with torch.no_grad():
+        method.after_step(0, loss.features)
+    for parameter_name, value in before.items():
+        assert torch.equal(method.get_parameter(parameter_name), value), parameter_name
 
 
 def state(method: Method, *, with_statistics: bool) -> dict[str, Tensor]:
@@ -117,12 +121,6 @@ def state(method: Method, *, with_statistics: bool) -> dict[str, Tensor]:
         for name, value in method.state_dict().items()
         if with_statistics or name not in statistics
     }
-
-
-def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    for name, value in one.items():
-        assert torch.equal(value, other[name]), name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,123 +170,29 @@ def test_a_step_in_chunks_is_the_step_of_the_whole(name: str, chunk_size: int) -
         method = make(name).double().eval()
         torch.manual_seed(5)
         loss = backward(method, batch_of(method.samples, 8, torch.float64), size)
-        gradients = {name: p.grad for name, p in method.named_parameters()}
+        gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
         with torch.no_grad():
             method.after_step(0, loss.features)
-        return loss.total, gradients, dict(method.named_buffers())
+        return loss.total, gradients, method.state_dict()
 
     for chunked, whole in zip(stepped(chunk_size), stepped(8), strict=True):
         torch.testing.assert_close(chunked, whole, rtol=1e-9, atol=1e-10)
 
 
-@pytest.fixture
-def phases(settings: dict) -> Callable[[str], list]:
-    """Makes the phases of a pretraining of two epochs of three steps, three chunks a step."""
-    settings |= {
-        "clip": config.Clip(num_frames=4, fps=8.0, size=16, audio_seconds=0.5),
-        "encoders": SMALL,
-        "optimisation": {"batch_size": 12, "chunk_size": 4},
-    }
-    return lambda name: pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
-
-
-def run_all(phases: list, corpora: dict[str, Path], root: Path, **execution: object) -> None:
-    """All phases, each from the one before, in folders by their names."""
-    upstream: dict[str, Path] = {}
-    for phase in phases:
-        out = root / phase.phase
-        out.mkdir(parents=True, exist_ok=True)
-        pretrain.run(phase, context(out, corpora=corpora, upstream=upstream, **execution))
-        upstream = {"previous": out}
-
-
-def trained_state(root: Path, phases: list) -> dict[str, Tensor]:
-    """Weights and buffers after the last phase."""
-    _, saved = checkpoint.load_latest(root / phases[-1].phase / "checkpoints")
-    return saved["method"]
-
-
 @pytest.mark.parametrize("name", TRAINED)
-def test_two_ranks_end_in_the_weights_and_buffers_of_one(
-    name: str, phases: Callable, corpora: dict[str, Path], tmp_path: Path
-) -> None:
-    planned = phases(name)
+def test_running_statistics_move_once_in_a_step_of_many_chunks(name: str) -> None:
+    """Those of the first batch norm of each encoder: its input is no other batch norm's output."""
 
-    def trained(root: Path) -> dict[str, Tensor]:
-        made = []
+    def stepped(size: int) -> dict[str, Tensor]:
+        method = make(name).double()
+        backward(method, batch_of(method.samples, 8, torch.float64), size)
+        moved = {}
+        for path, part in method.named_children():
+            if norms := [m for m in part.modules() if isinstance(m, _BatchNorm)]:
+                moved |= {f"{path}.{i}": m.num_batches_tracked for i, m in enumerate(norms)}
+                moved[path] = norms[0].running_mean
+        return moved
 
-        def train(training: loop.Training, *rest: object) -> loop.Trained:
-            made.append(training.method)
-            return loop.train(training, *rest)
-
-        pretrain.train = train  # in this process, which ends with it
-        run_all(planned, corpora, root)
-        return made[-1].state_dict()
-
-    (alone,) = on_ranks(1, lambda: trained(tmp_path / "one"))
-    assert set(alone) == set(make(name).state_dict())
-    for rank in on_ranks(2, lambda: trained(tmp_path / "two")):
-        assert_same(alone, rank)
-    assert_same(alone, trained_state(tmp_path / "two", planned))
-
-
-class Killed(BaseException):
-    """The end of an attempt, with whatever it held."""
-
-
-@pytest.mark.parametrize("name", TRAINED)
-def test_killed_and_resumed_ends_in_the_same_bits(
-    name: str,
-    phases: Callable,
-    corpora: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    planned = phases(name)
-    run_all(planned, corpora, tmp_path / "whole", checkpoint_seconds=0)
-    run_all(planned[:-1], corpora, tmp_path / "killed")
-    # Each attempt goes on from the one before. It is killed at the first checkpoint after so many
-    # finished steps, before or after it is written; then the newest checkpoint is after so many
-    # steps, with so many epochs begun.
-    moments = {
-        "inside an epoch": (2, "after", 2, 1),
-        "at the border, before the next epoch begins": (3, "after", 3, 1),
-        "between before_epoch and its checkpoint": (3, "before", 3, 1),
-        "after before_epoch and its checkpoint": (3, "after", 3, 2),
-        "between after_step and its checkpoint": (4, "before", 3, 2),
-    }
-    write = checkpoint.save
-    for moment, (killed_at, when, num_done, epochs_begun) in moments.items():
-
-        def save(folder, step, saved, killed_at=killed_at, when=when):
-            if step != killed_at or when == "after":
-                write(folder, step, saved)
-            if step == killed_at:
-                raise Killed
-
-        with monkeypatch.context() as patched:
-            patched.setattr(checkpoint, "save", save)
-            with pytest.raises(Killed):
-                run_all(planned, corpora, tmp_path / "killed", checkpoint_seconds=0)
-        step, saved = checkpoint.load_latest(
-            tmp_path / "killed" / planned[-1].phase / "checkpoints"
-        )
-        assert (step, saved["epochs_begun"]) == (num_done, epochs_begun), moment
-    run_all(planned, corpora, tmp_path / "killed", checkpoint_seconds=0)
-    assert_same(
-        trained_state(tmp_path / "whole", planned), trained_state(tmp_path / "killed", planned)
-    )
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_exported_weights_are_all_but_the_buffers_that_do_not_belong_there(
-    name: str, phases: Callable, corpora: dict[str, Path], tmp_path: Path
-) -> None:
-    planned = phases(name)
-    run_all(planned, corpora, tmp_path)
-    trained, loaded = trained_state(tmp_path, planned), load_method(tmp_path / planned[-1].phase)
-    assert loaded.not_exported <= dict(loaded.named_buffers()).keys()
-    exported = {n: value for n, value in trained.items() if n not in loaded.not_exported}
-    assert load_weights(tmp_path / planned[-1].phase).keys() == exported.keys()
-    for weight, value in exported.items():
-        assert torch.equal(loaded.state_dict()[weight], value), weight
+    in_chunks, whole = stepped(2), stepped(8)
+    assert all(value.any() for value in whole.values())
+    torch.testing.assert_close(in_chunks, whole, rtol=1e-9, atol=1e-12)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iicl import methods
+from iicl import methods, views
 from iicl.config import PretrainLength
+from iicl.encoders.choice import default_names
 from iicl.footprint import footprint
 from iicl.methods.base import Method
 from iicl.methods.settings import Encoded
@@ -23,7 +24,7 @@ SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
 NUM_CLASSES = 5
 COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
-DATA = {"label", "index"}  # read, not encoded
+DATA = set(views.names()) - default_names().keys()  # read, not encoded
 
 pytestmark = pytest.mark.usefixtures("examples")
 
@@ -58,6 +59,16 @@ def build(phase: Pretrain) -> Method:
     return methods.build(phase.method, phase.phase, phase.encoders, facts(NUM_CLASSES))
 
 
+def encoders_of(method: Method) -> tuple[dict[str, nn.Module], list[nn.Module]]:
+    """The encoder of each view, and the copies of encoders that are the method's own."""
+    named = {name: part for name, part in method.named_children() if name.endswith("_encoder")}
+    of_views = {n.removesuffix("_encoder"): part for n, part in named.items()}
+    return (
+        {view: part for view, part in of_views.items() if view in views.names()},
+        [part for view, part in of_views.items() if view not in views.names()],
+    )
+
+
 def outside_encoders(method: Method) -> list[nn.Module]:
     return [part for name, part in method.named_children() if not name.endswith("_encoder")]
 
@@ -66,8 +77,16 @@ def outside_encoders(method: Method) -> list[nn.Module]:
 def test_parameters_are_those_of_the_method(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         price = footprint(phase, COUNTS, None)
-        trained = sum(p.numel() for p in build(phase).parameters())
+        trained = sum(p.numel() for p in build(phase).parameters() if p.requires_grad)
         assert price.parameters + NUM_CLASSES * price.parameters_per_class == trained
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_frozen_parameters_are_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        extra = phase.method.extra(phase.phase, encoded_samples(phase))
+        frozen = [p for p in build(phase).parameters() if not p.requires_grad]
+        assert extra.frozen_bytes == sum(p.nbytes for p in frozen)
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
@@ -85,8 +104,9 @@ def test_buffers_outside_the_encoders_are_priced(settings: Mapping[str, Any]) ->
 def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         method, encoded = build(phase), encoded_samples(phase)
-        names = {name for name, _ in method.named_children() if name.endswith("_encoder")}
-        assert names == {f"{e.sample.view}_encoder" for e in encoded}
+        of_views, copies = encoders_of(method)
+        assert of_views.keys() == {e.sample.view for e in encoded}
+        assert not any(p.requires_grad for part in copies for p in part.parameters())
         for e in encoded:
             network = method.encoder(e.sample.view)
             assert network.feature_dim == e.encoder.feature_dim
@@ -110,16 +130,17 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
     """Each encoder runs as often as it is priced for, and gives as many numbers."""
     for phase in phases_of(settings):
         method, encoded = build(phase).eval(), encoded_samples(phase)
-        encodings = phase.method.extra(phase.phase, encoded).encodings
+        extra = phase.method.extra(phase.phase, encoded)
         priced: Counter[str] = Counter()
+        priced_forward: Counter[tuple[int, ...]] = Counter()
         for e in encoded:
-            priced[e.sample.view] += encodings.get(e.sample.name, 1)
-        calls: Counter[str] = Counter()
-        for view in priced:
-            _count_calls(method.encoder(view), view, calls)
-        with torch.no_grad():
-            features = method.encode(batch_of(encoded, 3))
+            priced[e.sample.view] += extra.encodings.get(e.sample.name, 1)
+            shape = e.encoder.input_shape(e.clip)
+            priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
+        calls, forward = count_calls(method)
+        features = method.encode(batch_of(encoded, 3))
         assert calls == priced
+        assert forward == priced_forward
         numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
         assert phase.method.num_exchanged(phase.phase, encoded) == numbers
 
@@ -129,17 +150,36 @@ def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
     inputs = {
         e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
     }
-    return {"label": torch.rand(num_items, NUM_CLASSES), "index": torch.arange(num_items), **inputs}
+    numbers = {view: torch.arange(num_items) for view in DATA}
+    return {**numbers, "label": torch.rand(num_items, NUM_CLASSES), **inputs}
 
 
-def _count_calls(encoder: nn.Module, view: str, calls: Counter[str]) -> None:
-    """Count how often an encoder is asked for its features or its tokens."""
-    name = "tokens" if hasattr(encoder, "tokens") else "forward"  # forward takes the mean of tokens
-    gives = getattr(encoder, name)
+def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]:
+    """Counts, from now on, how often encoders are asked for features or tokens.
 
-    def counted(inputs: Tensor) -> Tensor:
-        calls[view] += 1
-        result: Tensor = gives(inputs)
-        return result
+    Returns:
+        Calls with a gradient by the view, and calls without one by the shape of an input.
+    """
+    calls: Counter[str] = Counter()
+    forward: Counter[tuple[int, ...]] = Counter()
+    of_views, copies = encoders_of(method)
 
-    setattr(encoder, name, counted)
+    def watch(encoder: nn.Module, view: str | None) -> None:
+        name = "tokens" if hasattr(encoder, "tokens") else "forward"  # which takes their mean
+        gives = getattr(encoder, name)
+
+        def counted(inputs: Tensor) -> Tensor:
+            if view is not None and torch.is_grad_enabled():
+                calls[view] += 1
+            else:
+                forward[inputs.shape[1:]] += 1
+            result: Tensor = gives(inputs)
+            return result
+
+        setattr(encoder, name, counted)
+
+    for view, encoder in of_views.items():
+        watch(encoder, view)
+    for encoder in copies:
+        watch(encoder, None)
+    return calls, forward
