@@ -103,7 +103,8 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
 
 def _check_phase(phase: str, samples: Sequence[Sample], settings: PretrainSettings) -> None:
     """Check that a phase can draw its samples and join its encoders as the settings ask."""
-    setting, value = "method", settings.method.name
+    setting: str = "method"
+    value: object = settings.method.name
     try:
         check_samples(samples)
         if settings.pairing == "shuffled":

@@ -115,8 +115,8 @@ def other_encoder(tmp_path: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("named", "wanted"),
     [
-        ("{video: other}", {"video": "other", "video_width": 64, "video_depth": 2}),
-        ("{video: other, video_depth: 1}", {"video_width": 64, "video_depth": 1}),
+        ("{video: other, audio_width: 64}", {"video": "other", "video_width": 64}),
+        ("{video: other, video_width: 16}", {"video_width": 16, "video_depth": 2}),
         ("{video: r2plus1d}", {"video_width": 16, "video_depth": 1}),  # the default by its name
     ],
 )
@@ -126,7 +126,7 @@ def test_the_scales_sizes_do_not_hold_for_another_encoder(
 ) -> None:
     stages = of_row(plan(tmp_path, with_row(f"pretrain: {{encoders: {named}}}")), "b")
     sizes = stages["pretrain"]["encoders"]
-    assert sizes.items() >= {**wanted, "audio_width": 16, "audio_depth": 1}.items()
+    assert sizes.items() >= {**wanted, "audio_depth": 1}.items()
     assert ("video" in sizes) == (sizes.get("video") == "other")
 
 
@@ -191,8 +191,7 @@ def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
             "{clusters: 100}",
             "{encoders: {video_width: 8}}",
             13,
-            r"encoders is .*: the encoders must give features of one dimension, got 64 \(video\) and"
-            r" 128 \(audio\)",
+            r"the encoders must give features of one dimension, got 64 \(video\) and 128 \(audio\)",
         ),
         ("{clusters: 100}", "{encoders: 8}", 13, "encoders is 8: keys with values are expected"),
         ("{clusters: 100}", "{length: 8}", 13, "length is 8: keys with values are expected"),
