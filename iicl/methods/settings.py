@@ -22,7 +22,7 @@ UNTRAINED = HANDED_ON | {
     "optimisation",
     "precision",
 }
-"""Its fields that cannot change encoders that are not trained and not there."""
+"""Its fields that change nothing if a method trains no encoder and brings its own."""
 
 
 class MethodSettings(Config):

@@ -96,7 +96,7 @@ class IICL(Method):
         return {view: encoder(batch[view]) for view, encoder in encoders.items()}
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Eq. 7, or the one loss that the objective leaves of it (L_clu then without lambda)."""
+        """Eq. 7; if the objective has one loss only, that loss, without lambda."""
         settings = self.settings
         video, audio = features["video"], features["audio"]
         if self.co_attention is not None:

@@ -119,7 +119,7 @@ class Settings(MethodSettings):
         )
 
     def _seen_by(self, phase: str) -> "Settings":
-        """Settings with the defaults of whatever cannot change a phase."""
+        """A copy in which each setting that cannot change this phase has its default."""
         losses = self.losses(phase)
         idle = set() if len(losses) == 2 else {"cluster_weight"}
         if "cluster" not in losses:
@@ -141,7 +141,7 @@ class Settings(MethodSettings):
         elif phase == "co_training":
             idle.add("co_attention_in_initialisation")
         if phase == "initialisation" or self.objective != "cluster":
-            idle.add("cluster_start")  # else it says what the co-training is handed
+            idle.add("cluster_start")  # alone, L_clu goes on from the start that it names
         return with_defaults(self, idle, **update)
 
 

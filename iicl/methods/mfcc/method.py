@@ -70,7 +70,7 @@ class MFCC(Method):
         return {"audio": self.audio_encoder(batch["audio"])}
 
     def loss(self, features: Mapping[str, Tensor]) -> NoReturn:
-        """Not there.
+        """This method has no loss.
 
         Raises:
             RuntimeError: always.

@@ -11,7 +11,7 @@ from iicl.samples import AUDIO, Sample
 
 
 class CepstrumSettings(EncoderSettings):
-    """Size of what stands in the encoder's place; only this method has it."""
+    """Settings of the cepstrum, which this method uses as its audio encoder."""
 
     INPUT: ClassVar[str] = "spectrogram"
     num_coefficients: Count

@@ -35,7 +35,7 @@ class RandomInit(Method):
         }
 
     def loss(self, features: Mapping[str, Tensor]) -> NoReturn:
-        """Not there.
+        """This method has no loss.
 
         Raises:
             RuntimeError: always.

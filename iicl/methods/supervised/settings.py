@@ -31,7 +31,7 @@ class Settings(MethodSettings):
             check_one_dimension({view: encoders.of(view) for view in ("video", "audio")})
 
     def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
-        """One phase; without sound, nothing that is about sound changes it."""
+        """One phase; if only video is trained, silent items and pairing have no effect."""
         (plan,) = super().phases(length)
         if self.modalities == "video":
             plan = plan._replace(idle={*plan.idle, "silent_items", "pairing"})
