@@ -39,8 +39,8 @@ class Method(nn.Module, ABC):
     encoder (a momentum encoder) is a module whose parameters require none; ``after_step`` moves
     them. In each step its batch norm's running statistics move once, as those of any module do.
 
-    The encoder of a view is the attribute ``<view>_encoder``, as far as the method has one. A
-    module whose name begins with no view's name, such as ``key_encoder``, is the method's own.
+    The encoder of a view is the attribute ``<view>_encoder``, as far as the method has one.
+    Where the part before ``_encoder`` is no view, as in ``key_encoder``, it is the method's own.
     """
 
     samples: tuple[str, ...]
