@@ -30,9 +30,9 @@ from benchmarks.plan.amounts import duration, figure, num_bytes, rate
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.schedule import ScheduledRun, enough, simulate
+from benchmarks.spec.prices import Footprint
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.scale import PreparedSize, Scale, load_scale
-from benchmarks.stages import Footprint
 from benchmarks.store.home import Home
 from slurm import command_line
 

@@ -6,12 +6,12 @@ Every import of ``iicl`` happens inside a function, and only :func:`run`, :func:
 
 import functools
 import importlib
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
+from benchmarks.spec.prices import Footprint, ReadCost, Seconds, Work
 from benchmarks.store import files, records
 from benchmarks.store.files import DamagedFileError
 from benchmarks.store.records import CorpusHeader
@@ -27,43 +27,8 @@ STAGES = {
     "neighbours": "iicl.evaluation.neighbours:run",
 }
 
-Seconds = Mapping[Literal["video", "audio"], float]
-"""What an item has -> its mean duration in seconds."""
-
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
 """Modules worth importing once before many runs start."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """How much a run computes; see :class:`iicl.work.StageWork`."""
-
-    clips: int
-    flops: float
-    num_ranks: int
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a run trains, leaves and exchanges; see :class:`iicl.footprint.StageFootprint`."""
-
-    parameters: int
-    parameters_per_class: int
-    weight_bytes: int
-    checkpoint_bytes: int
-    checkpoint_seconds: float
-    disk_bytes: int
-    gradient_bytes: int
-    exchanged_bytes: int
-
-
-@dataclass(frozen=True)
-class ReadCost:
-    """What a training reads for one clip; see :class:`iicl.data.volume.ClipReading`."""
-
-    num_bytes: float
-    num_reads: float
-    verify_epochs: int
 
 
 @functools.cache
@@ -255,8 +220,6 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare a corpus in ``out``, from a real copy or from clips generated beside it.
 
-    Generated clips lie in ``<out>.source``, and ``<out>.png`` shows two of every class.
-
     Args:
         corpus: its name.
         source: root of a real copy; None to generate one.
@@ -272,71 +235,26 @@ def prepare(
     Raises:
         ValueError: if the source cannot be read or nothing in it is usable.
     """
-    from iicl.data.prepare import prepare
+    from iicl.data.copies import generated
 
-    phases = 1
+    num_phases = 1
     if source is None:
         assert generate is not None
-        phases, source = 2, out.with_name(f"{out.name}.source")
-        _generate(corpus, source, generate, num_workers, lambda d, n: progress(d, phases * n))
-        _draw_sheet(corpus, source, out.with_name(f"{out.name}.png"))
-    _of_copy(prepare, corpus, source, preparation, out)(
-        corpus=corpus,
-        num_workers=num_workers,
-        progress=lambda done, total: progress(done + (phases - 1) * total, phases * total),
-        others=_other_copies(corpus, out),
+        num_phases = 2
+        source = generated(corpus, out, generate, num_workers, lambda d, n: progress(d, 2 * n))
+    _copy(corpus, source, preparation, out).prepare(
+        num_workers, lambda done, n: progress(done + (num_phases - 1) * n, num_phases * n)
     )
     header = corpus_header(out)
     assert header is not None
     return header
 
 
-def _generate(
-    corpus: str,
-    folder: Path,
-    settings: Mapping[str, Any],
-    num_workers: int,
-    progress: Callable[[int, int], None],
-) -> None:
-    from concurrent.futures.process import BrokenProcessPool
+def _copy(corpus: str, source: Path, preparation: Mapping[str, Any], out: Path) -> Any:
+    from iicl.config import Preparation
+    from iicl.data.copies import Copy
 
-    from iicl.data.synthetic.world import CorpusName
-    from iicl.data.synthetic.write import generate
-
-    assert corpus in get_args(CorpusName), f"{corpus} cannot be generated"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    name = cast(CorpusName, corpus)
-    try:
-        generate(name, folder, **settings, num_workers=num_workers, progress=progress)
-    except BrokenProcessPool:
-        raise ChildProcessError(
-            f"a process that generated {corpus} was killed, perhaps for its memory;"
-            " the same command goes on"
-        ) from None
-
-
-def _draw_sheet(corpus: str, source: Path, picture: Path) -> None:
-    from iicl.data.synthetic.contact_sheet import contact_sheet
-
-    try:
-        contact_sheet([source], picture)
-    except Exception as problem:  # the corpus is whole without its picture
-        print(f"no picture of {corpus}: {type(problem).__name__}: {problem}", file=sys.stderr)
-
-
-def _of_copy(
-    function: Callable[..., Any],
-    corpus: str,
-    source: Path,
-    preparation: Mapping[str, Any],
-    out: Path,
-) -> Callable[..., Any]:
-    """A function of ``iicl.data.prepare``, given the copy, the corpus' folder and the settings."""
-    from iicl import config
-
-    settings = config.Preparation.model_validate(dict(preparation))
-    name = reader(corpus, source)
-    return functools.partial(function, name, source, out, preparation=settings)
+    return Copy(corpus, source, Preparation.model_validate(dict(preparation)), out)
 
 
 def reader(corpus: str, source: Path) -> str:
@@ -360,9 +278,7 @@ def survey(
     Raises:
         ValueError: if the source cannot be read or the manifest is damaged.
     """
-    from iicl.data.prepare import survey
-
-    state = _of_copy(survey, corpus, source, preparation, out)(corpus=corpus)
+    state = _copy(corpus, source, preparation, out).survey()
     return state.current, state.num_shards, state.fingerprint
 
 
@@ -376,35 +292,16 @@ def prepare_part(
     num_workers: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Prepare one part of the shards of a real copy; :func:`assemble` follows when all are done.
+    """Prepare part ``part``, 0 to ``num_parts`` - 1, of the shards of a real copy.
 
-    Args:
-        corpus: its name.
-        source: root of the real copy.
-        preparation: fields of ``iicl.config.Preparation``.
-        out: folder of the prepared corpus.
-        part: 0 to ``num_parts`` - 1.
-        num_parts: processes that share the work, on any hosts.
-        num_workers: processes of this part.
-        progress: called with (items begun, all items of the part).
+    :func:`assemble` follows when all parts are done, on any hosts. Other arguments as of
+    :func:`prepare`; ``progress`` is called with (items begun, all items of the part).
 
     Raises:
         ValueError: if the source cannot be read or there is no such part.
     """
-    from iicl.data.prepare import prepare_part
-
-    _of_copy(prepare_part, corpus, source, preparation, out)(
-        part=part,
-        num_parts=num_parts,
-        num_workers=num_workers,
-        progress=progress,
-        others=_other_copies(corpus, out),
-    )
-
-
-def _other_copies(corpus: str, out: Path) -> list[Path]:
-    """Folders beside ``out`` where the corpus was prepared from another place or by other code."""
-    return sorted(path for path in out.parent.glob(f"{corpus}-*") if path.is_dir() and path != out)
+    copy = _copy(corpus, source, preparation, out)
+    copy.prepare_part(part, num_parts, num_workers, progress)
 
 
 def assemble(
@@ -419,10 +316,7 @@ def assemble(
         ValueError: if a shard is missing or damaged, the source cannot be read, or nothing in it
             is usable.
     """
-    from iicl.data.prepare import assemble
-
-    manifest = _of_copy(assemble, corpus, source, preparation, out)(corpus=corpus)
-    header: dict[str, Any] = manifest.header()
+    header: dict[str, Any] = _copy(corpus, source, preparation, out).assemble().header()
     return header
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.standing import RunState, Standing
+from benchmarks.spec.prices import Work
 from benchmarks.spec.scale import Scale
 from benchmarks.spec.table import Table
-from benchmarks.stages import Work
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmarks.stages import Work
+from benchmarks.spec.prices import Work
 from benchmarks.store.records import Result, RunSpec
 
 

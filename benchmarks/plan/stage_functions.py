@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.stages import Work
+from benchmarks.spec.prices import Work
 
 
 class Stages(Protocol):

@@ -11,7 +11,7 @@ from benchmarks.launch.grouping import SHARED_SECONDS, JobGroup
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Run
 from benchmarks.plan.standing import Standing
-from benchmarks.stages import Work
+from benchmarks.spec.prices import Work
 
 CORPUS = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
 

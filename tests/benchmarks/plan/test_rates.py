@@ -4,7 +4,7 @@ import fake_stages
 import pytest
 
 from benchmarks.plan.rates import Rates
-from benchmarks.stages import Work
+from benchmarks.spec.prices import Work
 
 
 def test_a_measured_rate_of_the_same_kind_wins_over_the_assumption() -> None:

@@ -12,9 +12,9 @@ from benchmarks.plan.graph import Plan, PlannedCell, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.standing import Standings
 from benchmarks.results import records
+from benchmarks.spec.prices import Work
 from benchmarks.spec.read_tables import load_table
 from benchmarks.spec.scale import load_scale
-from benchmarks.stages import Work
 from benchmarks.store.home import Home
 
 PRETRAINED = "pretrain-iicl-audioset-s0-53d2bb17.5084"
