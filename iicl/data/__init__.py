@@ -5,6 +5,6 @@
 - ``writing/``: writes the shards of a prepared corpus; ``prepare`` and ``prune`` use it.
 - ``manifest``, ``shard_folders``, ``store``: what a prepared corpus is on disk, and reading it.
 - ``sampling``, ``loader``, ``workers``, ``transforms``: from a prepared corpus to batches.
-- ``synthetic/``: generates corpora in official layouts; ``copies``: from a copy of a corpus, real or
-  generated, to what is prepared from it.
+- ``synthetic/``: generates corpora in official layouts.
+- ``copies``: from a copy of a corpus, real or generated, to what is prepared from it.
 """
