@@ -15,6 +15,7 @@ from iicl.methods.base import Method
 from iicl.pretraining import Pretrain
 
 WEIGHTS = "weights.safetensors"
+MADE_BY = "made_by"  # the entry of its metadata
 
 
 def save_weights(
@@ -33,10 +34,11 @@ def save_weights(
         for name, tensor in method.state_dict().items()
         if is_exported(method, name)
     }
-    metadata = {"config": config.model_dump_json()}
+    made_by = {"config": config.model_dump_json()}
     if facts is not None:
-        metadata["facts"] = facts.model_dump_json()
-    write_atomically(folder / WEIGHTS, save(state, metadata))
+        made_by["facts"] = facts.model_dump_json()
+    # One entry: safetensors writes several in an order that differs from file to file.
+    write_atomically(folder / WEIGHTS, save(state, {MADE_BY: json.dumps(made_by)}))
 
 
 def is_exported(method: Method, name: str) -> bool:
@@ -55,7 +57,7 @@ def load_config(folder: Path) -> Pretrain:
     Raises:
         ValueError: if the weights are not those of a pretraining.
     """
-    text = _metadata(folder)["config"]
+    text = _made_by(folder)["config"]
     if (stage := json.loads(text).get("stage")) != "pretrain":
         raise ValueError(f"{folder / WEIGHTS} is of stage {stage!r}; legal: 'pretrain'")
     return Pretrain.model_validate_json(text)
@@ -80,7 +82,7 @@ def load_method(folder: Path) -> Method:
 
 
 def _load_facts(folder: Path, config: Pretrain, state: Mapping[str, Tensor]) -> CorpusFacts:
-    if (text := _metadata(folder).get("facts")) is not None:
+    if (text := _made_by(folder).get("facts")) is not None:
         return CorpusFacts.model_validate_json(text)
     # Weights of version 0.1.0 hold no facts. Only their number of classes shapes a method, and the
     # log-mel statistics are among the buffers.
@@ -95,7 +97,11 @@ def _load_facts(folder: Path, config: Pretrain, state: Mapping[str, Tensor]) -> 
     )
 
 
-def _metadata(folder: Path) -> dict[str, str]:
+def _made_by(folder: Path) -> dict[str, str]:
+    """The settings, and of a pretraining the facts, as JSON."""
     with safe_open(folder / WEIGHTS, "pt") as file:
         metadata: dict[str, str] = file.metadata()
-    return metadata
+    if MADE_BY not in metadata:
+        return metadata  # of version 0.1.0: the settings alone
+    made_by: dict[str, str] = json.loads(metadata[MADE_BY])
+    return made_by

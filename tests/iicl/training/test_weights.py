@@ -1,6 +1,9 @@
+import json
+
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from iicl import methods
 from iicl.encoders.choice import Encoders
@@ -11,6 +14,7 @@ from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.pretraining import Pretrain
 from iicl.protocols import Features
 from iicl.training.weights import (
+    MADE_BY,
     WEIGHTS,
     load_config,
     load_method,
@@ -76,17 +80,33 @@ def test_weights_of_another_stage_are_refused(tmp_path):
     made_by = Features(corpus="ucf101", seed=3)
     save_weights(method, tmp_path, made_by)
     with safe_open(tmp_path / WEIGHTS, "pt") as file:
-        assert Features.model_validate_json(file.metadata()["config"]) == made_by
+        settings = json.loads(file.metadata()[MADE_BY])["config"]
+    assert Features.model_validate_json(settings) == made_by
     with pytest.raises(ValueError, match="stage 'features'; legal: 'pretrain'"):
         load_method(tmp_path)
 
 
 def test_weights_without_facts_of_their_corpus_come_back(tmp_path):
+    """As earlier versions wrote them."""
+
+    def write(method, settings):
+        metadata = {"config": pretrain(settings).model_dump_json()}
+        save_file(method.state_dict(), tmp_path / WEIGHTS, metadata)
+
     method = methods.build(RandomInitSettings(), "training", SMALL, facts())
     method.audio_encoder.input_mean.fill_(-3.0)
-    save_weights(method, tmp_path, pretrain(RandomInitSettings()))
+    write(method, RandomInitSettings())
     assert load_method(tmp_path).audio_encoder.input_mean == -3.0
     method = methods.build(SupervisedSettings(), "training", SMALL, facts(4))
-    save_weights(method, tmp_path, pretrain(SupervisedSettings()))
+    write(method, SupervisedSettings())
     loaded = load_method(tmp_path)
     assert torch.equal(loaded.classifier.weight, method.classifier.weight)
+
+
+def test_equal_weights_are_equal_bytes(tmp_path):
+    method = methods.build(RandomInitSettings(), "training", SMALL, facts())
+    files = set()
+    for _ in range(20):
+        save_weights(method, tmp_path, pretrain(RandomInitSettings()), facts())
+        files.add((tmp_path / WEIGHTS).read_bytes())
+    assert len(files) == 1
