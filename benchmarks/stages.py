@@ -40,6 +40,15 @@ def _adapter() -> Any:
     return TypeAdapter(protocols.Stage)
 
 
+@functools.cache
+def _length_adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    from iicl.config import PretrainLength
+
+    return TypeAdapter(dict[str, PretrainLength])
+
+
 def _settings(resolved: Mapping[str, Any]) -> Any:
     """The settings of a resolved run."""
     return _adapter().validate_python(dict(resolved))
@@ -56,9 +65,6 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
-    from pydantic import TypeAdapter
-
-    from iicl.config import PretrainLength
     from iicl.pretraining import pretrain_phases
 
     if stage not in STAGES:
@@ -66,7 +72,7 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     if stage == "pretrain":
         rest = dict(settings)
         given = {"length": rest.pop("length", {})}  # with its key, which an error names
-        length = TypeAdapter(dict[str, PretrainLength]).validate_python(given)["length"]
+        length = _length_adapter().validate_python(given)["length"]
         runs = pretrain_phases(length, **rest)
         return [run.model_dump(mode="json") for run in runs]
     return [_adapter().validate_python({**settings, "stage": stage}).model_dump(mode="json")]

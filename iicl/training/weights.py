@@ -84,8 +84,8 @@ def load_method(folder: Path) -> Method:
 def _load_facts(folder: Path, config: Pretrain, state: Mapping[str, Tensor]) -> CorpusFacts:
     if (text := _made_by(folder).get("facts")) is not None:
         return CorpusFacts.model_validate_json(text)
-    # Weights of version 0.1.0 hold no facts. Only their number of classes shapes a method, and the
-    # log-mel statistics are among the buffers.
+    # Weights without facts come from homes that were made before facts were stored. Only the number
+    # of classes shapes a method, and the log-mel statistics are among the buffers.
     num_classes = len(state.get("classifier.bias", ()))
     return CorpusFacts(
         corpus=config.corpus,
@@ -102,6 +102,6 @@ def _made_by(folder: Path) -> dict[str, str]:
     with safe_open(folder / WEIGHTS, "pt") as file:
         metadata: dict[str, str] = file.metadata()
     if MADE_BY not in metadata:
-        return metadata  # of version 0.1.0: the settings alone
+        return metadata  # of weights without facts: the settings alone
     made_by: dict[str, str] = json.loads(metadata[MADE_BY])
     return made_by
