@@ -2,50 +2,38 @@
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
+from torchvision.models.video.resnet import BasicBlock
 
 from iicl.config import CorpusFacts
 from iicl.encoders.r2plus1d.settings import Settings
+from iicl.models.channels_last import BatchNorm3d, SpatialConv3d, TemporalConv3d
 
 
-class TemporalConv3d(nn.Conv3d):
-    """A Conv3d that uses float32 where the CPU's bf16 kernel returns wrong weight gradients.
+class _Conv2Plus1D(nn.Sequential):
+    """The factorised convolution of a block, under torchvision's state names."""
 
-    With torch 2.11 the bf16 weight gradient of a convolution with temporal kernel 3, stride 1 and
-    padding 1 is wrong on the CPU if its input has exactly two frames. This happens to a clip of 8
-    frames in the third stage, and to one of 16 frames in the fourth. The choice must not depend on
-    whether gradients are recorded, because the large-batch engine encodes once without and once
-    with gradients.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Convolve (B, C, T, H, W)."""
-        if not self._is_struck(input):
-            return super().forward(input)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(input.float()).to(torch.bfloat16)
-
-    def _is_struck(self, input: Tensor) -> bool:
-        return (
-            input.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-            and torch.get_autocast_dtype("cpu") == torch.bfloat16
-            and input.shape[2] == 2
-            and self.kernel_size[0] == 3
-            and self.stride[0] == 1
+    def __init__(self, in_planes: int, out_planes: int, midplanes: int, stride: int = 1) -> None:
+        super().__init__(
+            SpatialConv3d(in_planes, midplanes, 3, stride),
+            BatchNorm3d(midplanes),
+            nn.ReLU(inplace=True),
+            TemporalConv3d(midplanes, out_planes, stride),
         )
 
+    @staticmethod
+    def get_downsample_stride(stride: int) -> tuple[int, int, int]:
+        """The stride of a block's shortcut; torchvision's block asks for it."""
+        return stride, stride, stride
 
-class _Conv2Plus1D(Conv2Plus1D):
-    """torchvision's factorised convolution, whose temporal half is right in bf16, too."""
+
+class _Block(BasicBlock):
+    """torchvision's residual block with the batch norms of this project."""
 
     def __init__(
-        self, in_planes: int, out_planes: int, midplanes: int, stride: int = 1, padding: int = 1
+        self, in_planes: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None
     ) -> None:
-        super().__init__(in_planes, out_planes, midplanes, stride, padding)
-        self[3] = TemporalConv3d(
-            midplanes, out_planes, (3, 1, 1), (stride, 1, 1), (padding, 0, 0), bias=False
-        )
+        super().__init__(in_planes, planes, _Conv2Plus1D, stride, shortcut)
+        self.conv1[1], self.conv2[1] = BatchNorm3d(planes), BatchNorm3d(planes)
 
 
 class R2Plus1D(nn.Module):
@@ -65,11 +53,11 @@ class R2Plus1D(nn.Module):
         self.feature_dim = 8 * width
         middle = max(1, round(45 * width / 64))
         self.stem = nn.Sequential(
-            nn.Conv3d(3, middle, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
-            nn.BatchNorm3d(middle),
+            SpatialConv3d(3, middle, 7, stride=2),
+            BatchNorm3d(middle),
             nn.ReLU(inplace=True),
-            TemporalConv3d(middle, width, (3, 1, 1), (1, 1, 1), (1, 0, 0), bias=False),
-            nn.BatchNorm3d(width),
+            TemporalConv3d(middle, width),
+            BatchNorm3d(width),
             nn.ReLU(inplace=True),
         )
         self.layer1 = _stage(width, width, depth, stride=1)
@@ -105,10 +93,10 @@ def _stage(in_planes: int, planes: int, depth: int, stride: int) -> nn.Sequentia
     if stride != 1:
         shortcut = nn.Sequential(
             nn.Conv3d(in_planes, planes, kernel_size=1, stride=stride, bias=False),
-            nn.BatchNorm3d(planes),
+            BatchNorm3d(planes),
         )
-    blocks = [BasicBlock(in_planes, planes, _Conv2Plus1D, stride, shortcut)]
-    blocks += [BasicBlock(planes, planes, _Conv2Plus1D) for _ in range(depth - 1)]
+    blocks = [_Block(in_planes, planes, stride, shortcut)]
+    blocks += [_Block(planes, planes) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
 
 

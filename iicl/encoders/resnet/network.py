@@ -6,6 +6,7 @@ from torchvision.models.resnet import BasicBlock
 
 from iicl.config import CorpusFacts
 from iicl.encoders.resnet.settings import Settings
+from iicl.models.channels_last import BatchNorm2d, channels_last
 
 
 class ResNet(nn.Module):
@@ -31,7 +32,7 @@ class ResNet(nn.Module):
         self.register_buffer("input_mean", torch.tensor(0.0))
         self.register_buffer("input_std", torch.tensor(1.0))
         self.conv1 = nn.Conv2d(1, width, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.layer1 = _stage(width, width, depth, stride=1)
@@ -51,7 +52,7 @@ class ResNet(nn.Module):
         Returns:
             (B, L, D) with D = ``feature_dim``.
         """
-        x = (audio - self.input_mean) / self.input_std
+        x = channels_last((audio - self.input_mean) / self.input_std)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
@@ -68,10 +69,10 @@ def _stage(in_planes: int, planes: int, depth: int, stride: int) -> nn.Sequentia
     if stride != 1:
         shortcut = nn.Sequential(
             nn.Conv2d(in_planes, planes, kernel_size=1, stride=stride, bias=False),
-            nn.BatchNorm2d(planes),
+            BatchNorm2d(planes),
         )
-    blocks = [BasicBlock(in_planes, planes, stride, shortcut)]
-    blocks += [BasicBlock(planes, planes) for _ in range(depth - 1)]
+    blocks = [BasicBlock(in_planes, planes, stride, shortcut, norm_layer=BatchNorm2d)]
+    blocks += [BasicBlock(planes, planes, norm_layer=BatchNorm2d) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
 
 

@@ -38,15 +38,15 @@ def randomised(network: nn.Module) -> nn.Module:
 
 def test_video_encoder_is_torchvisions_network() -> None:
     torch.manual_seed(0)
-    theirs = randomised(r2plus1d_18())
+    theirs = randomised(r2plus1d_18()).double()
     theirs.fc = nn.Identity()
-    ours = R2Plus1D()
+    ours = R2Plus1D().double()
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    clip = torch.randn(2, 3, 4, 24, 24)
+    clip = torch.randn(2, 3, 4, 24, 24, dtype=torch.float64)
     for mode in (False, True):
         theirs.train(mode), ours.train(mode)
         with torch.no_grad():
-            torch.testing.assert_close(ours(clip), theirs(clip), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(ours(clip), theirs(clip), rtol=1e-9, atol=1e-9)
 
 
 def test_audio_encoder_is_torchvisions_network() -> None:
