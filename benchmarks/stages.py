@@ -345,10 +345,9 @@ def run(
         execution: fields of ``iicl.config.Execution``.
         report: receives the finished fraction, 0-1, and a line of text.
     """
-    from iicl import config, host
+    from iicl import config
     from iicl.training.context import Context
 
-    host.keep_freed_memory()
     stage = _settings(resolved)
     module, function = STAGES[resolved["stage"]].split(":")
     context = Context(

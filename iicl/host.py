@@ -1,6 +1,5 @@
 """What the command needs of its host: a system, packages, and readers of its output."""
 
-import ctypes
 import importlib.util
 import io
 import os
@@ -27,23 +26,6 @@ def problem() -> str:
             " pip install -e '.[suite]'"
         )
     return ""
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees, for the tensors of the next step.
-
-    glibc gives large blocks back to the system and asks for them again. The system clears each page
-    that it gives, which takes a tenth of a small training step on the CPU. Elsewhere than with
-    glibc nothing changes.
-    """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
-        for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1)):
-            libc.mallopt(option, value)
-
-
-# Options of glibc's mallopt, from its malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 class _Lenient(io.FileIO):

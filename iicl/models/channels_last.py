@@ -55,7 +55,8 @@ class TemporalConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (B, C, T, H, W)."""
-        columns = channels_last(input).flatten(3)
+        # By way of (B, T, H W, C): a flatten of the last two would lose the layout of a single video.
+        columns = channels_last(input).movedim(1, -1).flatten(2, 3).movedim(-1, 1)
         columns = F.conv2d(columns, self.weight[..., 0], stride=(self.stride[0], 1), padding=(1, 0))
         return columns.unflatten(3, input.shape[3:])
 
@@ -97,8 +98,10 @@ def batch_norm(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor) -> Tensor:
     num_columns = _places_as_one(x)
     if not norm.training or num_columns == 1:
         return nn.modules.batchnorm._BatchNorm.forward(norm, x)
-    assert norm.momentum is not None and norm.num_batches_tracked is not None
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.momentum is not None
+    assert norm.num_batches_tracked is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     output, mean, variance = _BatchNorm.apply(
         channels_last(x), norm.weight, norm.bias, norm.eps, num_columns
     )
@@ -123,7 +126,7 @@ class _BatchNorm(torch.autograd.Function):
     """Normalised x, and the mean and biased variance of each channel."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx, x: Tensor, scale: Tensor, shift: Tensor, eps: float, num_columns: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         columns = _columns(x, num_columns)
@@ -145,8 +148,8 @@ class _BatchNorm(torch.autograd.Function):
         return output, mean, variance
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(  # type: ignore[override]
+    @once_differentiable
+    def backward(
         ctx: FunctionCtx, gradient: Tensor, _mean: None, _variance: None
     ) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, scale, mean, variance = ctx.saved_tensors  # type: ignore[attr-defined]
@@ -183,7 +186,7 @@ class _BatchNorm(torch.autograd.Function):
 
 
 def _columns(x: Tensor, num_columns: int) -> Tensor:
-    """(B, C, ...) of channels-last memory as (1, num_columns C, P, 1), a view, channels last too."""
+    """(B, C, ...) of channels-last memory as (1, num_columns C, P, 1), a view."""
     places = x.movedim(1, -1)
     return places.view(1, -1, 1, num_columns * x.shape[1]).permute(0, 3, 1, 2)
 
