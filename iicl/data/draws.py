@@ -18,7 +18,6 @@ from iicl.data.sampling import Batching
 from iicl.samples import Sample, plain
 from iicl.seeding import derive_seed
 
-
 _NO_JITTER = np.ones(3)
 _NO_JITTER.setflags(write=False)
 
@@ -75,9 +74,7 @@ class Drawing:
         clip_index: number of the clip among those of its item.
     """
 
-    def __init__(
-        self, contents: Contents, batching: Batching, epoch: int, clip_index: int
-    ) -> None:
+    def __init__(self, contents: Contents, batching: Batching, epoch: int, clip_index: int) -> None:
         self.contents, self.batching = contents, batching
         self.epoch, self.clip_index = epoch, clip_index
         self._drawn: dict[tuple[str, ...], np.ndarray] = {}
