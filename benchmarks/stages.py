@@ -346,8 +346,10 @@ def run(
         report: receives the finished fraction, 0-1, and a line of text.
     """
     from iicl import config
+    from iicl.memory import keep_freed_memory
     from iicl.training.context import Context
 
+    keep_freed_memory()
     stage = _settings(resolved)
     module, function = STAGES[resolved["stage"]].split(":")
     context = Context(

@@ -4,6 +4,7 @@ A draw depends only on (seed, epoch, item, number of the clip, name of the sampl
 other samples of the batch do not change it.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -16,6 +17,9 @@ from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import Batching
 from iicl.samples import Sample, plain
 from iicl.seeding import derive_seed
+
+_NO_JITTER = np.ones(3)
+_NO_JITTER.setflags(write=False)
 
 
 @dataclass(frozen=True)
@@ -60,21 +64,20 @@ class Draw(NamedTuple):
     gain: float
 
 
-@dataclass(frozen=True)
 class Drawing:
-    """The draws of one clip in an epoch.
+    """The draws of one clip in an epoch; samples that share numbers draw them once.
 
-    Attributes:
+    Args:
         contents: what is read of an item.
         batching: how items come.
         epoch: number of the epoch.
         clip_index: number of the clip among those of its item.
     """
 
-    contents: Contents
-    batching: Batching
-    epoch: int
-    clip_index: int
+    def __init__(self, contents: Contents, batching: Batching, epoch: int, clip_index: int) -> None:
+        self.contents, self.batching = contents, batching
+        self.epoch, self.clip_index = epoch, clip_index
+        self._drawn: dict[tuple[str, ...], np.ndarray] = {}
 
     def draw(self, sample: Sample, item: ManifestItem, augmented: ManifestItem) -> Draw:
         """Time and augmentation of a sample.
@@ -89,18 +92,22 @@ class Drawing:
         """
         augmentation, num_crops = self.contents.augmentation, self.batching.num_crops
         start_seconds = self.start_seconds(sample, item)
-        boxes = uniform_boxes(item.height, item.width, num_crops)
         if self.batching.sampling == "uniform":
-            return Draw(start_seconds, boxes, False, np.ones(3), 1.0)
+            boxes = uniform_boxes(item.height, item.width, num_crops)
+            return Draw(start_seconds, boxes, False, _NO_JITTER, 1.0)
         numbers = self._numbers(self.augmented_as(sample), augmented)
-        jittered = numbers[5] < augmentation.colour_jitter_probability
         if num_crops == 1 and augmentation.crop_fraction != (1.0, 1.0):
             boxes = _random_box(item, augmentation.crop_fraction, numbers[1:4])
+        else:
+            boxes = uniform_boxes(item.height, item.width, num_crops)
+        jitter = _NO_JITTER
+        if numbers[5] < augmentation.colour_jitter_probability:
+            jitter = 1 + augmentation.colour_jitter * (2 * numbers[6:9] - 1)
         return Draw(
             start_seconds=start_seconds,
             boxes=boxes,
             flip=bool(numbers[4] < augmentation.flip_probability),
-            jitter=1 + augmentation.colour_jitter * (2 * numbers[6:9] - 1) * jittered,
+            jitter=jitter,
             gain=1 + augmentation.volume * (2 * numbers[9] - 1),
         )
 
@@ -142,12 +149,15 @@ class Drawing:
         # The plain video and the sound with it share a seed without a name. Do not change it: the
         # results of finished runs depend on it.
         shared = sample.name == "video" or (sample.name == "audio" and sample.time == "with")
-        named = () if shared else (sample.name,)
-        seed = derive_seed(
-            self.batching.seed, "sample", self.epoch, item.id, self.clip_index, *named
-        )
-        # All ten are always drawn, so that no setting changes the draw of another setting.
-        return np.random.default_rng(seed).random(10)
+        what = (item.id,) if shared else (item.id, sample.name)
+        if what not in self._drawn:
+            item_id, *named = what
+            seed = derive_seed(
+                self.batching.seed, "sample", self.epoch, item_id, self.clip_index, *named
+            )
+            # All ten are always drawn, so that no setting changes the draw of another setting.
+            self._drawn[what] = np.random.default_rng(seed).random(10)
+        return self._drawn[what]
 
 
 def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
@@ -170,18 +180,21 @@ def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)
 def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
     """Squares of the short side, evenly spaced along the longer side; one square: the centre.
 
     Returns:
-        (num_crops, 4) int64: top, left, height, width.
+        (num_crops, 4) int64, not to be written to: top, left, height, width.
     """
     side = min(height, width)
     parts = np.linspace(0, 1, num_crops) if num_crops > 1 else np.array([0.5])
     tops = np.round(parts * (height - side)).astype(np.int64)
     lefts = np.round(parts * (width - side)).astype(np.int64)
     sides = np.full(num_crops, side)
-    return np.stack([tops, lefts, sides, sides], axis=1)
+    boxes = np.stack([tops, lefts, sides, sides], axis=1)
+    boxes.setflags(write=False)
+    return boxes
 
 
 def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:

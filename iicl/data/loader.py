@@ -152,8 +152,8 @@ class _Items(Dataset):
                 self.corpus.verify(pick.position)
                 self.pulse.beat()
         raw = {}
-        for place, sample in enumerate(self.contents.samples):
-            drawn = [self._draw(place, pick) for pick in picks]
+        by_sample = zip(*map(self._draw, picks), strict=True)
+        for sample, drawn in zip(self.contents.samples, by_sample, strict=True):
             reading = Reading(
                 self.corpus,
                 self.contents.clip,
@@ -172,18 +172,20 @@ class _Items(Dataset):
             num_crops=self.batching.num_crops,
         )
 
-    def _draw(self, place: int, pick: Pick) -> Drawn:
-        """One sample of a pick, by its place among the samples."""
-        items = self.corpus.manifest.items
+    def _draw(self, pick: Pick) -> list[Drawn]:
+        """All samples of a pick."""
+        items, samples = self.corpus.manifest.items, self.contents.samples
         source = {
             sample.name: items[position]
-            for sample, position in zip(self.contents.samples, pick.sources, strict=True)
+            for sample, position in zip(samples, pick.sources, strict=True)
         }
-        sample = self.contents.samples[place]
         drawing = Drawing(self.contents, self.batching, pick.epoch, pick.clip_index)
-        augmented = source.get(drawing.augmented_as(sample).name, items[pick.position])
-        draw = drawing.draw(sample, source[sample.name], augmented)
-        return Drawn(pick.sources[place], source[sample.name], draw)
+        drawn = []
+        for sample, position in zip(samples, pick.sources, strict=True):
+            item = source[sample.name]
+            augmented = source.get(drawing.augmented_as(sample).name, items[pick.position])
+            drawn.append(Drawn(position, item, drawing.draw(sample, item, augmented)))
+        return drawn
 
 
 def _check_settings(positions: Sequence[int], contents: Contents, batching: Batching) -> None:

@@ -1,6 +1,7 @@
 """What a corpus holds: the listing of an official layout, and the manifest of a prepared corpus."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -225,6 +226,7 @@ def read_header(folder: Path) -> dict | None:
     return header
 
 
+@functools.lru_cache(maxsize=4096)
 def shard_path(folder: Path, number: int) -> Path:
     """File that holds the payloads of a shard."""
     return folder / f"{number:05d}.bin"

@@ -156,8 +156,10 @@ def _optimiser(config: Finetune, method: Supervised) -> torch.optim.Optimizer:
         {"params": [*method.video_encoder.named_parameters()], "lr": config.encoder_learning_rate},
     ]
     if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=config.weight_decay)
-    return torch.optim.Adam(groups, weight_decay=config.weight_decay)
+        return torch.optim.SGD(
+            groups, momentum=MOMENTUM, weight_decay=config.weight_decay, fused=True
+        )
+    return torch.optim.Adam(groups, weight_decay=config.weight_decay, fused=True)
 
 
 def _test_scores(

@@ -131,6 +131,7 @@ def _training(
         [{"params": trained}],
         lr=config.optimisation.learning_rate,
         weight_decay=config.optimisation.weight_decay,
+        fused=True,
     )
     if config.keep_optimiser and previous is not None:
         _continue_optimiser(optimiser, previous, taken)

@@ -59,9 +59,9 @@ def test_a_clip_reads_what_the_loader_reads(
     rate = sum(item.num_video_bytes for item in manifest.items) / 20  # seconds
     read: list[int] = []
 
-    def counted(self: PreparedCorpus, item: Any, offset: int, length: int) -> bytes:
+    def counted(self: PreparedCorpus, handle: int, item: Any, start: int, length: int) -> bytes:
         read.append(length)
-        return really(self, item, offset, length)
+        return really(self, handle, item, start, length)
 
     really = PreparedCorpus._read
     monkeypatch.setattr(PreparedCorpus, "_read", counted)
