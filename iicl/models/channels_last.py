@@ -55,7 +55,7 @@ class TemporalConv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (B, C, T, H, W)."""
-        # By way of (B, T, H W, C): a flatten of the last two would lose the layout of a single video.
+        # By way of (B, T, H W, C), as a flatten of H and W loses the layout of a single video.
         columns = channels_last(input).movedim(1, -1).flatten(2, 3).movedim(-1, 1)
         columns = F.conv2d(columns, self.weight[..., 0], stride=(self.stride[0], 1), padding=(1, 0))
         return columns.unflatten(3, input.shape[3:])
