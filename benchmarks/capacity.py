@@ -199,6 +199,7 @@ def footprint(run: Run, plan: Plan) -> Footprint:
 def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     ranks, batch = most_devices(run), run.resolved["optimisation"]["batch_size"]
     step = batch * run.work.flops / run.work.clips / ranks / flops_per_second
+    exchange = run.resolved["optimisation"].get("gradient_exchange", "float64")
     moved = all_reduce_bytes(of_run.gradient_bytes, ranks)
     needed = moved / (SHARE * step)
     lines = []
@@ -213,7 +214,7 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     return [
         "### Where the network is the limit",
         f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
-        f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as float64"
+        f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as {exchange}"
         f" {num_bytes(of_run.gradient_bytes)}, while nothing is computed. In a ring each GPU sends"
         f" and receives {num_bytes(moved)} for it. The features of all clips, which every GPU needs"
         f" for the loss, are {num_bytes(batch * of_run.exchanged_bytes)} beside it.",
