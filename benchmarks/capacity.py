@@ -146,8 +146,8 @@ def _time(plan: Plan) -> list[str]:
         " last line may need fewer than a table does alone, as short chains find room beside long"
         " ones.",
         f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
-        " one, each encoding its chunk once (a rank with several encodes all but one twice, which"
-        " costs it up to a third more); nothing waits for a scheduler, for the network or for"
+        " one, each encoding its chunk once (a rank with several encodes those twice whose graphs"
+        " its memory does not hold, which costs up to a third more); nothing waits for a scheduler, for the network or for"
         " files, and nothing fails. Retrieval, clustering and linear classifiers read stored"
         " features on processor cores: not estimated.",
     ]
@@ -225,7 +225,9 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
         _table(headers, lines),
         f"With a link of {LINK * 8 / 1e9:.0f} Gbit/s to itself, a training spends"
         f" {moved / LINK / step:.0%} of the step's computing on the exchange between nodes. Keep"
-        f" the {ranks} GPUs of a training on one node.",
+        f" the {ranks} GPUs of a training on one node. Where that cannot be, the setting"
+        " `optimisation: {gradient_exchange: float32}` of a pretraining halves the bytes; such runs"
+        " have names of their own, and their tables say so.",
     ]
 
 
