@@ -147,9 +147,9 @@ def _time(plan: Plan) -> list[str]:
         " ones.",
         f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
         " one, each encoding its chunk once (a rank with several encodes those twice whose graphs"
-        " its memory does not hold, which costs up to a third more); nothing waits for a scheduler, for the network or for"
-        " files, and nothing fails. Retrieval, clustering and linear classifiers read stored"
-        " features on processor cores: not estimated.",
+        " its memory does not hold, which costs up to a third more); nothing waits for a scheduler,"
+        " for the network or for files, and nothing fails. Retrieval, clustering and linear"
+        " classifiers read stored features on processor cores: not estimated.",
     ]
 
 

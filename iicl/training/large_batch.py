@@ -99,11 +99,8 @@ def backward(
         chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller.
         precision: of the encoders' arithmetic.
         ranks: that share the batch.
-        graph_memory: bytes that this rank may hold in graphs that wait for their backward pass. The
-            graph of one chunk is held even if it is larger. It changes no bit of the result, and
-            may differ between ranks.
-        exchange: precision in which the ranks add up their gradients, the same on all. In "float32"
-            the result depends on the number of ranks, by about 1e-7 of a gradient's size.
+        graph_memory: bytes that this rank may hold in graphs; one chunk's is held even if larger.
+        exchange: in which ranks add up gradients; in "float32" their number changes last digits.
 
     Raises:
         ValueError: for a chunk size below 1, a missing sample, samples of unequal length, or a
