@@ -146,10 +146,10 @@ def _time(plan: Plan) -> list[str]:
         " last line may need fewer than a table does alone, as short chains find room beside long"
         " ones.",
         f"These times are lower bounds. {most} GPUs are taken to compute {most} times as fast as"
-        " one, each encoding its chunk once (a rank with several encodes all but one twice, which"
-        " costs it up to a third more); nothing waits for a scheduler, for the network or for"
-        " files, and nothing fails. Retrieval, clustering and linear classifiers read stored"
-        " features on processor cores: not estimated.",
+        " one, each encoding its chunk once (a rank with several encodes those twice whose graphs"
+        " its memory does not hold, which costs up to a third more); nothing waits for a scheduler,"
+        " for the network or for files, and nothing fails. Retrieval, clustering and linear"
+        " classifiers read stored features on processor cores: not estimated.",
     ]
 
 
@@ -199,6 +199,7 @@ def footprint(run: Run, plan: Plan) -> Footprint:
 def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     ranks, batch = most_devices(run), run.resolved["optimisation"]["batch_size"]
     step = batch * run.work.flops / run.work.clips / ranks / flops_per_second
+    exchange = run.resolved["optimisation"].get("gradient_exchange", "float64")
     moved = all_reduce_bytes(of_run.gradient_bytes, ranks)
     needed = moved / (SHARE * step)
     lines = []
@@ -213,7 +214,7 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
     return [
         "### Where the network is the limit",
         f"A step of {batch} clips computes for {figure(step)} s on {ranks} GPUs. Then these add up"
-        f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as float64"
+        f" the gradient of {figure(of_run.parameters / 1e6)} million parameters, as {exchange}"
         f" {num_bytes(of_run.gradient_bytes)}, while nothing is computed. In a ring each GPU sends"
         f" and receives {num_bytes(moved)} for it. The features of all clips, which every GPU needs"
         f" for the loss, are {num_bytes(batch * of_run.exchanged_bytes)} beside it.",
@@ -224,7 +225,9 @@ def _network(run: Run, of_run: Footprint, flops_per_second: float) -> list[str]:
         _table(headers, lines),
         f"With a link of {LINK * 8 / 1e9:.0f} Gbit/s to itself, a training spends"
         f" {moved / LINK / step:.0%} of the step's computing on the exchange between nodes. Keep"
-        f" the {ranks} GPUs of a training on one node.",
+        f" the {ranks} GPUs of a training on one node. Where that cannot be, the setting"
+        " `optimisation: {gradient_exchange: float32}` of a pretraining halves the bytes; such runs"
+        " have names of their own, and their tables say so.",
     ]
 
 

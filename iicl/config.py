@@ -10,10 +10,19 @@ the entry in :mod:`iicl.interpretations` that argues the default and names the a
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Precision = Literal["float32", "bf16"]
+GradientExchange = Literal["float64", "float32"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -91,13 +100,27 @@ NO_AUGMENTATION = Augmentation(
 
 
 class Optimisation(Config):
-    """How a pretraining descends (paper IV-B)."""
+    """How a pretraining descends (paper IV-B).
+
+    ``gradient_exchange`` is written only if it is not the default, so that runs that do not use it
+    keep their names.
+    """
 
     batch_size: Annotated[int, Field(ge=2)] = 256
     chunk_size: Annotated[int, Field(ge=2)] = 32  # items encoded, and normalised, together [30]
     learning_rate: Positive = 5e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # coupled L2, as torch.optim.Adam
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
+    # float32 halves the bytes between ranks; the result then depends on the number of ranks.
+    gradient_exchange: GradientExchange = "float64"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        default = type(self).model_fields["gradient_exchange"].default
+        if written["gradient_exchange"] == default:
+            del written["gradient_exchange"]
+        return written
 
 
 class Preparation(Config):
@@ -115,6 +138,9 @@ class Execution(Config):
     device: str = "cpu"
     num_workers: Annotated[int, Field(ge=0)] = 0  # processes that decode; 0 decodes in line
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    # Graphs of chunks that wait for their backward pass; one is held even if it is larger. None:
+    # 2 GiB on a CPU, half of the memory of a CUDA device.
+    graph_memory_gib: Annotated[float, Field(ge=0)] | None = None
 
 
 class PretrainLength(Config):

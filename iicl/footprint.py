@@ -17,7 +17,7 @@ from iicl.work import (
 )
 
 WEIGHT = 4  # bytes, of a float32 parameter, of one of its moments or of a feature
-GRADIENT = 8  # bytes; ranks add their gradients in float64, so that their number changes nothing
+GRADIENT = {"float64": 8, "float32": 4}  # bytes of a number of a gradient that ranks add up
 MOMENTS = {"adam": 2, "sgd": 1}  # numbers that an optimiser keeps for each parameter
 
 
@@ -101,7 +101,7 @@ def _of_pretraining(stage: Pretrain, counts: Counts) -> StageFootprint:
         parameters_per_class=extra.parameters_per_class,
         moments=MOMENTS["adam"],
         buffer_bytes=buffers,
-        gradient_bytes=GRADIENT * parameters,
+        gradient_bytes=GRADIENT[stage.optimisation.gradient_exchange] * parameters,
         exchanged_bytes=WEIGHT * stage.method.num_exchanged(stage.phase, encoded),
     )
 

@@ -172,7 +172,7 @@ def _where(attempt: Mapping[str, Any]) -> str:
     return f"{site}, {num_ranks} ranks on {attempt['num_nodes']} nodes" if num_ranks > 1 else site
 
 
-def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
+def provenance(plan: Plan, runs: Sequence[Run], frame: pd.DataFrame, home: Home) -> Iterable[str]:
     """What made the numbers of the table; several values mean that runs differ."""
     run_ids = [run.id for run in runs if run.state == "done"]
     run_ids += sorted(set(frame[frame["status"] == "stale"]["run"]))
@@ -192,6 +192,7 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
         f" run; GPU {every('gpu')}"
     )
     yield f"precision {plan.precision}; Python {every('python')}; {', '.join(packages)}"
+    yield from _exchange(runs)
     seeds = ", ".join(str(seed) for seed in sorted(set(frame["seed"])))
     yield f"seeds {seeds}; every line of the CSV names its run"
     unsealed = sum("digest" not in (home.run(run_id).result() or {}) for run_id in run_ids)
@@ -199,6 +200,18 @@ def provenance(plan: Plan, runs: Iterable[Run], frame: pd.DataFrame, home: Home)
         yield (
             f"{unsealed} of {len(run_ids)} results carry no digest: they were made before results"
             " had one, and nobody would notice a changed digit in them"
+        )
+
+
+def _exchange(runs: Iterable[Run]) -> Iterable[str]:
+    """A sentence if pretrainings add up the gradients of their ranks in float32."""
+    trainings = [run.resolved for run in runs if run.stage == "pretrain"]
+    rounded = [r for r in trainings if r["optimisation"].get("gradient_exchange") == "float32"]
+    if rounded:
+        yield (
+            f"{len(rounded)} of {len(trainings)} pretrainings add up the gradients of their ranks"
+            " in float32, so that the last digits of their numbers depend on how many ranks there"
+            " were"
         )
 
 

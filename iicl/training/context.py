@@ -18,7 +18,7 @@ class Context:
         corpora: folders of prepared corpora by name.
         upstream: folders of the finished runs that the stage reads, by role.
         out: the run's own folder; an interrupted attempt in it is continued.
-        execution: device, workers and saving interval.
+        execution: device, workers, saving interval and memory for graphs.
         report: told about the progress.
     """
 

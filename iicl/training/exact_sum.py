@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from iicl.config import GradientExchange
 from iicl.training.distributed import Ranks
 
 
@@ -21,21 +22,32 @@ class ExactSum:
     """
 
     def __init__(self, tensors: Sequence[Tensor], device: torch.device) -> None:
-        sizes = [tensor.numel() for tensor in tensors]
-        self._flat = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
-        self._sums = [
-            part.view(tensor.shape)
-            for part, tensor in zip(self._flat.split(sizes), tensors, strict=True)
-        ]
+        self._shapes = [tensor.shape for tensor in tensors]
+        num_values = sum(shape.numel() for shape in self._shapes)
+        self._flat = torch.zeros(num_values, dtype=torch.float64, device=device)
+        self._sums = self._parts(self._flat)
 
     def add(self, number: int, tensor: Tensor, times: int = 1) -> None:
         """Add a whole multiple of a tensor to one of the sums."""
         self._sums[number].add_(tensor, alpha=times)
 
-    def over_ranks(self, ranks: Ranks) -> list[Tensor]:
-        """The sums of all ranks together, float64, the same bits on all of them; called once."""
-        ranks.sum(self._flat)
-        return self._sums
+    def over_ranks(self, ranks: Ranks, exchange: GradientExchange = "float64") -> list[Tensor]:
+        """The sums of all ranks together, the same bits on all of them; called once.
+
+        Args:
+            ranks: whose sums are added.
+            exchange: precision in which they are added, and of the result. In "float32" it depends
+                on the number of ranks.
+        """
+        flat = self._flat.to(getattr(torch, exchange))
+        ranks.sum(flat)
+        return self._parts(flat)
+
+    def _parts(self, flat: Tensor) -> list[Tensor]:
+        sizes = [shape.numel() for shape in self._shapes]
+        return [
+            part.view(shape) for part, shape in zip(flat.split(sizes), self._shapes, strict=True)
+        ]
 
 
 class GradientSum:
@@ -62,9 +74,9 @@ class GradientSum:
                 self._has_gradient[number] = True
                 self._sum.add(number, gradient, times)
 
-    def write(self, ranks: Ranks) -> None:
-        """Add the sum over all ranks to the parameters' ``grad``."""
-        sums = self._sum.over_ranks(ranks)
+    def write(self, ranks: Ranks, exchange: GradientExchange) -> None:
+        """Add the sum over all ranks, in that precision, to the parameters' ``grad``."""
+        sums = self._sum.over_ranks(ranks, exchange)
         for parameter, whole, has_gradient in zip(
             self.parameters, sums, self._has_gradient, strict=True
         ):

@@ -2,12 +2,13 @@
 
 Three steps:
 
-1. Encode the batch chunk by chunk. Only the graph of the last chunk is kept.
+1. Encode the batch chunk by chunk. The graphs of the last chunks are kept, as many as a budget of
+   memory holds, and at least one.
 2. Take the loss over the features of all items, and its gradient with respect to them, once.
-3. Send each chunk's part of that gradient back through the chunk's graph. For this all chunks but
-   the last are encoded again.
+3. Send each chunk's part of that gradient back through the chunk's graph. A chunk whose graph was
+   not kept is encoded again for this.
 
-Loss and gradients are those of the unchunked step. A rank with one chunk encodes nothing twice.
+Loss and gradients are those of the unchunked step, and of the same bits whatever the budget.
 
 Ranks share the chunks: each encodes its own, and all take the loss over the whole batch. A batch
 gives the same bits on any number of ranks:
@@ -27,11 +28,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from iicl.config import Precision
+from iicl.config import GradientExchange, Precision
 from iicl.methods.base import Method
 from iicl.seeding import derive_seed
 from iicl.training.distributed import ALONE, Ranks
 from iicl.training.exact_sum import GradientSum
+from iicl.training.graph_memory import measured_graph
 from iicl.training.precision import encode
 from iicl.training.running_statistics import AveragedStatistics, unchanged
 
@@ -79,6 +81,8 @@ def backward(
     *,
     precision: Precision = "float32",
     ranks: Ranks = ALONE,
+    graph_memory: int = 0,
+    exchange: GradientExchange = "float64",
 ) -> BatchLoss:
     """Add the gradient of the loss over the whole batch to the parameters' ``grad``.
 
@@ -95,6 +99,8 @@ def backward(
         chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller.
         precision: of the encoders' arithmetic.
         ranks: that share the batch.
+        graph_memory: bytes that this rank may hold in graphs; one chunk's is held even if larger.
+        exchange: in which ranks add up gradients; in "float32" their number changes last digits.
 
     Raises:
         ValueError: for a chunk size below 1, a missing sample, samples of unequal length, or a
@@ -115,7 +121,7 @@ def backward(
         total.backward()
         return BatchLoss(total.detach(), parts, _detached(features))
     chunks = _cut(method, batch, chunk_size, precision, own)
-    encoded = _encode_chunks(chunks, num_items, ranks)
+    encoded = _encode_chunks(chunks, num_items, ranks, graph_memory)
     features = {
         name: ranks.concatenate(torch.cat([chunk[name] for chunk in encoded.features]))
         for name in encoded.features[0]
@@ -126,7 +132,7 @@ def backward(
         name: whole[own.start : own.stop].split(chunk_size) for name, whole in at_features.items()
     }
     _send_back(chunks, encoded, at_own, gradient)
-    gradient.write(ranks)
+    gradient.write(ranks, exchange)
     return loss
 
 
@@ -151,10 +157,15 @@ class _Chunks:
 
 
 class _Encoded(NamedTuple):
-    """The features of each chunk without their graph, and those of the last chunk with it."""
+    """This rank's chunks, encoded.
+
+    Attributes:
+        features: of each chunk, without a graph.
+        kept: features with their graph, by the number of the chunk; the last chunk's among them.
+    """
 
     features: list[dict[str, Tensor]]
-    last: dict[str, Tensor]
+    kept: dict[int, dict[str, Tensor]]
 
 
 def _cut(
@@ -174,19 +185,29 @@ def _cut(
     return _Chunks(method, samples, seeds, precision, batch[method.samples[0]].device)
 
 
-def _encode_chunks(chunks: _Chunks, num_items: int, ranks: Ranks) -> _Encoded:
+def _encode_chunks(chunks: _Chunks, num_items: int, ranks: Ranks, graph_memory: int) -> _Encoded:
     """Step 1. Afterwards the running statistics are those after the whole step."""
     statistics = AveragedStatistics(chunks.method, chunks.device)
-    features: list[dict[str, Tensor]] = []
+    encoded = _Encoded([], {})
+    first_kept = last = len(chunks.samples) - 1
     with chunks.generator_kept():
         for number, samples in enumerate(chunks.samples):
             with statistics.of_items(len(next(iter(samples.values())))):
-                # With a graph each time, as kernels without one may differ in the last bits; only
-                # the last graph outlives its chunk.
-                last = chunks.encode(number)
-            features.append(_detached(last))
+                # With a graph each time, as kernels without one may differ in the last bits.
+                if number == 0 and last > 0:
+                    outside = (*chunks.method.parameters(), *samples.values())
+                    with measured_graph(outside) as graph:
+                        features = chunks.encode(number)
+                    # The last ones, so that while the others are encoded no kept graph lies beside.
+                    first_kept = last + 1 - max(1, graph_memory // max(1, graph.num_bytes))
+                else:
+                    features = chunks.encode(number)
+            encoded.features.append(_detached(features))
+            if number >= first_kept:
+                encoded.kept[number] = features
+            del features  # with its graph if that is not kept, before the next one is built
     statistics.write(num_items, ranks)
-    return _Encoded(features, last)
+    return encoded
 
 
 def _gradient_of_features(
@@ -226,14 +247,14 @@ def _send_back(
 
     Args:
         chunks: of this rank.
-        encoded: their features; the last chunk's graph is used up.
+        encoded: their features; graphs that were kept are used up.
         at_features: gradient of the loss with respect to each feature of each chunk.
         gradient: receives the gradient of the parameters.
     """
     last = len(chunks.samples) - 1
     with chunks.generator_kept(), unchanged(chunks.method):
         for number in (last, *range(last)):
-            features = encoded.last if number == last else chunks.encode(number)
+            features = encoded.kept.pop(number, None) or chunks.encode(number)
             names = [name for name in at_features if features[name].requires_grad]
             outputs = [features[name] for name in names]
             at_outputs = [at_features[name][number] for name in names]

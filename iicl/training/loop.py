@@ -38,6 +38,7 @@ from iicl.training import checkpoint, large_batch
 from iicl.training.context import Report
 from iicl.training.corpus_pass import CorpusPass
 from iicl.training.distributed import Ranks
+from iicl.training.graph_memory import budget_bytes
 from iicl.training.recipe import Training
 
 NUM_CURVE_POINTS = 200
@@ -84,7 +85,7 @@ def train(
     Args:
         training: what to train; its method is changed in place.
         folder: receives ``checkpoints/`` and ``metrics.jsonl``, both of rank 0.
-        execution: how often to save.
+        execution: how often to save, and how much memory to hold in graphs.
         report: told about the progress after each step.
         ranks: that train together, from the same weights.
 
@@ -96,7 +97,8 @@ def train(
         Interrupted: if asked to stop.
         LostRankError: if another rank is gone.
     """
-    attempt = _Attempt(training, folder, ranks)
+    graph_memory = budget_bytes(execution, ranks.device)
+    attempt = _Attempt(training, folder, ranks, graph_memory)
     first_step, num_steps = attempt.resume(), training.items.num_steps
     training.method.train()
     # Nothing is read where no step is left: a control that never trains needs no full batch.
@@ -160,8 +162,9 @@ class _Attempt:
             the epochs whose ``before_epoch`` has run.
     """
 
-    def __init__(self, training: Training, folder: Path, ranks: Ranks) -> None:
+    def __init__(self, training: Training, folder: Path, ranks: Ranks, graph_memory: int) -> None:
         self._training, self._folder, self._ranks = training, folder, ranks
+        self._graph_memory = graph_memory
         self._base_rates = [group["lr"] for group in training.optimiser.param_groups]
         self._clock = 0.0
         self.state: dict[str, Any] = {
@@ -243,6 +246,8 @@ class _Attempt:
                 training.items.chunk_size,
                 precision=training.precision,
                 ranks=self._ranks,
+                graph_memory=self._graph_memory,
+                exchange=training.exchange,
             )
             large_batch.check_finite({"gradient": _gradient_norm(method)})
         except large_batch.NonFiniteError as error:

@@ -136,7 +136,8 @@ def _training(
     if config.keep_optimiser and previous is not None:
         _continue_optimiser(optimiser, previous, taken)
     rate = partial(_rate, config.optimisation, items.num_steps)
-    return Training(method, optimiser, rate, items, config.precision)
+    exchange = config.optimisation.gradient_exchange
+    return Training(method, optimiser, rate, items, config.precision, exchange)
 
 
 def _positions(contents: Contents, corpus: PreparedCorpus) -> list[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from iicl.config import NO_AUGMENTATION, Precision
+from iicl.config import NO_AUGMENTATION, GradientExchange, Precision
 from iicl.data.draws import Contents
 from iicl.data.loader import RawBatch, make_loader
 from iicl.data.sampling import Batching, num_steps
@@ -103,6 +103,7 @@ class Training:
         rate: learning-rate factor as a function of the finished steps.
         items: what it is trained on.
         precision: of the encoders; losses are float32.
+        exchange: precision in which ranks add up their gradients.
     """
 
     method: Method
@@ -110,3 +111,4 @@ class Training:
     rate: Callable[[int], float]
     items: TrainItems
     precision: Precision
+    exchange: GradientExchange = "float64"

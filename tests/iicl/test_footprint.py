@@ -37,6 +37,14 @@ def test_a_pretraining_leaves_weights_and_two_checkpoints_with_adams_moments() -
         )
 
 
+def test_gradients_exchanged_in_float32_take_half_the_bytes() -> None:
+    exact = footprint(phases({"name": "iicl"})[1], COUNTS, None)
+    optimisation = {"gradient_exchange": "float32"}
+    rounded = footprint(phases({"name": "iicl"}, optimisation=optimisation)[1], COUNTS, None)
+    assert 2 * rounded.gradient_bytes == exact.gradient_bytes
+    assert rounded.checkpoint_bytes == exact.checkpoint_bytes
+
+
 def test_an_untrained_control_leaves_its_weights_twice() -> None:
     (phase,) = phases({"name": "random_init"})
     found = footprint(phase, COUNTS, None)

@@ -95,3 +95,20 @@ def test_cells_without_a_run_are_incomplete(checkout: Checkout) -> None:
     assert {(cell.verdict, cell.mean, cell.values) for cell in cells} == {("incomplete", None, ())}
     assert [row.kind for row in shown.rows] == ["paper", "paper"]  # no run, no chance level
     assert shown.provenance == ("no run has finished",)
+
+
+def test_a_table_says_whose_gradients_were_added_up_in_float32(checkout: Checkout) -> None:
+    path = checkout.folder / "tables" / "table2.yaml"
+
+    def provenance() -> list[str]:
+        assert checkout.run("--yes") == 0
+        shown = document_file.from_json((checkout.folder / "out" / "table2.json").read_text())
+        return [line for line in shown.provenance if "float32" in line]
+
+    assert provenance() == []
+    rounded = "optimisation: {gradient_exchange: float32}"
+    path.write_text(path.read_text().replace("{clusters: 100}", f"{{clusters: 100, {rounded}}}"))
+    (line,) = provenance()
+    # Of row B both phases, of row A both: one for each of two seeds.
+    assert line.startswith("4 of 8 pretrainings add up the gradients of their ranks in float32")
+    assert line in (checkout.folder / "out" / "table2.md").read_text()

@@ -35,9 +35,9 @@ class Number(Method):
 class Items:
     """Batches of value 1, 2, ..."""
 
-    def __init__(self, num_steps, steps_per_epoch):
+    def __init__(self, num_steps, steps_per_epoch, chunk_size):
         self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
-        self.chunk_size = 2
+        self.chunk_size = chunk_size
         self.batching = SimpleNamespace(batch_size=2, seed=3)
         self.positions = [0, 1, 2]
         self.device = torch.device("cpu")
@@ -59,6 +59,7 @@ def train(
     *,
     num_steps=6,
     steps_per_epoch=6,
+    chunk_size=2,
     method=None,
     noisy=False,
     rate=lambda step: 1.0,
@@ -77,7 +78,7 @@ def train(
         method=method,
         optimiser=torch.optim.SGD(method.named_parameters(), lr=0.1, momentum=momentum),
         rate=rate,
-        items=Items(num_steps, steps_per_epoch),
+        items=Items(num_steps, steps_per_epoch, chunk_size),
         precision="float32",
     )
     return method, loop.train(training, folder, config.Execution(**execution), report, ALONE)
