@@ -37,7 +37,7 @@ class TrainItems:
 
     @property
     def chunk_size(self) -> int:
-        """Items that are encoded and normalised together."""
+        """Most items that are made into samples, or encoded in a corpus pass, together."""
         return self.batching.chunk_size or self.batching.batch_size
 
     @property
