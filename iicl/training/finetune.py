@@ -37,13 +37,10 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
 
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
-
-    A batch is normalised as a whole and is not cut into chunks: batch norm's backward needs the
-    graph of every item at once, so that chunks would save no memory. The ranks of the run
-    (:mod:`iicl.training.distributed`) share each batch item by item, and the memory; see
-    :mod:`iicl.training.synchronised_norm`. They share the batches of the test too. Rank 0 alone
-    writes. Any number of them gives the same result up to rounding, which differs, as sums over
-    items are taken in another order.
+    A batch is normalised as a whole (:mod:`iicl.training.synchronised_norm`) and not cut into
+    chunks: the backward pass needs the graph of all its items at once, so that chunks would save no
+    memory. The ranks of the run (:mod:`iicl.training.distributed`) share the items of each batch,
+    and the batches of the test; rank 0 alone writes. Their number changes a step by rounding only.
 
     Args:
         config: recipe, corpus and fold.
@@ -66,13 +63,8 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
         items, test_items = _items(config, corpus, context, ranks)
         method = _method(config, items, context)
         synchronise(method, ranks)
-        training = Training(
-            method,
-            _optimiser(config, method),
-            partial(_rate, config, items),
-            items,
-            config.precision,
-        )
+        rate = partial(_rate, config, items)
+        training = Training(method, _optimiser(config, method), rate, items, config.precision)
         trained = train(
             training,
             context.out,
@@ -84,16 +76,10 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
             save_weights(method, context.out, config)
         started = time.monotonic()
         scores = _test_scores(config, method, items, test_items, context.report, ranks)
-        classes = corpus.manifest.classes
-        predicted = [classes[index] for index in scores.argmax(1).tolist()]
-        hits = [
-            label in corpus.manifest.items[position].labels
-            for label, position in zip(predicted, test_items, strict=True)
-        ]
         num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
         return {
-            "metrics": {"top1": sum(hits) / len(hits)},
-            "chance": {"top1": 1 / len(classes)},
+            "metrics": {"top1": _top1(scores, corpus, test_items)},
+            "chance": {"top1": 1 / len(corpus.manifest.classes)},
             "num_evaluated": len(test_items),
             "num_expected": num_expected,
             "num_steps": items.num_steps,
@@ -212,3 +198,14 @@ def _test_scores(
     scores = torch.zeros(len(test_items), method.classifier.out_features)
     rows = torch.arange(len(test_items)).repeat_interleave(views_per_item)
     return scores.index_add_(0, rows, whole / views_per_item)
+
+
+def _top1(scores: Tensor, corpus: PreparedCorpus, test_items: Sequence[int]) -> float:
+    """Part of the items that have the class with their highest score among their labels."""
+    classes, items = corpus.manifest.classes, corpus.manifest.items
+    predicted = [classes[index] for index in scores.argmax(1).tolist()]
+    hits = [
+        label in items[position].labels
+        for label, position in zip(predicted, test_items, strict=True)
+    ]
+    return sum(hits) / len(hits)

@@ -93,8 +93,7 @@ def backward(
             share of a batch, see :meth:`iicl.data.sampling.Share.of_batch`. On one rank it is the
             whole batch.
         chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller. None:
-            a rank's share is one chunk, as synchronised batch norm needs it. The last bits then
-            depend on the number of ranks.
+            a rank's share is one chunk; the last bits then depend on the number of ranks.
         precision: of the encoders' arithmetic.
         ranks: that share the batch.
 
@@ -111,10 +110,8 @@ def backward(
     num_items = int(counted)
     own = ranks.share.of_batch(num_items, chunk_size)
     assert len(own) == num_own, f"rank {ranks.rank} has {num_own} of items {own}"
-    if chunk_size is None:
-        first, chunk_size = ranks.rank, num_own
-    else:
-        first = own.start // chunk_size
+    first = ranks.rank if chunk_size is None else own.start // chunk_size
+    chunk_size = chunk_size or num_own
     if num_items <= chunk_size:
         features = _encode(method, batch, precision)
         total, parts = _loss(method, features)

@@ -240,7 +240,7 @@ class _Attempt:
             loss = large_batch.backward(
                 method,
                 training.items.samples(batch),
-                training.items.batching.chunk_size,
+                training.items.chunk_size,
                 precision=training.precision,
                 ranks=self._ranks,
             )

@@ -26,22 +26,23 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from iicl.training.distributed import Ranks
 
-PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+USUAL = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def synchronise(module: nn.Module, ranks: Ranks) -> None:
-    """Let the batch norms inside a module normalise over all ranks; one rank keeps them as they are.
+    """Let the batch norms inside a module normalise over all ranks; on one rank, nothing changes.
 
     Afterwards every rank must call the module equally often in training mode, forward and backward,
-    with one item or more. Names and values of the state stay.
+    with one item or more. Names and values of the state stay. A subclass of torch's batch norm is
+    taken for one that computes the same in another way.
 
     Args:
         module: changed in place; its batch norms share no parameters with others.
         ranks: that share each batch.
 
     Raises:
-        ValueError: if a batch norm is of a class of its own, whose ``forward`` may do more, or has
-            no weights, no running statistics or no momentum.
+        ValueError: if a batch norm is of another class, or has no weights, no running statistics or
+            no momentum.
     """
     if ranks.size == 1:
         return
@@ -55,8 +56,8 @@ def synchronise(module: nn.Module, ranks: Ranks) -> None:
 def _synchronised(norm: _BatchNorm, path: str, ranks: Ranks) -> "SynchronisedBatchNorm":
     """A batch norm over all ranks with the parameters and buffers of a plain one."""
     is_usual = norm.affine and norm.track_running_stats and norm.momentum is not None
-    if type(norm) not in PLAIN or not is_usual:
-        legal = ", ".join(kind.__name__ for kind in PLAIN)
+    if not isinstance(norm, USUAL) or not is_usual:
+        legal = ", ".join(kind.__name__ for kind in USUAL)
         raise ValueError(
             f"{path} = {norm} cannot be synchronised over ranks; legal: {legal}"
             " with weights, running statistics and a momentum"
@@ -99,16 +100,11 @@ class SynchronisedBatchNorm(_BatchNorm):
         self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
         self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
         self.num_batches_tracked.add_(1)
-        return _Normalise.apply(  # type: ignore[no-any-return, no-untyped-call]
-            input,
-            self.weight,
-            self.bias,
-            mean.to(self.weight),
-            variance.to(self.weight),
-            num_values,
-            self.eps,
-            self._ranks,
+        mean, variance = mean.to(self.weight), variance.to(self.weight)
+        output: Tensor = _Normalise.apply(
+            input, self.weight, self.bias, mean, variance, num_values, self.eps, self._ranks
         )
+        return output
 
     def _statistics(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and biased variance of the values of all ranks, and their number, in float64."""
@@ -151,9 +147,12 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, at_output: Tensor) -> tuple[Tensor | None, ...]:
         input, weight, mean, variance, num_values = ctx.saved_tensors
         # At fixed statistics: w dy / sqrt(v + eps), and this rank's sums of dy z and of dy.
-        at_input, at_weight, at_bias = torch.ops.aten.native_batch_norm_backward(
-            at_output, input, weight, mean, variance, None, None, False, ctx.eps, [True] * 3
-        )
+        with torch.enable_grad():
+            leaves = [
+                x.detach().requires_grad_() for x in (input, weight, torch.zeros_like(weight))
+            ]
+            output = F.batch_norm(leaves[0], mean, variance, leaves[1], leaves[2], eps=ctx.eps)
+        at_input, at_weight, at_bias = torch.autograd.grad(output, leaves, at_output)
         sums = torch.stack([at_weight, at_bias]).double()
         ctx.ranks.sum(sums)
         # What goes through the statistics is linear in z, so that it is a batch norm of its own.

@@ -86,9 +86,7 @@ def test_ranks_give_the_fine_tuning_of_one(tune, tmp_path):
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_rank_is_missed_and_two_resumed_ranks_end_in_the_same_bits(
-    tune, tmp_path, killed
-):
+def test_a_killed_rank_is_missed_and_two_resumed_ranks_end_in_the_same_bits(tune, tmp_path, killed):
     def attempt(say):
         def report(fraction, text):
             if os.environ["RANK"] == str(killed) and text.startswith("step 3/"):

@@ -135,14 +135,10 @@ def test_one_rank_keeps_plain_batch_norm_and_others_the_names_of_the_state() -> 
     assert module[0][1].running_var is norm.running_var
 
 
-class NormWithRelu(nn.BatchNorm2d):
-    """A batch norm that may do more."""
-
-
 @pytest.mark.parametrize(
     "norm",
     [
-        NormWithRelu(2),
+        nn.LazyBatchNorm2d(),
         nn.BatchNorm2d(2, affine=False),
         nn.BatchNorm2d(2, momentum=None),
         nn.BatchNorm2d(2, track_running_stats=False),
@@ -187,9 +183,7 @@ def steps(num_items: int, ranks: Ranks) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("num_items", "size"), [(4, 2), (4, 4), (5, 2), (11, 4)])
-def test_steps_on_ranks_are_the_plain_steps_with_the_whole_batch(
-    num_items: int, size: int
-) -> None:
+def test_steps_on_ranks_are_the_plain_steps_with_the_whole_batch(num_items: int, size: int) -> None:
     def on_rank() -> dict[str, Tensor]:
         with connect("cpu") as ranks:
             return steps(num_items, ranks)
