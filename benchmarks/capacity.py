@@ -67,13 +67,15 @@ def read(scale: str) -> Plan:
 
 
 def most_devices(run: Run) -> int:
-    """GPUs that a run is given: as many as it can use, but 1 for an extraction of features.
+    """GPUs that a run is given: as many as it can use, with two exceptions.
 
-    That takes minutes, so that it is not worth cutting up.
+    An extraction of features takes minutes, so that it is not worth cutting up: 1. The ranks of a
+    fine-tuning wait for each other in every layer with batch norm: those of one node.
     """
     if not run.work.flops:
         return 0
-    return 1 if run.stage == "features" else run.work.num_ranks
+    most = {"features": 1, "finetune": NODE}
+    return min(run.work.num_ranks, most.get(run.stage, run.work.num_ranks))
 
 
 def tasks(runs: Sequence[Run], scale: Scale) -> list[ScheduledRun]:
@@ -128,7 +130,8 @@ def _time(plan: Plan) -> list[str]:
         times = [duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
         lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
     graph = tasks(list(plan.runs.values()), plan.scale)
-    most = max(task.width for task in graph)
+    pretrainings = {run.id for run in plan.runs.values() if run.stage == "pretrain"}
+    most = max(task.width for task in graph if task.id in pretrainings)
     alone = max(task.seconds for task in graph if task.width == 1)
     on = [f"on {devices} GPUs" for devices in CLUSTERS]
     return [
@@ -137,9 +140,10 @@ def _time(plan: Plan) -> list[str]:
         "All seeds of a table are in it. Runs that several tables need count in each of them, and"
         " once in the last line.",
         f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
-        " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch is one"
-        " chunk, and an extraction of features use one GPU; none takes more than"
-        f" {duration(alone)}. A run starts, in the planner's order, when the runs it builds on"
+        " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch norm takes"
+        " the clips of all its GPUs together in every layer, is given at most one node. An"
+        f" extraction of features uses one GPU; none takes more than {duration(alone)}. A run"
+        " starts, in the planner's order, when the runs it builds on"
         " have ended and as many GPUs are free as it can use, and keeps them to its end.",
         f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
         " chain of runs, each of which needs the one before, is then all the time it takes. The"

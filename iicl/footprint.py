@@ -39,7 +39,9 @@ class StageFootprint:
         disk_bytes: size of what the finished run leaves. While it runs it takes no more than that,
             except for one checkpoint that is being written.
         gradient_bytes: size of the gradient that ranks add up in each step.
-        exchanged_bytes: size of the features of one item, which every rank needs for the loss.
+        exchanged_bytes: size of the features of one item, which every rank needs for the loss. The
+            statistics of batch norm, which the ranks of a fine-tuning add up, are not counted: they
+            are below one percent of its gradient.
     """
 
     parameters: int = 0
@@ -72,6 +74,8 @@ def footprint(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> S
             parameters=encoder.num_parameters(),
             parameters_per_class=encoder.feature_dim + 1,
             moments=MOMENTS[stage.optimiser],
+            gradient_bytes=GRADIENT * encoder.num_parameters(),
+            exchanged_bytes=WEIGHT * encoder.feature_dim,
         )
     if isinstance(stage, Features):
         assert pretrained is not None

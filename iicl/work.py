@@ -29,7 +29,7 @@ class StageWork:
         clips: number of clips that pass through an encoder, in training or in evaluation.
         flops: floating-point operations of the encoders; heads and losses are below one percent.
         num_ranks: number of ranks that can share the run: at most one for each chunk of its batch,
-            or for each of its batches.
+            for each item of its batch (fine-tuning), or for each of its batches (features).
     """
 
     clips: int
@@ -97,11 +97,11 @@ def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) ->
 
 
 def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) -> StageWork:
-    """A batch is one chunk, so that it is work for one rank."""
+    """A batch is shared item by item."""
     train = counts[f"{stage.fold}/train"] * stage.clips_per_item * stage.epochs
     test = counts[f"{stage.fold}/test"] * stage.num_clips * stage.num_crops
     flops = 2.0 * encoder.macs(stage.clip) * (train * (1 + BACKWARD) + test)
-    return StageWork(train + test, flops, 1)
+    return StageWork(train + test, flops, stage.batch_size)
 
 
 def items_trained_on(stage: Pretrain) -> str:

@@ -31,16 +31,18 @@ class Share(NamedTuple):
         """Its part of ``count`` things in a row; parts follow each other and may be empty."""
         return range(self.rank * count // self.num_ranks, (self.rank + 1) * count // self.num_ranks)
 
-    def of_batch(self, batch_size: int, chunk_size: int) -> range:
+    def of_batch(self, batch_size: int, chunk_size: int | None) -> range:
         """Its items of a batch that is cut into chunks: whole ones, at least one.
 
         Args:
             batch_size: items of the batch, of all ranks together.
-            chunk_size: items of a chunk; the last may be smaller.
+            chunk_size: items of a chunk; the last may be smaller. None: the batch may be cut
+                between any two items.
 
         Raises:
             ValueError: if there are fewer chunks than ranks.
         """
+        chunk_size = chunk_size or 1
         num_chunks = -(-batch_size // chunk_size)
         if num_chunks < self.num_ranks:
             raise ValueError(
@@ -66,7 +68,8 @@ class Batching:
     Attributes:
         sampling: "random" for training, "uniform" for evaluation.
         batch_size: clips per batch.
-        chunk_size: items of a "random" batch that stay together; None: all of them.
+        chunk_size: items of a "random" batch that stay together; None: each share of the batch is
+            one chunk, of equal size up to one item.
         num_clips: clips per item and epoch.
         num_crops: 1 for one crop, 3 for left, centre and right along the longer side.
         epochs: numbers of the epochs to read.
@@ -130,14 +133,13 @@ class Batches:
         self._per_epoch = num_steps(num_items, num_passes, size, drop_last)
         if not self._per_epoch:
             raise ValueError(f"{len(self._positions)} items do not fill a batch of {size}")
-        self._chunk_size = batching.chunk_size or size
         self._of_epoch = range(self._per_epoch)
         if batching.sampling == "uniform":
             self._of_epoch = batching.share.of(self._per_epoch)
         else:
             smallest = size if drop_last else num_items % size or size
             # Raise the error of the smallest batch before reading begins.
-            batching.share.of_batch(smallest, self._chunk_size)
+            batching.share.of_batch(smallest, batching.chunk_size)
 
     def __len__(self) -> int:
         return sum(len(self._to_come(index)) for index in range(len(self._batching.epochs)))
@@ -152,7 +154,7 @@ class Batches:
                 of_pass, place = divmod(number, self._per_pass)
                 batch = passes[of_pass][place * size : (place + 1) * size]
                 if self._batching.sampling == "random":
-                    own = self._batching.share.of_batch(len(batch), self._chunk_size)
+                    own = self._batching.share.of_batch(len(batch), self._batching.chunk_size)
                     batch = batch[own.start : own.stop]
                 yield batch
 

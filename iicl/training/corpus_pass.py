@@ -59,7 +59,7 @@ class CorpusPass:
     def _encode(self, names: Sequence[str]) -> dict[str, Tensor]:
         """The features of this rank's items."""
         training, items = self._training, self._training.items
-        num_chunks = -(-len(items.positions) // items.chunk_size)
+        num_chunks = -(-len(items.positions) // (items.chunk_size or items.batching.batch_size))
         numbers = self._ranks.share.of(num_chunks)
         num_questions = num_chunks // self._ranks.size  # a rank has so many chunks, or one more
         parts: dict[str, list[Tensor]] = {name: [] for name in names}

@@ -25,6 +25,7 @@ from iicl.training.loop import train
 from iicl.training.outcome import training_cost
 from iicl.training.precision import encode
 from iicl.training.recipe import Training, TrainItems
+from iicl.training.synchronised_norm import synchronise
 from iicl.training.weights import load_config, load_method, save_weights
 
 SETTINGS = Settings(modalities="video")
@@ -36,7 +37,10 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
 
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
-    A batch is normalised as a whole, in one chunk, so that this is work for one rank.
+    A batch is normalised as a whole (:mod:`iicl.training.synchronised_norm`) and not cut into
+    chunks: the backward pass needs the graph of all its items at once, so that chunks would save no
+    memory. The ranks of the run (:mod:`iicl.training.distributed`) share the items of each batch,
+    and the batches of the test; rank 0 alone writes. Their number changes a step by rounding only.
 
     Args:
         config: recipe, corpus and fold.
@@ -48,22 +52,19 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
 
     Raises:
         ValueError: if the train items cannot fill one batch, a split is empty, the pretraining has
-            no video encoder, or there is more than one rank.
+            no video encoder, a batch has fewer items than there are ranks, or several ranks meet
+            a batch norm that cannot be synchronised.
         loop.NonFiniteStepError: if the loss or its gradient stops being finite.
         Interrupted: if asked to stop; the last step is saved.
+        LostRankError: if another rank is gone.
     """
     with connect(context.execution.device) as ranks:
-        ranks.share.of_batch(config.batch_size, chunk_size=config.batch_size)  # or is refused
         corpus = PreparedCorpus.open(context.corpora[config.corpus])
         items, test_items = _items(config, corpus, context, ranks)
         method = _method(config, items, context)
-        training = Training(
-            method,
-            _optimiser(config, method),
-            partial(_rate, config, items),
-            items,
-            config.precision,
-        )
+        synchronise(method, ranks)
+        rate = partial(_rate, config, items)
+        training = Training(method, _optimiser(config, method), rate, items, config.precision)
         trained = train(
             training,
             context.out,
@@ -71,19 +72,14 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
             lambda fraction, text: context.report(TRAIN_SHARE * fraction, text),
             ranks,
         )
-        save_weights(method, context.out, config)
+        if ranks.rank == 0:  # the test ends on no rank before this is done
+            save_weights(method, context.out, config)
         started = time.monotonic()
-        scores = _test_scores(config, method, items, test_items, context.report)
-        classes = corpus.manifest.classes
-        predicted = [classes[index] for index in scores.argmax(1).tolist()]
-        hits = [
-            label in corpus.manifest.items[position].labels
-            for label, position in zip(predicted, test_items, strict=True)
-        ]
+        scores = _test_scores(config, method, items, test_items, context.report, ranks)
         num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
         return {
-            "metrics": {"top1": sum(hits) / len(hits)},
-            "chance": {"top1": 1 / len(classes)},
+            "metrics": {"top1": _top1(scores, corpus, test_items)},
+            "chance": {"top1": 1 / len(corpus.manifest.classes)},
             "num_evaluated": len(test_items),
             "num_expected": num_expected,
             "num_steps": items.num_steps,
@@ -111,6 +107,7 @@ def _items(
         batch_size=config.batch_size,
         num_clips=config.clips_per_item,
         epochs=range(config.epochs),
+        share=ranks.share,
         seed=derive_seed(config.seed, "finetune", config.fold),
         drop_last=True,
     )
@@ -168,17 +165,16 @@ def _test_scores(
     items: TrainItems,
     test_items: Sequence[int],
     report: Report,
+    ranks: Ranks,
 ) -> Tensor:
-    """Mean logits of each test item over its clips and crops, (items, classes)."""
-    row = {position: index for index, position in enumerate(test_items)}
+    """Mean logits of each test item over its clips and crops, (items, classes), on all ranks."""
     views_per_item = config.num_clips * config.num_crops
-    scores = torch.zeros(len(test_items), method.classifier.out_features)
-    num_done = 0
     batching = Batching(
         sampling="uniform",
         batch_size=config.batch_size,
         num_clips=config.num_clips,
         num_crops=config.num_crops,
+        share=ranks.share,
     )
     contents = Contents(config.clip, (VIDEO,))
     loader = make_loader(
@@ -188,16 +184,30 @@ def _test_scores(
     def pooled(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"video": method.video_encoder(batch["video"])}
 
+    # A rank may have no batch.
+    logits = [torch.zeros(0, method.classifier.out_features, device=items.device)]
     method.eval()
     with torch.inference_mode():
-        for raw in loader:
+        for num_done, raw in enumerate(loader, start=1):
             batch = make_views(raw, config.clip, items.device)
             features = encode(pooled, batch, config.precision)["video"]
-            rows = torch.tensor([row[position] for position in raw.positions.tolist()])
-            rows = rows.repeat_interleave(config.num_crops)
-            scores.index_add_(0, rows, method.classifier(features).cpu() / views_per_item)
-            num_done += len(rows)
-            share = num_done / (len(test_items) * views_per_item)
-            report(TRAIN_SHARE + (1 - TRAIN_SHARE) * share, f"test {num_done} clips")
-    assert num_done == len(test_items) * views_per_item
-    return scores
+            logits.append(method.classifier(features))
+            share = num_done / len(loader)
+            report(TRAIN_SHARE + (1 - TRAIN_SHARE) * share, f"test batch {num_done}/{len(loader)}")
+    # Ranks in order have the batches in order, and a batch its items' clips and their crops.
+    whole = ranks.concatenate(torch.cat(logits)).cpu()
+    assert len(whole) == len(test_items) * views_per_item
+    scores = torch.zeros(len(test_items), method.classifier.out_features)
+    rows = torch.arange(len(test_items)).repeat_interleave(views_per_item)
+    return scores.index_add_(0, rows, whole / views_per_item)
+
+
+def _top1(scores: Tensor, corpus: PreparedCorpus, test_items: Sequence[int]) -> float:
+    """Part of the items that have the class with their highest score among their labels."""
+    classes, items = corpus.manifest.classes, corpus.manifest.items
+    predicted = [classes[index] for index in scores.argmax(1).tolist()]
+    hits = [
+        label in items[position].labels
+        for label, position in zip(predicted, test_items, strict=True)
+    ]
+    return sum(hits) / len(hits)

@@ -77,7 +77,7 @@ def check_finite(values: Mapping[str, Tensor]) -> None:
 def backward(
     method: Method,
     batch: Mapping[str, Tensor],
-    chunk_size: int,
+    chunk_size: int | None,
     *,
     precision: Precision = "float32",
     ranks: Ranks = ALONE,
@@ -96,7 +96,8 @@ def backward(
         batch: the method's samples of this rank's items, along the first dimension of each: its
             share of a batch, see :meth:`iicl.data.sampling.Share.of_batch`. On one rank it is the
             whole batch.
-        chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller.
+        chunk_size: most items encoded at a time, 1 or more; the last chunk may be smaller. None:
+            a rank's share is one chunk; the last bits then depend on the number of ranks.
         precision: of the encoders' arithmetic.
         ranks: that share the batch.
         graph_memory: bytes that this rank may hold in graphs; one chunk's is held even if larger.
@@ -115,12 +116,14 @@ def backward(
     num_items = int(counted)
     own = ranks.share.of_batch(num_items, chunk_size)
     assert len(own) == num_own, f"rank {ranks.rank} has {num_own} of items {own}"
+    first = ranks.rank if chunk_size is None else own.start // chunk_size
+    chunk_size = chunk_size or num_own
     if num_items <= chunk_size:
         features = _encode(method, batch, precision)
         total, parts = _loss(method, features)
         total.backward()
         return BatchLoss(total.detach(), parts, _detached(features))
-    chunks = _cut(method, batch, chunk_size, precision, own)
+    chunks = _cut(method, batch, chunk_size, precision, first)
     encoded = _encode_chunks(chunks, num_items, ranks, graph_memory)
     features = {
         name: ranks.concatenate(torch.cat([chunk[name] for chunk in encoded.features]))
@@ -173,15 +176,18 @@ def _cut(
     batch: Mapping[str, Tensor],
     chunk_size: int,
     precision: Precision,
-    own: range,
+    first: int,
 ) -> _Chunks:
-    """Cut the items ``own`` of a batch; draws one number from the generator."""
+    """Cut this rank's items; draws one number from the generator.
+
+    The number of the first chunk is its place among the chunks of the whole batch.
+    """
     split = {name: batch[name].split(chunk_size) for name in method.samples}
     samples = [
         dict(zip(split, tensors, strict=True)) for tensors in zip(*split.values(), strict=True)
     ]
     base = int(torch.randint(2**62, ()))
-    seeds = [derive_seed(base, "chunk", start // chunk_size) for start in own[::chunk_size]]
+    seeds = [derive_seed(base, "chunk", first + number) for number in range(len(samples))]
     return _Chunks(method, samples, seeds, precision, batch[method.samples[0]].device)
 
 
@@ -274,9 +280,9 @@ def _loss(method: Method, features: dict[str, Tensor]) -> tuple[Tensor, dict[str
     return total, parts
 
 
-def _num_items(method: Method, batch: Mapping[str, Tensor], chunk_size: int) -> int:
+def _num_items(method: Method, batch: Mapping[str, Tensor], chunk_size: int | None) -> int:
     """The items of a batch that can be encoded."""
-    if chunk_size < 1:
+    if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size must be 1 or more, got {chunk_size}")
     if missing := [name for name in method.samples if name not in batch]:
         raise ValueError(f"samples {missing} are missing; there are {sorted(batch)}")

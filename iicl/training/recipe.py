@@ -36,9 +36,9 @@ class TrainItems:
     device: torch.device
 
     @property
-    def chunk_size(self) -> int:
-        """Items that are encoded and normalised together."""
-        return self.batching.chunk_size or self.batching.batch_size
+    def chunk_size(self) -> int | None:
+        """Items that are encoded and normalised together; None: those of a rank's share."""
+        return self.batching.chunk_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -78,7 +78,8 @@ class TrainItems:
                 f" {self.contents.pairing!r} and the samples are {self.contents.samples}"
             )
         contents = replace(self.contents, augmentation=NO_AUGMENTATION)
-        batching = Batching("uniform", batch_size=self.chunk_size, share=self.batching.share)
+        size = self.chunk_size or self.batching.batch_size
+        batching = Batching("uniform", batch_size=size, share=self.batching.share)
         return self._read(contents, batching)
 
     def samples(self, batch: RawBatch) -> dict[str, Tensor]:

@@ -62,7 +62,8 @@ def test_a_fine_tuning_trains_the_video_encoder(optimiser: str, moments: int) ->
     assert found.parameters == VIDEO
     assert found.parameters_per_class == 513
     assert found.disk_bytes == 4 * VIDEO * (1 + 2 * (1 + moments))
-    assert found.gradient_bytes == 0  # it runs on one rank
+    assert found.gradient_bytes == 8 * VIDEO
+    assert found.exchanged_bytes == 4 * 512
 
 
 def test_moments_are_those_of_the_optimisers() -> None:

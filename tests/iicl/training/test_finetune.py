@@ -13,6 +13,7 @@ from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
 from iicl.samples import VIDEO
 from iicl.training import finetune, loop, pretrain
+from iicl.training.distributed import ALONE
 from iicl.training.recipe import TrainItems
 from iicl.training.weights import load_method, load_weights
 from tests.iicl.context import context, silent
@@ -100,7 +101,7 @@ def test_every_setting_of_the_recipe_reaches_the_training(
     assert training.items.num_steps == 4 * epoch
     rates = [training.rate(round(epochs * epoch)) for epochs in (0, 1, 2, 3)]
     assert rates == pytest.approx([1 / 8, (1 / 8 + 1) / 2, 1, 0.1])
-    assert (training.items.chunk_size, training.precision) == (10, "bf16")
+    assert (training.items.chunk_size, training.precision) == (None, "bf16")
     first, *others = training.items.batches(0)
     assert [len(batch) for batch in (first, *others)] == [10] * training.items.num_steps
     assert first.raw["video"]["flips"].any()
@@ -139,7 +140,7 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
     method.video_encoder = load_method(encoder).video_encoder
     contents = Contents(recipe.clip, (VIDEO,))
     place = TrainItems(corpus, [], contents, Batching("random", 4), 0, torch.device("cpu"))
-    scores = finetune._test_scores(recipe, method, place, items, silent)
+    scores = finetune._test_scores(recipe, method, place, items, silent, ALONE)
     method.eval()
     for item, score in zip(items, scores, strict=True):
         (batch,) = make_loader(
@@ -159,7 +160,7 @@ def test_scores_are_mean_logits_over_clips_and_crops_with_running_statistics(
 def test_an_item_is_right_if_its_own_class_scores_highest(
     recipe, corpora, encoder, tmp_path, monkeypatch, shift, expected
 ):
-    def know(config, method, train_items, items, report):
+    def know(config, method, train_items, items, report, ranks):
         corpus = train_items.corpus
         classes = corpus.manifest.classes
         labels = [classes.index(corpus.manifest.items[i].labels[0]) for i in items]

@@ -11,8 +11,7 @@ import torch
 from iicl import config, interruption
 from iicl.config import PretrainLength
 from iicl.pretraining import pretrain_phases
-from iicl.protocols import Finetune
-from iicl.training import checkpoint, finetune, pretrain
+from iicl.training import checkpoint, pretrain
 from iicl.training.weights import load_weights
 from tests.iicl.context import context
 from tests.iicl.training.ranks import Lost, on_ranks, started
@@ -145,9 +144,7 @@ def test_a_killed_rank_is_missed_and_the_resumed_training_ends_in_the_same_bits(
     assert_same(whole, tmp_path / "cut")
 
 
-def test_what_cannot_be_shared_or_fill_a_batch_is_refused_on_all_ranks(
-    settings, corpora, whole, tmp_path
-):
+def test_what_cannot_be_shared_or_fill_a_batch_is_refused_on_all_ranks(settings, corpora, tmp_path):
     def refused(batch_size, chunk_size):
         optimisation = {"batch_size": batch_size, "chunk_size": chunk_size}
         (phase, _) = pretrain_phases(LENGTH, **{**settings, "optimisation": optimisation})
@@ -158,14 +155,3 @@ def test_what_cannot_be_shared_or_fill_a_batch_is_refused_on_all_ranks(
 
     assert refused(12, 12) == "a batch of 12 in chunks of 12 is work for 1 rank, got 2"
     assert "fewer than one batch of 64" in refused(64, 32)
-
-    common = {name: settings[name] for name in ("clip", "precision", "seed")}
-    recipe = Finetune(corpus="ucf101", batch_size=8, **common)
-    tuned = on_ranks(
-        2,
-        lambda: finetune.run(
-            recipe, context(tmp_path, corpora=corpora, upstream={"encoder": whole / "0"})
-        ),
-    )
-    message = "a batch of 8 in chunks of 8 is work for 1 rank, got 2"
-    assert [answer.args for answer in tuned] == [("ValueError", message)] * 2
