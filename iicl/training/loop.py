@@ -236,15 +236,19 @@ class _Attempt:
             group["lr"] = base_rate * rate
         torch.manual_seed(derive_seed(training.items.batching.seed, "step", step))
         optimiser.zero_grad(set_to_none=True)
+        loss = large_batch.backward(
+            method,
+            training.items.samples(batch),
+            training.items.chunk_size,
+            precision=training.precision,
+            ranks=self._ranks,
+        )
+        losses = {**loss.parts, "total": loss.total}
+        features = {f"{name} features": feature for name, feature in loss.features.items()}
         try:
-            loss = large_batch.backward(
-                method,
-                training.items.samples(batch),
-                training.items.chunk_size,
-                precision=training.precision,
-                ranks=self._ranks,
+            means = large_batch.finite_means(
+                {**features, **losses, "gradient": _gradient_norm(method)}
             )
-            large_batch.check_finite({"gradient": _gradient_norm(method)})
         except large_batch.NonFiniteError as error:
             raise NonFiniteStepError(step, error.names) from error
         optimiser.step()
@@ -253,8 +257,7 @@ class _Attempt:
         now = self._count(training.items.batching.batch_size)
         num_steps = training.items.num_steps
         if step % max(1, num_steps // NUM_CURVE_POINTS) == 0 or step + 1 == num_steps:
-            losses = {**loss.parts, "total": loss.total}
-            self.state["losses"] = {name: float(value) for name, value in losses.items()}
+            self.state["losses"] = {name: means[name] for name in losses}
             rates = {f"rate_{i}": g["lr"] for i, g in enumerate(optimiser.param_groups)}
             self.state["curve"].append({"step": step, **rates, **self.state["losses"]})
         return now
