@@ -27,6 +27,9 @@ from iicl.samples import Sample, check_samples, required_views, shuffled
 
 logger = logging.getLogger(__name__)
 CPU = torch.device("cpu")
+SENT_BYTES = 1 << 16
+"""A tensor of so many bytes is sent to the device ahead of its use. A smaller one stays on the host
+until then, as views read values of some."""
 
 
 @dataclass
@@ -63,6 +66,17 @@ class RawBatch:
         }
         positions, clip_index = self.positions.pin_memory(), self.clip_index.pin_memory()
         return replace(self, raw=raw, positions=positions, clip_index=clip_index)
+
+    def send(self, device: torch.device) -> "RawBatch":
+        """The batch with its large raw tensors on their way to the device; see ``SENT_BYTES``."""
+        raw = {
+            name: {
+                key: tensor.to(device, non_blocking=True) if tensor.nbytes >= SENT_BYTES else tensor
+                for key, tensor in tensors.items()
+            }
+            for name, tensors in self.raw.items()
+        }
+        return replace(self, raw=raw)
 
 
 def make_loader(

@@ -11,10 +11,10 @@ import torch
 from iicl.config import Clip
 from iicl.data import loader
 from iicl.data.draws import Contents
-from iicl.data.loader import RawBatch, make_loader
+from iicl.data.loader import SENT_BYTES, RawBatch, make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transfer import SENT_BYTES, sent_ahead
+from iicl.data.transfer import sent_ahead
 from iicl.samples import VIDEO
 from tests.iicl.data.loaded_batches import assert_equal, load
 from tests.iicl.data.raw_batches import CPU, batch_of, random_planes

@@ -11,7 +11,6 @@ from iicl.data.draws import Contents
 from iicl.data.loader import RawBatch, make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
-from iicl.data.transfer import send
 from iicl.data.transforms import make_views
 from iicl.samples import plain, required_views
 from tests.iicl.fake_device import CUDA, fake_device
@@ -24,7 +23,7 @@ def on_host(batch: RawBatch) -> RawBatch:
 
 
 def sent_ahead(batch: RawBatch) -> RawBatch:
-    return send(batch, CUDA)
+    return batch.send(CUDA)
 
 
 @pytest.mark.parametrize("sent", [on_host, sent_ahead])
