@@ -236,19 +236,18 @@ class _Attempt:
             group["lr"] = base_rate * rate
         torch.manual_seed(derive_seed(training.items.batching.seed, "step", step))
         optimiser.zero_grad(set_to_none=True)
-        loss = large_batch.backward(
-            method,
-            training.items.samples(batch),
-            training.items.chunk_size,
-            precision=training.precision,
-            ranks=self._ranks,
-        )
-        losses = {**loss.parts, "total": loss.total}
-        features = {f"{name} features": feature for name, feature in loss.features.items()}
         try:
-            means = large_batch.finite_means(
-                {**features, **losses, "gradient": _gradient_norm(method)}
+            loss = large_batch.backward(
+                method,
+                training.items.samples(batch),
+                training.items.chunk_size,
+                precision=training.precision,
+                ranks=self._ranks,
             )
+            features = {f"{name} features": feature for name, feature in loss.features.items()}
+            losses = {**loss.parts, "total": loss.total}
+            checked = {**features, **losses, "gradient": _gradient_norm(method)}
+            means = large_batch.finite_means(checked)
         except large_batch.NonFiniteError as error:
             raise NonFiniteStepError(step, error.names) from error
         optimiser.step()
