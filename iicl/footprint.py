@@ -74,7 +74,7 @@ def footprint(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> S
             parameters=encoder.num_parameters(),
             parameters_per_class=encoder.feature_dim + 1,
             moments=MOMENTS[stage.optimiser],
-            gradient_bytes=GRADIENT * encoder.num_parameters(),
+            gradient_bytes=GRADIENT["float64"] * encoder.num_parameters(),
             exchanged_bytes=WEIGHT * encoder.feature_dim,
         )
     if isinstance(stage, Features):

@@ -20,11 +20,16 @@ from iicl.constants import VERIFY_EPOCHS
 from iicl.data.draws import Contents, Drawing, has_room
 from iicl.data.sampling import Batches, Batching, Pick
 from iicl.data.store import PreparedCorpus
+from iicl.data.transfer import sent_ahead
 from iicl.data.view import Drawn, Reading, View
 from iicl.data.workers import POLL_SECONDS, Pulse, WorkerError, read_watched, share, start_worker
 from iicl.samples import Sample, check_samples, required_views, shuffled
 
 logger = logging.getLogger(__name__)
+CPU = torch.device("cpu")
+SENT_BYTES = 1 << 16
+"""A tensor of so many bytes is sent to the device ahead of its use. A smaller one stays on the host
+until then, as views read values of some."""
 
 
 @dataclass
@@ -62,6 +67,17 @@ class RawBatch:
         positions, clip_index = self.positions.pin_memory(), self.clip_index.pin_memory()
         return replace(self, raw=raw, positions=positions, clip_index=clip_index)
 
+    def send(self, device: torch.device) -> "RawBatch":
+        """The batch with its large raw tensors on their way to the device; see ``SENT_BYTES``."""
+        raw = {
+            name: {
+                key: tensor.to(device, non_blocking=True) if tensor.nbytes >= SENT_BYTES else tensor
+                for key, tensor in tensors.items()
+            }
+            for name, tensors in self.raw.items()
+        }
+        return replace(self, raw=raw)
+
 
 def make_loader(
     corpus: PreparedCorpus,
@@ -70,6 +86,7 @@ def make_loader(
     batching: Batching,
     *,
     num_workers: int = 0,
+    device: torch.device = CPU,
 ) -> "Loader":
     """Batches of all epochs in turn, so that workers start once.
 
@@ -80,6 +97,7 @@ def make_loader(
         batching: how items come.
         num_workers: decoding processes; 0 decodes in the caller. They need Linux: elsewhere a fork
             is not safe, and the caller decodes, with a warning.
+        device: where the batches are used, see :func:`iicl.data.transfer.sent_ahead`.
 
     Returns:
         An iterable of :class:`RawBatch` whose ``len`` is the number of batches still to come.
@@ -106,21 +124,23 @@ def make_loader(
         logger.warning("num_workers %d needs Linux: this process decodes by itself", num_workers)
         num_workers = 0
     items = _Items(corpus, contents, batching, facts, Pulse(max(1, num_workers)))
-    return Loader(items, batches, num_workers)
+    return Loader(items, batches, num_workers, device)
 
 
 class Loader:
     """The batches that :func:`make_loader` describes, anew at every iteration."""
 
-    def __init__(self, items: "_Items", batches: Batches, num_workers: int) -> None:
-        self._items = items
+    def __init__(
+        self, items: "_Items", batches: Batches, num_workers: int, device: torch.device
+    ) -> None:
+        self._items, self._device = items, device
         self._loader = DataLoader(
             items,
             batch_sampler=batches,
             num_workers=num_workers,
             collate_fn=_in_shared_memory,
             worker_init_fn=start_worker,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=device.type == "cuda",
             timeout=POLL_SECONDS if num_workers else 0,
             # A fork costs milliseconds; workers touch neither the GPU nor the parent's threads.
             multiprocessing_context="fork" if num_workers else None,
@@ -131,8 +151,10 @@ class Loader:
 
     def __iter__(self) -> Iterator[RawBatch]:
         if self._loader.num_workers:
-            return read_watched(self._loader, self._items.pulse)
-        return iter(self._loader)
+            batches = read_watched(self._loader, self._items.pulse)
+        else:
+            batches = iter(self._loader)
+        return sent_ahead(batches, self._device)
 
 
 @dataclass

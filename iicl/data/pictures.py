@@ -156,4 +156,6 @@ def jitter_colours(rgb: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 
 def _grey(rgb: torch.Tensor) -> torch.Tensor:
-    return (rgb * torch.tensor(_GREY, device=rgb.device)[:, None, None, None]).sum(1, keepdim=True)
+    # From numbers, as a tensor made of them would have to be sent to the device.
+    red, green, blue = (factor * rgb[:, i : i + 1] for i, factor in enumerate(_GREY))
+    return red + green + blue

@@ -89,7 +89,8 @@ class View(Protocol):
         """What a method gets of B items, float32 or int64, on a device.
 
         Args:
-            raw: arrays of ``read`` for B items with R crops, as tensors on the host.
+            raw: arrays of ``read`` for B items with R crops, as tensors. Large ones may be on the
+                device already, see :mod:`iicl.data.transfer`.
             sample: the sample asked for.
             clip: shape of the samples that have no shape of their own.
             device: where to compute and to leave the result.

@@ -139,6 +139,7 @@ def _encode(
         Contents(config.clip, (sample,)),
         batching,
         num_workers=context.execution.num_workers,
+        device=ranks.device,
     )
 
     def pooled(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -178,7 +178,12 @@ def _test_scores(
     )
     contents = Contents(config.clip, (VIDEO,))
     loader = make_loader(
-        items.corpus, test_items, contents, batching, num_workers=items.num_workers
+        items.corpus,
+        test_items,
+        contents,
+        batching,
+        num_workers=items.num_workers,
+        device=items.device,
     )
 
     def pooled(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

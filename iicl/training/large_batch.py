@@ -20,6 +20,7 @@ gives the same bits on any number of ranks:
 - Batch norm normalises within a chunk; see :mod:`iicl.training.running_statistics`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -60,18 +61,21 @@ class BatchLoss(NamedTuple):
     features: dict[str, Tensor]
 
 
-def check_finite(values: Mapping[str, Tensor]) -> None:
-    """Stop before a broken value spreads; waits for the device once.
+def finite_means(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """The mean of each tensor, on the host; that of a scalar is its value.
+
+    It waits for the device, and only once. A step calls it once, for all that the host must know.
+
+    Args:
+        values: one or more tensors of one device.
 
     Raises:
         NonFiniteError: naming every entry with a NaN or an infinity.
     """
-    if not values:
-        return
-    finite = torch.stack([value.detach().isfinite().all() for value in values.values()]).tolist()
-    broken = [name for name, fine in zip(values, finite, strict=True) if not fine]
-    if broken:
+    means = torch.stack([value.detach().double().mean() for value in values.values()]).tolist()
+    if broken := [name for name, x in zip(values, means, strict=True) if not math.isfinite(x)]:
         raise NonFiniteError(broken)
+    return dict(zip(values, means, strict=True))
 
 
 def backward(
@@ -90,6 +94,7 @@ def backward(
     autocast and video in the channels-last layout; features and loss are float32 or more.
 
     All ranks call it with the same weights and the generators in the same state, and leave it so.
+    Nothing waits for the device: whether the values are finite is for :func:`finite_means` to say.
 
     Args:
         method: in training mode, on the batch's device.
@@ -106,8 +111,6 @@ def backward(
     Raises:
         ValueError: for a chunk size below 1, a missing sample, samples of unequal length, or a
             batch of fewer chunks than ranks.
-        NonFiniteError: if a feature ("video features") or a term of the loss is not finite, on all
-            ranks alike; no gradient has then been added.
         LostRankError: if another rank is gone.
     """
     num_own = _num_items(method, batch, chunk_size)
@@ -275,9 +278,7 @@ def _encode(method: Method, batch: Mapping[str, Tensor], precision: Precision) -
 
 def _loss(method: Method, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     total, parts = method.loss(features)
-    parts = _detached(parts)
-    check_finite({**{f"{n} features": f for n, f in features.items()}, **parts, "loss": total})
-    return total, parts
+    return total, _detached(parts)
 
 
 def _num_items(method: Method, batch: Mapping[str, Tensor], chunk_size: int | None) -> int:

@@ -249,7 +249,10 @@ class _Attempt:
                 graph_memory=self._graph_memory,
                 exchange=training.exchange,
             )
-            large_batch.check_finite({"gradient": _gradient_norm(method)})
+            features = {f"{name} features": feature for name, feature in loss.features.items()}
+            losses = {**loss.parts, "total": loss.total}
+            checked = {**features, **losses, "gradient": _gradient_norm(method)}
+            means = large_batch.finite_means(checked)
         except large_batch.NonFiniteError as error:
             raise NonFiniteStepError(step, error.names) from error
         optimiser.step()
@@ -258,8 +261,7 @@ class _Attempt:
         now = self._count(training.items.batching.batch_size)
         num_steps = training.items.num_steps
         if step % max(1, num_steps // NUM_CURVE_POINTS) == 0 or step + 1 == num_steps:
-            losses = {**loss.parts, "total": loss.total}
-            self.state["losses"] = {name: float(value) for name, value in losses.items()}
+            self.state["losses"] = {name: means[name] for name in losses}
             rates = {f"rate_{i}": g["lr"] for i, g in enumerate(optimiser.param_groups)}
             self.state["curve"].append({"step": step, **rates, **self.state["losses"]})
         return now

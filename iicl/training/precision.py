@@ -19,7 +19,12 @@ def encode(
         encoder: maps samples to features.
         batch: tensors of one device, items along the first dimension; under "bf16" those of five
             dimensions, videos, are given in the channels-last layout.
-        precision: "bf16" runs the encoder in autocast.
+        precision: "bf16" runs the encoder in autocast. "tf32" lets the convolutions of a CUDA
+            device round their inputs to TF32, which has 10 bits after the point; "float32" does
+            not. No other product is rounded to TF32.
+
+    Raises:
+        ValueError: if the precision is "tf32" and the device is no CUDA device.
     """
     bf16 = precision == "bf16"
     if bf16:
@@ -28,6 +33,13 @@ def encode(
             for name, x in batch.items()
         }
     device_type = next(iter(batch.values())).device.type
+    if precision == "tf32" and device_type != "cuda":
+        raise ValueError(
+            f"precision tf32 needs a CUDA device, got {device_type}; legal here: float32, bf16"
+        )
+    # Not restored, because the backward pass reads these switches, too.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     with torch.autocast(device_type, dtype=torch.bfloat16, enabled=bf16):
         features = encoder(batch)
     return {name: _precise(feature) for name, feature in features.items()}

@@ -88,7 +88,12 @@ class TrainItems:
 
     def _read(self, contents: Contents, batching: Batching) -> Iterator[RawBatch]:
         loader = make_loader(
-            self.corpus, self.positions, contents, batching, num_workers=self.num_workers
+            self.corpus,
+            self.positions,
+            contents,
+            batching,
+            num_workers=self.num_workers,
+            device=self.device,
         )
         return iter(loader)
 
