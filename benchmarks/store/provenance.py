@@ -1,4 +1,4 @@
-"""What made a number: commit, packages, processor, threads, precision. No machine paths."""
+"""What made a number: commit, packages, processor, threads. No machine paths."""
 
 import functools
 import glob
@@ -7,7 +7,7 @@ import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.store import files
 from benchmarks.store.files import DamagedFileError
@@ -87,26 +87,6 @@ def gpu() -> str:
             if line.startswith("Model"):
                 return line.partition(":")[2].strip()
     return "none"
-
-
-def precision(wanted: str, *, on_gpu: bool) -> Literal["bf16", "float32"]:
-    """``auto`` is bf16 on GPUs, and on processors like this host's if they have bf16 units.
-
-    Args:
-        wanted: ``auto``, ``bf16`` or ``float32``.
-        on_gpu: whether runs compute on GPUs; a login node has none itself.
-
-    Raises:
-        ValueError: if ``wanted`` is none of ``auto``, ``bf16``, ``float32``.
-    """
-    if wanted == "bf16" or wanted == "float32":
-        return "bf16" if wanted == "bf16" else "float32"
-    if wanted != "auto":
-        raise ValueError(f"unknown precision {wanted!r}; known: auto, bf16, float32")
-    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
-    if on_gpu or {"avx512_bf16", "amx_bf16"} & set(flags):
-        return "bf16"
-    return "float32"
 
 
 def _cpuinfo() -> list[str]:
