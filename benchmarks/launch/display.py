@@ -15,7 +15,6 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 from rich.text import Text
-from tabulate import tabulate
 
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.rates import Rates
@@ -236,6 +235,8 @@ def show_status(read: Callable[[], Sequence[RunStatus]], *, refresh_seconds: flo
     out = console(to_stdout=True)
     statuses = read()
     if not out.is_terminal:
+        from tabulate import tabulate
+
         # Ten times as fast as a grid of rich, and nothing is cut off.
         cells = map(_cells, statuses)
         out.file.write(tabulate(cells, COLUMNS, "plain", disable_numparse=True) + "\n")

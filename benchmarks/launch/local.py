@@ -8,6 +8,7 @@ from benchmarks.launch.request import Request
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
 from slurm import launcher
+from slurm.cores import num_cores
 from slurm.site import ProcessSite
 
 ATTEMPT = "benchmarks.launch.attempt"
@@ -47,8 +48,6 @@ class LocalLauncher:
 
 def prepare(request: Request, plan: Plan) -> Plan:
     """Prepare missing corpora, and prepare a real copy again if its files have changed."""
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
-
     has_changed = False
     for corpus in plan.used_corpora():
         if corpus.source is None and not corpus.to_prepare:
@@ -67,7 +66,7 @@ def prepare(request: Request, plan: Plan) -> Plan:
                     corpus.generate,
                     corpus.preparation,
                     corpus.path,
-                    cpu_count(),
+                    num_cores(),
                     advance,
                 )
         has_changed = has_changed or corpus.to_prepare or header["hash"] != corpus.hash

@@ -5,12 +5,12 @@ import glob
 import platform
 import re
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store import files
 from benchmarks.store.files import DamagedFileError
+from slurm.cores import num_cores
 
 COMMIT_FILE = "COMMIT"
 """A file of a copy of the code, which has no history: it holds the commit of the original."""
@@ -25,14 +25,12 @@ def describe(threads: int) -> dict[str, Any]:
     Args:
         threads: processor threads that one run may use.
     """
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
-
     return {
         "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "processor": processor(),
-        "cores": cpu_count(),
+        "cores": num_cores(),
         "gpu": gpu(),
         "threads": threads,
     }
@@ -66,6 +64,8 @@ def commit(root: Path = Path(__file__).parents[2]) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # a plan needs no version
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -35,7 +35,7 @@ def test_the_site_decides_who_launches(checkout: Checkout, cluster: str, kind: t
 def test_runs_on_a_gpu_of_this_machine_take_turns(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr("slurm.site.num_cores", lambda: 4)
     expected = "site: local, 4 at a time: at least 2 hours to go"
     assert launcher(checkout, "local").describe(8 * HOUR) == expected
     compute_on_gpus(checkout)
