@@ -7,6 +7,7 @@ from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
+from benchmarks.plan.stage_functions import Stages
 from slurm import launcher
 from slurm.cores import num_cores
 from slurm.site import ProcessSite
@@ -117,10 +118,16 @@ def _run(request: Request, site: ProcessSite, plan: Plan) -> None:
             launcher.launch(
                 jobs,
                 site,
-                preload=[*request.stages.PRELOAD, ATTEMPT],
+                preload=_preload(request.stages, plan),
                 on_event=on_event,
                 tick=bars.tick,
             )
     finally:
         for run_id in claimed:
             home.run(run_id).release()
+
+
+def _preload(stages: Stages, plan: Plan) -> list[str]:
+    """Modules worth importing once for all runs: methods and encoders are imported by name."""
+    named = {module for run in plan.runs.values() for module in stages.code_modules(run.resolved)}
+    return [*stages.PRELOAD, *sorted(named), ATTEMPT]
