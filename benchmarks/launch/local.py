@@ -2,12 +2,13 @@
 
 import sys
 
-from benchmarks.launch import display
+from benchmarks.launch import display, speed
 from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.stage_functions import Stages
+from benchmarks.store.records import Speed
 from slurm import launcher
 from slurm.cores import num_cores
 from slurm.site import ProcessSite
@@ -32,10 +33,21 @@ class LocalLauncher:
         self._request, self._site, self.remark = request, site, ""
 
     def describe(self, seconds: float) -> str:
-        """The site in words, with how long ``seconds`` on one device take at least."""
+        """The site in words, with how long ``seconds`` on one device take."""
         number = self._site.num_processes()
         time = display.duration(seconds / number)
-        return f"site: {self._site.name}, {number} at a time: at least {time} to go"
+        return f"site: {self._site.name}, {number} at a time: about {time} to go"
+
+    def known_speed(self, plan: Plan) -> Speed | None:
+        """What an earlier launch measured of this machine."""
+        return speed.known(self._request, self._site, plan)
+
+    def measure(self, plan: Plan) -> Speed | None:
+        """Measure this machine, if runs in processes of their own are to compute on its cores."""
+        is_on_cores = self._request.scale.device.unit == "CPU core"
+        if self._site.backend != "local" or not is_on_cores:
+            return None
+        return speed.measure(self._request, self._site, plan)
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """Nothing: no array is submitted."""
