@@ -17,6 +17,7 @@ from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.table import Table
 from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
+from benchmarks.store.records import Result, RunSpec
 from slurm import launcher as processes
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
@@ -48,7 +49,7 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
     if arguments.status:
         _show_status(request, plan)
         return FINE
-    rates = _rates(request.home)
+    rates = Rates(_finished(request.home), launcher.known_speed(plan))
     forced = _forced(request, plan)
     if arguments.dry_run:
         if launcher.remark:
@@ -58,6 +59,8 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         return FINE
     _check_data(request, plan)
     if not arguments.collect:
+        if rates.speed is None and any(r.work.flops for r in plan.to_do()):
+            rates.speed = launcher.measure(plan)
         display.show_plan(plan, rates, launcher.describe)
         has_work = bool(plan.to_do()) or any(c.to_prepare for c in plan.used_corpora())
         if has_work and not _is_allowed(arguments):
@@ -90,15 +93,15 @@ def _check_data(request: Request, plan: Plan) -> None:
         raise ValueError(f"scale {request.scale.scale} needs a real copy: {options}")
 
 
-def _rates(home: Home) -> Rates:
-    """How fast runs compute, as far as the sound results of a home say it."""
+def _finished(home: Home) -> list[tuple[RunSpec, Result]]:
+    """The specifications and the results of the sound runs of a home."""
     finished = []
     for run in map(home.run, home.run_ids()):
         if run.is_done() and run.damage() is None:
             spec, result = run.spec(), run.result()
             if spec is not None and result is not None:
                 finished.append((spec, result))
-    return Rates(finished)
+    return finished
 
 
 def _is_allowed(arguments: argparse.Namespace) -> bool:

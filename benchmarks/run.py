@@ -91,9 +91,8 @@ def parser() -> argparse.ArgumentParser:
     )
     new.add_argument(
         "--precision",
-        choices=("auto", "bf16", "float32"),
-        default="auto",
-        help="part of a run's name; auto: bf16 on GPUs and on a CPU that has it, else float32",
+        choices=("float32", "tf32", "bf16"),
+        help="of the encoders; part of a run's name; default: the scale's",
     )
     _add_what_to_do(new)
     _add_launching(new)

@@ -6,6 +6,7 @@ Every import of ``iicl`` happens inside a function, and only :func:`run`, :func:
 
 import functools
 import importlib
+import marshal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +52,13 @@ def _length_adapter() -> Any:
 
 def _settings(resolved: Mapping[str, Any]) -> Any:
     """The settings of a resolved run."""
-    return _adapter().validate_python(dict(resolved))
+    # A plan asks several things of each run. Bytes of this version are equal only for equal values.
+    return _settings_in(marshal.dumps(dict(resolved), 2))
+
+
+@functools.lru_cache(maxsize=4096)
+def _settings_in(resolved: bytes) -> Any:
+    return _adapter().validate_python(marshal.loads(resolved))
 
 
 def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

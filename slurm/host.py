@@ -6,7 +6,7 @@ import sys
 # By the names that they are imported by: the extra "suite" of the package, and those packages of
 # plain iicl that the suite imports too.
 SUITE = ("jinja2", "pandas", "yaml", "submitit", "tabulate")
-PACKAGES = (*SUITE, "joblib", "matplotlib", "numpy", "PIL", "pydantic", "rich", "scipy")
+PACKAGES = (*SUITE, "matplotlib", "numpy", "PIL", "pydantic", "rich", "scipy")
 
 
 def require_posix() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
+from slurm.cores import num_cores
 from slurm.strict_yaml import load
 
 SITES = Path(__file__).parent / "sites"
@@ -106,9 +107,7 @@ class ProcessSite(_Site):
 
     def num_processes(self) -> int:
         """Jobs that run at the same time."""
-        from joblib import cpu_count  # knows a process's affinity and its container's limit
-
-        return self.processes or cpu_count()
+        return self.processes or num_cores()
 
 
 class SlurmSite(_Site):

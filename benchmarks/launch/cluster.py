@@ -14,6 +14,7 @@ from benchmarks.plan import identity
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.store.home import Home
+from benchmarks.store.records import Speed
 from slurm import scheduler
 from slurm.site import SlurmSite
 
@@ -41,6 +42,14 @@ class ClusterLauncher:
     def describe(self, seconds: float) -> str:
         """The site in words; its queue decides how long ``seconds`` on one device take."""
         return f"site: {self._site.name}"
+
+    def known_speed(self, plan: Plan) -> Speed | None:
+        """Nothing: this host is not the one that computes."""
+        return None
+
+    def measure(self, plan: Plan) -> Speed | None:
+        """Nothing, as :meth:`known_speed`."""
+        return None
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """The arrays that would be submitted, with placeholders for job ids; needs no Slurm.

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 from rich.text import Text
-from tabulate import tabulate
 
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.rates import Rates
@@ -64,7 +63,7 @@ def show_plan(
         describe_site: gives the site in words for the seconds to go on one device.
         to_stdout: in place of standard error.
     """
-    grid, seconds = _by_stage(plan, rates)
+    grid, seconds, is_assumed = _by_stage(plan, rates)
     out = console(to_stdout)
     out.print(grid)
     if len(plan.tables) > 1:
@@ -73,10 +72,10 @@ def show_plan(
         f"{len(plan.runs)} runs; without sharing equal ones there would be"
         f" {plan.num_unshared(*plan.tables)}"
     )
-    if seconds:
+    if is_assumed:
         device = plan.scale.device
         speed = f"{device.sustained_gflops:,.0f} GFLOP/s per {device.unit}"
-        out.print(f"assumed: {speed} ({device.origin})")
+        out.print(f"assumed, because no rate is measured yet: {speed} ({device.origin})")
     out.print(f"precision: {plan.precision}; {describe_site(seconds)}")
     for corpus in plan.used_corpora():
         out.print(f"data: {corpus.summary}")
@@ -90,8 +89,8 @@ def show_plan(
         out.print(f"stale as well: {len(stale) - MAX_STALE_LINES} more")
 
 
-def _by_stage(plan: Plan, rates: Rates) -> tuple[Grid, float]:
-    """One line for each stage, and the seconds to go in all."""
+def _by_stage(plan: Plan, rates: Rates) -> tuple[Grid, float, bool]:
+    """One line for each stage, the seconds to go in all, and whether a rate is assumed in them."""
     unit, sustained = plan.scale.device.unit, plan.scale.device.sustained_gflops
     states = [s for s in STATES if any(r.state == s for r in plan.runs.values())]
     grid = Grid(title=f"plan, scale {plan.scale.scale}", title_justify="left")
@@ -99,19 +98,27 @@ def _by_stage(plan: Plan, rates: Rates) -> tuple[Grid, float]:
     for column in ("runs", *states, f"{unit} hours to go"):
         grid.add_column(column, justify="right")
     grid.add_column("estimate")
-    total = 0.0
+    total, is_assumed = 0.0, False
+    to_prepare = [corpus for corpus in plan.used_corpora() if corpus.to_prepare]
+    if rates.speed is not None and to_prepare:
+        total = rates.preparation_seconds(to_prepare)
+        blanks = [""] * len(states)
+        grid.add_row("corpora", str(len(to_prepare)), *blanks, _hours(total), "measured here")
     for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
         runs = [r for r in plan.runs.values() if r.stage == stage]
         to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
         estimates = [rates.seconds(r.resolved, r.work, sustained) for r in to_go]
         seconds = sum(s for s, _ in estimates)
         total += seconds
+        is_assumed |= any(s and not is_measured for s, is_measured in estimates)
         counts = [str(sum(r.state == s for r in runs)) for s in states]
-        origin = _origin([measured for _, measured in estimates], any(r.work.flops for r in to_go))
+        computes = any(r.work.flops for r in to_go)
+        measured = [m for r, (_, m) in zip(to_go, estimates, strict=True) if r.work.flops]
+        origin = _origin(measured if computes else [m for _, m in estimates], computes)
         grid.add_row(stage, str(len(runs)), *counts, _hours(seconds) if to_go else "0", origin)
     counts = [str(sum(r.state == s for r in plan.runs.values())) for s in states]
     grid.add_row("all", str(len(plan.runs)), *counts, _hours(total), "")
-    return grid, total
+    return grid, total, is_assumed
 
 
 def _by_table(plan: Plan, rates: Rates) -> Grid:
@@ -236,6 +243,8 @@ def show_status(read: Callable[[], Sequence[RunStatus]], *, refresh_seconds: flo
     out = console(to_stdout=True)
     statuses = read()
     if not out.is_terminal:
+        from tabulate import tabulate
+
         # Ten times as fast as a grid of rich, and nothing is cut off.
         cells = map(_cells, statuses)
         out.file.write(tabulate(cells, COLUMNS, "plain", disable_numparse=True) + "\n")

@@ -8,6 +8,7 @@ from benchmarks.launch.local import LocalLauncher
 from benchmarks.launch.request import Request
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.rates import Rates
+from benchmarks.store.records import Speed
 from slurm.site import SlurmSite
 
 
@@ -22,6 +23,12 @@ class Launcher(Protocol):
 
     def describe(self, seconds: float) -> str:
         """The site in words, for the plan; ``seconds`` on one device are to go."""
+
+    def known_speed(self, plan: Plan) -> Speed | None:
+        """How fast the site computes, if an earlier launch measured it."""
+
+    def measure(self, plan: Plan) -> Speed | None:
+        """How fast the site computes, measured now and kept; None where that cannot be."""
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """What a launch would submit, with words in place of ids; needs no scheduler."""

@@ -2,12 +2,15 @@
 
 import sys
 
-from benchmarks.launch import display
+from benchmarks.launch import display, speed
 from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
+from benchmarks.plan.stage_functions import Stages
+from benchmarks.store.records import Speed
 from slurm import launcher
+from slurm.cores import num_cores
 from slurm.site import ProcessSite
 
 ATTEMPT = "benchmarks.launch.attempt"
@@ -30,10 +33,21 @@ class LocalLauncher:
         self._request, self._site, self.remark = request, site, ""
 
     def describe(self, seconds: float) -> str:
-        """The site in words, with how long ``seconds`` on one device take at least."""
+        """The site in words, with how long ``seconds`` on one device take."""
         number = self._site.num_processes()
         time = display.duration(seconds / number)
-        return f"site: {self._site.name}, {number} at a time: at least {time} to go"
+        return f"site: {self._site.name}, {number} at a time: about {time} to go"
+
+    def known_speed(self, plan: Plan) -> Speed | None:
+        """What an earlier launch measured of this machine."""
+        return speed.known(self._request, self._site, plan)
+
+    def measure(self, plan: Plan) -> Speed | None:
+        """Measure this machine, if runs in processes of their own are to compute on its cores."""
+        is_on_cores = self._request.scale.device.unit == "CPU core"
+        if self._site.backend != "local" or not is_on_cores:
+            return None
+        return speed.measure(self._request, self._site, plan)
 
     def preview(self, plan: Plan, rates: Rates) -> list[Preview]:
         """Nothing: no array is submitted."""
@@ -47,8 +61,6 @@ class LocalLauncher:
 
 def prepare(request: Request, plan: Plan) -> Plan:
     """Prepare missing corpora, and prepare a real copy again if its files have changed."""
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
-
     has_changed = False
     for corpus in plan.used_corpora():
         if corpus.source is None and not corpus.to_prepare:
@@ -67,7 +79,7 @@ def prepare(request: Request, plan: Plan) -> Plan:
                     corpus.generate,
                     corpus.preparation,
                     corpus.path,
-                    cpu_count(),
+                    num_cores(),
                     advance,
                 )
         has_changed = has_changed or corpus.to_prepare or header["hash"] != corpus.hash
@@ -118,10 +130,16 @@ def _run(request: Request, site: ProcessSite, plan: Plan) -> None:
             launcher.launch(
                 jobs,
                 site,
-                preload=[*request.stages.PRELOAD, ATTEMPT],
+                preload=_preload(request.stages, plan),
                 on_event=on_event,
                 tick=bars.tick,
             )
     finally:
         for run_id in claimed:
             home.run(run_id).release()
+
+
+def _preload(stages: Stages, plan: Plan) -> list[str]:
+    """Modules worth importing once for all runs: methods and encoders are imported by name."""
+    named = {module for run in plan.runs.values() for module in stages.code_modules(run.resolved)}
+    return [*stages.PRELOAD, *sorted(named), ATTEMPT]

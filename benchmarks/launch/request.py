@@ -1,7 +1,6 @@
 """What one command asks for: its tables, scale, site, home and data, found and read."""
 
 import argparse
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from benchmarks.spec.part import part
 from benchmarks.spec.read_tables import find_tables
 from benchmarks.spec.scale import Scale, load_scale
 from benchmarks.spec.table import Table
-from benchmarks.store import provenance
 from benchmarks.store.home import Home
 from benchmarks.store.lease import this_user
 from slurm.job_queue import Queue
@@ -38,11 +36,10 @@ class Request:
     home: Home
     data: Mapping[str, Path]
 
-    @functools.cached_property
+    @property
     def precision(self) -> str:
-        """``bf16`` or ``float32``; part of every encoder run's identity."""
-        on_gpu = self.scale.device.unit == "GPU"
-        return provenance.precision(self.arguments.precision, on_gpu=on_gpu)
+        """The precision of the command line, or else of the scale."""
+        return self.arguments.precision or self.scale.precision
 
     def plan(self) -> Plan:
         """The plan as the files are now."""
@@ -80,8 +77,8 @@ class Request:
         ]
         if self.arguments.seeds is not None:
             tags.append("seeds." + ".".join(map(str, self.arguments.seeds)))
-        if self.arguments.precision != "auto":
-            tags.append(self.arguments.precision)
+        if self.precision != self.scale.precision:
+            tags.append(self.precision)
         tags += [
             _tag(option, names)
             for option in ("rows", "columns")

@@ -39,7 +39,7 @@ def make(
         tables: from :mod:`benchmarks.spec.table`.
         scale: the overlay.
         seeds: in place of those of each table.
-        precision: ``bf16`` or ``float32``; part of every encoder run's identity.
+        precision: of the encoders; part of every encoder run's identity.
         corpora: from :func:`benchmarks.plan.corpora.resolve`.
         home: where results are.
         stages: resolves settings and names code.

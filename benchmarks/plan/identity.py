@@ -6,13 +6,16 @@ carried out (site, ranks, number of workers) is in neither hash; its precision i
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store.files import digest
 
 PACKAGE = "iicl"
+
+BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Fields of a statement that hold statements, or parts of it that hold some."""
 
 
 def run_id(method: str, resolved: Mapping[str, Any], spec: str, code: str) -> str:
@@ -55,6 +58,8 @@ def clear() -> None:
     """Forget the code that was read: it may have changed."""
     _code_hash.cache_clear()
     _sources.cache_clear()
+    _imports.cache_clear()
+    _file.cache_clear()
     _hash_and_imports.cache_clear()
 
 
@@ -69,11 +74,19 @@ def _closure(root: Path, modules: tuple[str, ...]) -> list[str]:
         reached.add(name)
         if "." in name:
             waiting.append(name.rpartition(".")[0])
-        for wanted, must_exist in _hash_and_imports(str(_file(root, name)), name)[1]:
-            # `from iicl.x import y`: y is a module or a name inside x; only files can tell.
-            if must_exist or _exists(root, wanted):
-                waiting.append(wanted)
+        waiting += _imports(root, name)
     return sorted(reached)
+
+
+@functools.cache
+def _imports(root: Path, name: str) -> list[str]:
+    """The modules of the package that a module imports."""
+    return [
+        wanted
+        for wanted, must_exist in _hash_and_imports(str(_file(root, name)), name)[1]
+        # `from iicl.x import y`: y is a module or a name inside x; only files can tell.
+        if must_exist or _exists(root, wanted)
+    ]
 
 
 def _exists(root: Path, module: str) -> bool:
@@ -81,6 +94,7 @@ def _exists(root: Path, module: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
+@functools.cache
 def _file(root: Path, module: str) -> Path:
     path = root.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
@@ -96,7 +110,7 @@ def _hash_and_imports(file: str, name: str) -> tuple[str, tuple[tuple[str, bool]
     tree = ast.parse(path.read_text(), filename=file)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     imports: set[tuple[str, bool]] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             imports.update((alias.name, True) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -111,6 +125,14 @@ def _hash_and_imports(file: str, name: str) -> tuple[str, tuple[tuple[str, bool]
     inside = tuple(sorted(i for i in imports if i[0].split(".")[0] == PACKAGE))
     # Unparsed text, because a dump of the tree differs between versions of Python.
     return digest(ast.unparse(tree)), inside
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A module and all statements in it: imports and docstrings stand in no expression."""
+    yield node
+    for name in BLOCKS:
+        for inside in getattr(node, name, ()):
+            yield from _statements(inside)
 
 
 def _drop_docstring(

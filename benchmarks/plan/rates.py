@@ -1,15 +1,17 @@
 """How long runs take: at a measured rate, or at the one that the scale assumes.
 
-The rate is measured where this home has finished runs of the same stage on the same clips and
-encoders; otherwise it is the scale's assumption, and the estimate says so.
+The rate is that of finished runs of this home, of the same stage on the same clips and encoders. If
+there are none, it is the one that a launch has measured on this machine. Before that it is the
+scale's assumption, and the estimate says so.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.spec.prices import Work
-from benchmarks.store.records import Result, RunSpec
+from benchmarks.store.records import Result, RunSpec, Speed
 
 
 def _kind(resolved: Mapping[str, Any], clips: int, flops: float) -> tuple[Any, ...]:
@@ -23,8 +25,11 @@ def _kind(resolved: Mapping[str, Any], clips: int, flops: float) -> tuple[Any, .
 class Rates:
     """Seconds of finished runs, to estimate others by."""
 
-    def __init__(self, finished: Iterable[tuple[RunSpec, Result]]) -> None:
-        """Learn from (spec, result) of finished runs."""
+    def __init__(
+        self, finished: Iterable[tuple[RunSpec, Result]], speed: Speed | None = None
+    ) -> None:
+        """Learn from (spec, result) of finished runs, and from the measured speed of a machine."""
+        self.speed = speed
         self._per_flop: dict[tuple[Any, ...], list[float]] = {}
         self._seconds: dict[str, list[float]] = {}
         for spec, result in finished:
@@ -45,4 +50,13 @@ class Rates:
         per_flop = self._per_flop.get(_kind(resolved, work.clips, work.flops))
         if per_flop:
             return statistics.median(per_flop) * work.flops, True
+        if self.speed is not None and resolved["stage"] in self.speed["seconds_per_flop"]:
+            return self.speed["seconds_per_flop"][resolved["stage"]] * work.flops, True
         return work.flops / (sustained_gflops * 1e9), False
+
+    def preparation_seconds(self, corpora: Collection[UsedCorpus]) -> float:
+        """Seconds of one core to generate and prepare corpora; 0 if no speed was measured."""
+        if self.speed is None:
+            return 0.0
+        num_items = sum(corpus.counts.get("all", 0) for corpus in corpora)
+        return self.speed["seconds_per_item"] * num_items

@@ -10,6 +10,9 @@ from slurm.strict_yaml import KeyPath, SpecError, YamlFile, load, unknown
 
 Positive = Annotated[float, Field(gt=0)]
 
+Precision = Literal["float32", "tf32", "bf16"]
+"""Legal precisions of the encoders; the same as those of ``iicl``."""
+
 
 class Device(Spec):
     """The device that a scale is meant for, and its assumed speed until it is measured."""
@@ -64,6 +67,8 @@ class Scale(Spec):
         scale: its name.
         says: the changes in words.
         device: what it is meant to run on.
+        precision: of every stage that runs an encoder, unless the command line names another one;
+            part of a run's identity.
         execution: how runs are carried out; never part of a run's identity.
         preparation: of every corpus.
         store: size and cost of prepared clips; ``capacity.py`` refuses a scale without it.
@@ -78,6 +83,7 @@ class Scale(Spec):
     scale: str
     says: Annotated[list[str], Field(min_length=1)]
     device: Device
+    precision: Precision
     execution: Settings = Field(default_factory=dict)
     preparation: Settings = Field(default_factory=dict)
     store: PreparedSize | None = None

@@ -6,6 +6,7 @@
                                           all result.json
     <home>/runs/.aside/                   what --force moved away
     <home>/runs/<run id>/.aside/          damaged files that were made again
+    <home>/speed/<scale>-<precision>.json how fast this machine computes
     <home>/launches/<host>-<pid>          touched while a launch lives
     <home>/jobs/, <home>/snapshots/       of clusters: what the scheduler ran, and with what code
     <home>/preparations/                  a home of the jobs that prepare corpora on a cluster
@@ -68,6 +69,10 @@ class Home:
     def jobs(self) -> Path:
         """Folder of what a cluster's scheduler was given and gave back."""
         return self.root / "jobs"
+
+    def speed(self, name: str) -> Path:
+        """File with how fast this machine computes, of the scale and precision ``name``."""
+        return self.root / "speed" / f"{name}.json"
 
     @property
     def launches(self) -> Path:

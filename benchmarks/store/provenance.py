@@ -1,16 +1,16 @@
-"""What made a number: commit, packages, processor, threads, precision. No machine paths."""
+"""What made a number: commit, packages, processor, threads. No machine paths."""
 
 import functools
 import glob
 import platform
 import re
 import subprocess
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.store import files
 from benchmarks.store.files import DamagedFileError
+from slurm.cores import num_cores
 
 COMMIT_FILE = "COMMIT"
 """A file of a copy of the code, which has no history: it holds the commit of the original."""
@@ -25,14 +25,12 @@ def describe(threads: int) -> dict[str, Any]:
     Args:
         threads: processor threads that one run may use.
     """
-    from joblib import cpu_count  # knows a process's affinity and its container's limit
-
     return {
         "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "processor": processor(),
-        "cores": cpu_count(),
+        "cores": num_cores(),
         "gpu": gpu(),
         "threads": threads,
     }
@@ -66,6 +64,8 @@ def commit(root: Path = Path(__file__).parents[2]) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # a plan needs no version
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -87,26 +87,6 @@ def gpu() -> str:
             if line.startswith("Model"):
                 return line.partition(":")[2].strip()
     return "none"
-
-
-def precision(wanted: str, *, on_gpu: bool) -> Literal["bf16", "float32"]:
-    """``auto`` is bf16 on GPUs, and on processors like this host's if they have bf16 units.
-
-    Args:
-        wanted: ``auto``, ``bf16`` or ``float32``.
-        on_gpu: whether runs compute on GPUs; a login node has none itself.
-
-    Raises:
-        ValueError: if ``wanted`` is none of ``auto``, ``bf16``, ``float32``.
-    """
-    if wanted == "bf16" or wanted == "float32":
-        return "bf16" if wanted == "bf16" else "float32"
-    if wanted != "auto":
-        raise ValueError(f"unknown precision {wanted!r}; known: auto, bf16, float32")
-    flags = next((line.split() for line in _cpuinfo() if line.startswith("flags")), [])
-    if on_gpu or {"avx512_bf16", "amx_bf16"} & set(flags):
-        return "bf16"
-    return "float32"
 
 
 def _cpuinfo() -> list[str]:

@@ -137,6 +137,20 @@ class Progress(TypedDict):
 
 
 @with_config(CONFIG)
+class Speed(TypedDict):
+    """``speed/<scale>-<precision>.json``: how fast one machine carries out stages.
+
+    ``machine`` says what the speed depends on. ``seconds_per_flop`` is by stage, of one of the
+    processes that run side by side. ``seconds_per_item`` are those of one core, to generate a clip
+    and to prepare it.
+    """
+
+    machine: dict[str, str]
+    seconds_per_flop: dict[str, Amount]
+    seconds_per_item: Amount
+
+
+@with_config(CONFIG)
 class CorpusHeader(TypedDict):
     """The first line of a prepared corpus's manifest: the keys that the suite reads."""
 

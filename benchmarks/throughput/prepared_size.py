@@ -19,8 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import joblib
-
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
@@ -49,6 +47,7 @@ def measure(clips: list[Path], seconds: float) -> dict[str, float]:
     # Here, because the processes that prepare import this module and need no torch.
     from iicl.config import Preparation
     from iicl.data.prepare import prepare
+    from slurm.cores import num_cores
 
     with tempfile.TemporaryDirectory() as temporary:
         source, out = Path(temporary) / "source", Path(temporary) / "prepared"
@@ -63,7 +62,7 @@ def measure(clips: list[Path], seconds: float) -> dict[str, float]:
             out,
             corpus="size",
             preparation=Preparation(),
-            num_workers=joblib.cpu_count(),
+            num_workers=num_cores(),
         )
         prepare_seconds = _children_seconds() - before
         items = [item for item in manifest.items if "video" in item.views]

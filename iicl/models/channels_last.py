@@ -157,17 +157,9 @@ class _BatchNorm(torch.autograd.Function):
         columns = _columns(x, num_columns)
         gradients = _columns(channels_last(gradient), num_columns)
         # In evaluation mode, in which the statistics are constants, torch gives the two sums.
+        statistics = (_repeat(number, num_columns).flatten() for number in (mean, variance))
         _, at_scales, at_shifts = torch.ops.aten.native_batch_norm_backward(
-            gradients,
-            columns,
-            None,
-            _repeat(mean, num_columns).flatten(),
-            _repeat(variance, num_columns).flatten(),
-            None,
-            None,
-            False,
-            eps,
-            [False, True, True],
+            gradients, columns, None, *statistics, *(None, None), False, eps, [False, True, True]
         )
         at_scale = at_scales.view(num_columns, -1).sum(0)
         at_shift = at_shifts.view(num_columns, -1).sum(0)

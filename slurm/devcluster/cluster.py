@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
+from slurm.cores import num_cores
 
 PARTITION = "dev"
 START_SECONDS = 60.0
@@ -104,7 +104,7 @@ class DevCluster:
         (self.folder / "state").mkdir()
         names = [f"127.0.0.{number}" for number in range(1, num_nodes + 1)]
         controller_port, *ports = _free_ports(1 + num_nodes)
-        cores = max(1, joblib.cpu_count() // num_nodes)
+        cores = max(1, num_cores() // num_nodes)
         rows = [
             f"NodeName={name} NodeAddr={name} NodeHostname=localhost Port={port} CPUs={cores}"
             for name, port in zip(names, ports, strict=True)

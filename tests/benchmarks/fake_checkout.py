@@ -15,6 +15,7 @@ SCALE = """\
 scale: {name}
 says: [Nothing is computed.]
 device: {{unit: CPU core, sustained_gflops: 60, origin: assumed}}
+precision: float32
 execution: {execution}
 corpora:
   audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}

@@ -35,11 +35,11 @@ def test_the_site_decides_who_launches(checkout: Checkout, cluster: str, kind: t
 def test_runs_on_a_gpu_of_this_machine_take_turns(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
-    expected = "site: local, 4 at a time: at least 2 hours to go"
+    monkeypatch.setattr("slurm.site.num_cores", lambda: 4)
+    expected = "site: local, 4 at a time: about 2 hours to go"
     assert launcher(checkout, "local").describe(8 * HOUR) == expected
     compute_on_gpus(checkout)
-    expected = "site: local, 1 at a time: at least 8 hours to go"
+    expected = "site: local, 1 at a time: about 8 hours to go"
     assert launcher(checkout, "local").describe(8 * HOUR) == expected
 
 

@@ -1,4 +1,4 @@
-"""What an attempt records of its code and of its precision."""
+"""What an attempt records of its code."""
 
 from pathlib import Path
 
@@ -6,13 +6,6 @@ import pytest
 from damage import ODD, TEXTS, put
 
 from benchmarks.store import provenance
-
-
-def test_precision_is_that_of_the_gpus_and_not_of_the_launching_host() -> None:
-    assert provenance.precision("auto", on_gpu=True) == "bf16"
-    assert provenance.precision("float32", on_gpu=True) == "float32"
-    with pytest.raises(ValueError, match="unknown precision 'half'; known: auto, bf16, float32"):
-        provenance.precision("half", on_gpu=True)
 
 
 @pytest.mark.parametrize("kind", [*TEXTS, *(kind for kind in ODD if kind != "unreadable")])
