@@ -106,7 +106,7 @@ def _large_batch(place: Place) -> Body:
 
 
 def _full_step(place: Place) -> Body:
-    return _step(place, {"width": 64, "depth": 2, "frames": 4, "side": 48}, 2, 2)
+    return _step(place, {"width": 64, "depth": 2, "frames": 4, "side": 40}, 2, 2)
 
 
 def _paper_step(place: Place) -> Body:
@@ -277,7 +277,7 @@ def _rendering(place: Place) -> Body:
 
 CASES: Mapping[str, Case] = {
     "desk step": Case("IICL, width 16, one block, 8x32x32, batch 32, Adam", _desk_step, 1.04, True),
-    "full step": Case("IICL, R(2+1)D-18, 4x48x48, batch 2, Adam", _full_step, 1.04, True),
+    "full step": Case("IICL, R(2+1)D-18, 4x40x40, batch 2, Adam", _full_step, 1.04, True),
     "large batch": Case("the desk step, batch 16 in two chunks", _large_batch, 1.04, True),
     "loader": Case(f"{NUM_ITEMS} clips of 8x32x32 with sound", _loader),
     "views": Case("8 clips of 8x32x32 with sound, augmented", _views, is_on_device=True),

@@ -9,18 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.throughput.judge import ratio_of_pair
-
 WORKER = Path(__file__).with_name("worker.py")
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 REPETITION_SECONDS = 0.02  # least time of a repetition; a shorter case is repeated within it
-PAIR_SECONDS = 0.5  # for both sides of a part in one pair of processes
-MIN_ROUNDS, MAX_ROUNDS = 3, 25
+PAIR_SECONDS = 0.6  # for both sides of a part in one pair of processes, at least
+MIN_ROUNDS = 4
 TIMEOUT_SECONDS = 300
 
 
@@ -51,15 +49,14 @@ class Timing:
 
     Attributes:
         work: what a repetition does, in the words of each side's cases.
-        ratios: now / before, one of each pair of processes.
-        seconds: the least time of a repetition on each side.
+        pairs: seconds of the repetitions of each pair of processes, by side; those at one place ran
+            one after the other.
         spent: wall seconds that the part took, its setup included.
         error: why it could not be timed.
     """
 
     work: dict[str, str] = field(default_factory=dict)
-    ratios: list[float] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    pairs: list[dict[str, list[float]]] = field(default_factory=list)
     spent: float = 0.0
     error: str | None = None
 
@@ -161,7 +158,7 @@ def measure(
 
 
 def _add_pair(timing: Timing, part: str, workers: tuple[Worker, Worker], device: str) -> None:
-    """Let two processes run one part in turn, and add their ratio.
+    """Let two processes run one part in turn, and keep the times.
 
     Raises:
         PartError: if the part fails in one of them.
@@ -180,18 +177,14 @@ def _add_pair(timing: Timing, part: str, workers: tuple[Worker, Worker], device:
         raise problems[0]
     timing.work = {name: answer["work"] for name, answer in answers.items()}
     slowest = max(answer[clock] for answer in answers.values())
-    repeats = max(1, math.ceil(REPETITION_SECONDS / max(slowest, 1e-6)))
-    total = repeats * sum(answer[clock] for answer in answers.values())
-    rounds = min(MAX_ROUNDS, max(MIN_ROUNDS, round(PAIR_SECONDS / total)))
+    repeats = max(1, math.ceil(REPETITION_SECONDS / slowest))
     times: dict[str, list[float]] = {worker.side.name: [] for worker in workers}
-    for worker in _turns(workers, rounds):
-        times[worker.side.name].append(worker.ask(run=repeats)[clock] / repeats)
-    timing.ratios.append(ratio_of_pair(times["before"], times["now"]))
-    for name, values in times.items():
-        timing.seconds[name] = min([*values, timing.seconds.get(name, math.inf)])
-
-
-def _turns(workers: tuple[Worker, Worker], rounds: int) -> Iterator[Worker]:
-    """Both workers once a round; which is first alternates."""
-    for number in range(rounds):
-        yield from workers if number % 2 == 0 else workers[::-1]
+    spent, rounds = 0.0, 0
+    while rounds < MIN_ROUNDS or spent < PAIR_SECONDS:
+        # Which one is first alternates.
+        for worker in workers if rounds % 2 == 0 else workers[::-1]:
+            seconds = worker.ask(run=repeats)[clock]
+            times[worker.side.name].append(seconds / repeats)
+            spent += seconds
+        rounds += 1
+    timing.pairs.append(times)

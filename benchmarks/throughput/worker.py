@@ -4,7 +4,7 @@
 
 It imports ``iicl`` and ``benchmarks`` from TREE and the cases from the file CASES. Requests come
 as lines of JSON on standard input, each is answered by one line on standard output: first
-``{"prepare": NAME}``, which sets the case up and runs it twice, then any number of
+``{"prepare": NAME}``, which sets the case up and runs it once, then any number of
 ``{"run": REPEATS}``. An answer holds ``error`` if the case failed. The worker ends with its input.
 """
 
@@ -46,16 +46,16 @@ class Timer:
         self._body: Callable[[], object] = lambda: None
 
     def prepare(self, name: str) -> dict[str, Any]:
-        """Set a case up and run it twice, as the first run fills caches; the second is timed."""
+        """Set a case up and run it once, which fills caches."""
         gc.unfreeze()
         case = self._cases.CASES[name]
         folder = self._folder / name.replace(" ", "-").strip("-")
         folder.mkdir(parents=True, exist_ok=True)
         self._body = case.setup(self._cases.Place(folder, self._device))
-        self._body()
+        first_run = self.run(1)
         gc.collect()
         gc.freeze()  # a collection in the timed region then sees what the case itself has made
-        return {"work": case.work, **self.run(1)}
+        return {"work": case.work, **first_run}
 
     def run(self, repeats: int) -> dict[str, float]:
         """CPU seconds of all threads and wall seconds of so many repetitions in a row."""
