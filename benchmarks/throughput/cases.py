@@ -21,7 +21,7 @@ Body = Callable[[], object]
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_ITEMS = 24
-NUM_STATUS_RUNS = 300
+NUM_STATUS_RUNS = 200
 BATCH_SIZE = 32
 SEED = 0
 
@@ -228,8 +228,8 @@ def _command(words: list[str]) -> None:
 
 
 def _status(place: Place) -> Body:
-    seeds = [str(number) for number in range(8)]
-    words = ["--table", "I", "II", "III", "--scale", "smoke", "--home", str(place.folder)]
+    seeds = [str(number) for number in range(5)]
+    words = ["--table", "I", "II", "--scale", "smoke", "--home", str(place.folder)]
     words += ["--status", "--seeds", *seeds]
     if not (place.folder / "filled").exists():
         _fill_home(words)
