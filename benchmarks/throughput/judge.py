@@ -1,9 +1,9 @@
 """What follows from the times of one part in two commits. Pure functions of numbers.
 
 A pair is one fresh process of each commit. Within it the two run in turn, one repetition each, so
-that both meet the same load: the ratio of neighbours hardly depends on it. The median over these
-ratios is the pair's; what differs from process to process (addresses, order of sets) differs between
-pairs. The interval is a t interval over the pairs' logarithms.
+that both meet the same load; the ratio of their least times is the pair's. What differs from process
+to process (addresses, order of sets) differs between pairs. The interval is a t interval over the
+pairs' logarithms.
 """
 
 import math
@@ -32,15 +32,13 @@ class Ratio:
 
 
 def ratio_of_pair(before: Sequence[float], now: Sequence[float]) -> float:
-    """The median of the ratios of neighbouring repetitions.
+    """The ratio of the least times: other processes only ever add to a time.
 
     Args:
         before: seconds of the repetitions, all more than 0.
-        now: seconds of as many repetitions, each run next to the one at its place in ``before``.
+        now: seconds of the repetitions that ran in turn with them.
     """
-    return math.exp(
-        statistics.median(math.log(n / b) for b, n in zip(before, now, strict=True))
-    )
+    return min(now) / min(before)
 
 
 def ratio_of_pairs(ratios: Sequence[float]) -> Ratio:

@@ -23,7 +23,7 @@ KEEP_MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
     ":glibc.malloc.top_pad=268435456"
 }
-REPETITION_SECONDS = 0.02  # least time of a repetition; a shorter case is repeated within it
+REPETITION_SECONDS = 0.01  # least time of a repetition; a shorter case is repeated within it
 PAIR_SECONDS = 0.6  # for both sides of a part in one pair of processes, at least
 MIN_ROUNDS = 4
 TIMEOUT_SECONDS = 300
