@@ -79,6 +79,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def throughput(session: nox.Session) -> None:
+    """Compare the speed of every part with that of the baseline commit."""
+    install(session, "test")
+    session.run("python", "benchmarks/throughput/guard.py", *session.posargs, env=JOBS)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
     install(session, "test", "lint")
