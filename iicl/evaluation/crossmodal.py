@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iicl.data.store import PreparedCorpus
-from iicl.evaluation.pairs import cosines, embed_pairs, shared_labels
+from iicl.evaluation.pairs import LabelTable, embed_pairs
+from iicl.evaluation.search import cosine_blocks
 from iicl.protocols import CrossModal
 from iicl.seeding import derive_seed
 from iicl.training.context import Context
@@ -34,7 +35,8 @@ def run(config: CrossModal, context: Context) -> dict[str, Any]:
     pairs = embed_pairs(config, corpus, context.upstream)
     num_pairs = len(pairs.positions)
     sizes = {**{str(size): size for size in config.galleries}, "all": num_pairs}
-    relevant = shared_labels(pairs.labels)
+    classes = LabelTable.of(pairs.labels)
+    num_relevant = classes.num_sharing()
     ways = {"v2a": (pairs.video, pairs.audio), "a2v": (pairs.audio, pairs.video)}
     seed = derive_seed(config.seed, "crossmodal", config.fold)
     metrics: dict[str, float | None] = {}
@@ -49,8 +51,8 @@ def run(config: CrossModal, context: Context) -> dict[str, Any]:
                 else None
             )
             chance[f"{way}_mrr_{name}"] = float(_harmonic(size) / size) if fits else None
-        metrics[f"{way}_map"] = float(average_precision(queries, gallery, relevant, seed).mean())
-        chance[f"{way}_map"] = float(chance_average_precision(relevant.sum(1), num_pairs).mean())
+        metrics[f"{way}_map"] = float(average_precision(queries, gallery, classes, seed).mean())
+        chance[f"{way}_map"] = float(chance_average_precision(num_relevant, num_pairs).mean())
         context.report(number / len(ways), way)
     return {
         "metrics": metrics,
@@ -74,7 +76,7 @@ def partner_ranks(
         Two arrays (N,).
     """
     better, tied = [], []
-    for part, near in cosines(queries, gallery):
+    for part, near in cosine_blocks(queries, gallery):
         own = near[np.arange(len(near)), np.arange(len(queries))[part]][:, None]
         better.append((near > own).sum(axis=1))
         tied.append((near == own).sum(axis=1) - 1)
@@ -111,30 +113,39 @@ def expected_reciprocal_rank(
 
 
 def average_precision(
-    queries: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    relevant: NDArray[np.bool_],
-    seed: int,
+    queries: NDArray[np.float32], gallery: NDArray[np.float32], classes: LabelTable, seed: int
 ) -> NDArray[np.float64]:
     """Average precision of each query over the whole gallery; ties stand in a random order.
 
+    An item is relevant if it shares a label with the query. Memory is that of one block of
+    queries: there is no N x N array.
+
     Args:
         queries: (N, D) unit vectors.
-        gallery: (M, D).
-        relevant: (N, M), at least one in each row.
+        gallery: (N, D) unit vectors of the same items.
+        classes: of the N items.
         seed: of the order of ties.
 
     Returns:
         (N,).
     """
-    order = np.random.default_rng(seed).permutation(len(gallery))
-    ranks = np.arange(1, len(gallery) + 1)
+    num_items = len(gallery)
+    order = np.random.default_rng(seed).permutation(num_items)
+    place = np.empty(num_items, np.int64)
+    place[order] = np.arange(num_items)
     values = []
-    for part, near in cosines(queries, gallery[order]):
-        ranking = np.argsort(-near, axis=1, kind="stable")
-        hits = np.take_along_axis(relevant[part][:, order], ranking, axis=1)
-        precision = hits.cumsum(axis=1) / ranks
-        values.append((precision * hits).sum(axis=1) / hits.sum(axis=1))
+    for part, near in cosine_blocks(queries, gallery):
+        # One integer an item, sorted as it is: cosine descending, place, whether it is relevant.
+        keys = near.astype(np.int64)
+        keys *= -2 * num_items
+        keys += 2 * place
+        keys += classes.shared_by(part)
+        keys.sort(axis=1)
+        rows, ranks = np.divmod(np.flatnonzero(keys & 1), num_items)
+        num_relevant = np.bincount(rows, minlength=len(keys))
+        before = np.cumsum(num_relevant) - num_relevant  # relevant items of earlier queries
+        precision = (np.arange(1, len(rows) + 1) - before[rows]) / (ranks + 1)
+        values.append(np.bincount(rows, precision, minlength=len(keys)) / num_relevant)
     return np.concatenate(values)
 
 

@@ -19,7 +19,8 @@ from iicl.data.pictures import MEAN, STD
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
-from iicl.evaluation.pairs import Pairs, cosines, embed_pairs, shared_labels
+from iicl.evaluation.pairs import LabelTable, Pairs, embed_pairs
+from iicl.evaluation.search import nearest
 from iicl.files import write_atomically
 from iicl.protocols import Neighbours
 from iicl.samples import AUDIO, VIDEO
@@ -82,13 +83,17 @@ def run(config: Neighbours, context: Context) -> dict[str, Any]:
             " with video and sound"
         )
     anchors = _anchors(config, corpus, pairs)
-    same_class = shared_labels(pairs.labels)
-    views = {"v": pairs.video, "a": pairs.audio}
-    near = {way: nearest(views[way[0]], views[way[2]], config.num_neighbours) for way in WAYS}
-    rows = np.arange(num_items)[:, None]
-    metrics = {f"{way}_precision": float(same_class[rows, near[way][0]].mean()) for way in WAYS}
-    metrics["confusion"] = float(1 - same_class[rows, near["a2a"][0][:, :1]].mean())
-    by_chance = float((same_class.sum(axis=1) - 1).mean() / (num_items - 1))
+    classes = LabelTable.of(pairs.labels)
+    views = {"v": torch.from_numpy(pairs.video), "a": torch.from_numpy(pairs.audio)}
+    near = {}
+    for way in WAYS:
+        queries, gallery = views[way[0]], views[way[2]]
+        rows, cosines = nearest(queries, gallery, config.num_neighbours, without_own=True)
+        near[way] = (rows.numpy(), cosines.numpy())
+    same_class = {way: classes.shared_with(near[way][0]) for way in WAYS}
+    metrics = {f"{way}_precision": float(same_class[way].mean()) for way in WAYS}
+    metrics["confusion"] = float(1 - same_class["a2a"][:, :1].mean())
+    by_chance = float((classes.num_sharing() - 1).mean() / (num_items - 1))
     num_shown = _write(config, context, corpus, pairs, anchors, near)
     context.report(1.0, f"{num_shown} items shown")
     return {
@@ -120,7 +125,7 @@ def _write(
         corpus: of the items.
         pairs: the items.
         anchors: (A,) rows of ``pairs``.
-        near: what :func:`nearest` gave, for each way.
+        near: rows (N, K) of the nearest items and their cosines (N, K), for each way.
 
     Returns:
         How many items are shown.
@@ -152,27 +157,6 @@ def load_neighbours(folder: Path) -> StoredNeighbours:
         items = json.loads(file.metadata()["items"])
     ids, labels = [id for id, _ in items], [names for _, names in items]
     return StoredNeighbours(ids, labels, **load_file(folder / NEIGHBOURS))
-
-
-def nearest(
-    queries: NDArray[np.float32], gallery: NDArray[np.float32], num_neighbours: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest other items of each item by cosine, nearest first.
-
-    Args:
-        queries: (N, D) unit vectors.
-        gallery: (N, D) unit vectors of the same items, in the same or the other modality.
-        num_neighbours: K, less than N.
-
-    Returns:
-        Rows (N, K) and their cosines (N, K).
-    """
-    rows, similarities = [], []
-    for part, similar in cosines(queries, gallery):
-        similar[np.arange(len(similar)), np.arange(len(queries))[part]] = -np.inf
-        rows.append(np.argsort(-similar, axis=1, kind="stable")[:, :num_neighbours])
-        similarities.append(np.take_along_axis(similar, rows[-1], axis=1))
-    return np.concatenate(rows), np.concatenate(similarities)
 
 
 def _anchors(config: Neighbours, corpus: PreparedCorpus, pairs: Pairs) -> NDArray[np.int64]:

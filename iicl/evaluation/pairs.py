@@ -1,19 +1,19 @@
-"""Test items with video and sound, embedded in both modalities, and what lies near what."""
+"""Test items with video and sound, embedded in both modalities, and which share a label."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_space, num_in_split
 from iicl.evaluation.retrieval import item_embeddings
 from iicl.protocols import CrossModal, Neighbours, View
 
-TIE_DECIMALS = 6  # cosines that agree to these are ties; float32 carries no more
-QUERIES_AT_A_TIME = 512
+ITEMS_AT_A_TIME = 256  # whose row of N labels in common is held
 
 
 @dataclass(frozen=True)
@@ -76,27 +76,41 @@ def embed_pairs(
     )
 
 
-def shared_labels(labels: Sequence[frozenset[str]]) -> NDArray[np.bool_]:
-    """(N, N): whether two items have a label in common; every item has with itself."""
-    names = {name: k for k, name in enumerate(sorted(frozenset().union(*labels)))}
-    table = np.zeros((len(labels), len(names)), np.float32)
-    for row, own in zip(table, labels, strict=True):
-        row[[names[name] for name in own]] = 1
-    return (table @ table.T > 0) | np.eye(len(labels), dtype=bool)
+@dataclass(frozen=True)
+class LabelTable:
+    """Which items have a label in common; every item has with itself, if it has no label too.
 
-
-def cosines(
-    queries: NDArray[np.float32], gallery: NDArray[np.float32]
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Cosines of some queries at a time, rounded, so that ties are ties on any machine.
-
-    Args:
-        queries: (N, D) unit vectors.
-        gallery: (M, D) unit vectors.
-
-    Yields:
-        Which queries, and their cosines with the whole gallery, (queries, M).
+    Attributes:
+        table: (N, L), 1 where an item has a label.
     """
-    for start in range(0, len(queries), QUERIES_AT_A_TIME):
-        part = slice(start, start + QUERIES_AT_A_TIME)
-        yield part, np.round(queries[part] @ gallery.T, TIE_DECIMALS)
+
+    table: csr_array
+
+    @classmethod
+    def of(cls, labels: Sequence[frozenset[str]]) -> "LabelTable":
+        """The table of N sets of class names."""
+        names = {name: k for k, name in enumerate(sorted(frozenset().union(*labels)))}
+        columns = [names[name] for own in labels for name in sorted(own)]
+        ends = np.cumsum([0, *map(len, labels)])
+        entries = (np.ones(len(columns), np.int32), columns, ends)
+        return cls(csr_array(entries, shape=(len(labels), max(1, len(names)))))
+
+    def shared_by(self, part: slice) -> NDArray[np.bool_]:
+        """Of some items, whether they share a label with each of the N: (items, N)."""
+        shared = (self.table[part] @ self.table.T).toarray() > 0
+        rows = np.arange(len(shared))
+        shared[rows, np.arange(self.table.shape[0])[part]] = True
+        return shared
+
+    def shared_with(self, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each of the N items shares a label with K others: rows (N, K) to (N, K)."""
+        own = np.repeat(np.arange(len(others)), others.shape[1])
+        both = self.table[own].multiply(self.table[others.ravel()])
+        shared = (both.sum(axis=1) > 0) | (own == others.ravel())
+        return shared.reshape(others.shape)
+
+    def num_sharing(self) -> NDArray[np.int64]:
+        """Of each of the N items, how many share a label with it, itself included: (N,)."""
+        size, num_items = self.table.shape[0], ITEMS_AT_A_TIME
+        parts = [slice(start, min(start + num_items, size)) for start in range(0, size, num_items)]
+        return np.concatenate([self.shared_by(part).sum(axis=1) for part in parts])

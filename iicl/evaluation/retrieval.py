@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_space, split_rows
+from iicl.evaluation.search import nearest
 from iicl.protocols import Retrieval
 from iicl.training.context import Context
 
@@ -81,6 +82,9 @@ def hits_at(
 ) -> dict[int, NDArray[np.bool_]]:
     """Whether each query has an item of its class among its k nearest by cosine.
 
+    Of gallery items that are equally near, those that come first in the gallery count first; see
+    :func:`iicl.evaluation.search.nearest`.
+
     Args:
         queries: (N, D).
         query_labels: N class names.
@@ -92,13 +96,13 @@ def hits_at(
         k -> (N,).
 
     Raises:
-        ValueError: if a rank exceeds M.
+        ValueError: if a rank exceeds M, or an entry is not finite.
     """
     if max(ranks) > len(gallery):
         raise ValueError(f"rank {max(ranks)} exceeds the gallery of {len(gallery)} items")
-    neighbours = NearestNeighbors(n_neighbors=max(ranks), algorithm="brute", metric="cosine")
-    nearest = neighbours.fit(gallery).kneighbors(queries, return_distance=False)
-    hits = np.asarray(gallery_labels)[nearest] == np.asarray(query_labels)[:, None]
+    unit_queries, unit_gallery = torch.from_numpy(_unit(queries)), torch.from_numpy(_unit(gallery))
+    rows = nearest(unit_queries, unit_gallery, max(ranks))[0].numpy()
+    hits = np.asarray(gallery_labels)[rows] == np.asarray(query_labels)[:, None]
     return {k: hits[:, :k].any(axis=1) for k in ranks}
 
 

@@ -15,6 +15,7 @@ from iicl.evaluation.crossmodal import (
     partner_ranks,
 )
 from iicl.evaluation.features import FEATURES, project
+from iicl.evaluation.pairs import LabelTable
 from iicl.evaluation.retrieval import item_embeddings
 from iicl.models.coattention import CoAttention
 from iicl.protocols import CrossModal
@@ -75,14 +76,49 @@ def test_chance_of_average_precision_is_the_mean_over_all_orders(num_relevant):
     assert found == pytest.approx(np.mean(values))
 
 
-def test_average_precision_equals_scikit_learn_s():
+@pytest.fixture
+def many_ties():
+    """2,100 items, so several blocks; products are exact in float32, and many of them equal."""
     rng = np.random.default_rng(1)
-    queries, gallery = unit(rng.normal(size=(520, 6))), unit(rng.normal(size=(520, 6)))
-    relevant = (rng.random((520, 520)) < 0.1) | np.eye(520, dtype=bool)
-    found = average_precision(queries, gallery, relevant, seed=0)
-    for i in (0, 17, 511, 512, 519):
-        expected = average_precision_score(relevant[i], queries[i] @ gallery.T)
-        assert found[i] == pytest.approx(expected, rel=1e-3)
+    queries, gallery = (rng.integers(-8, 9, (2100, 6)).astype("f4") / 32 for _ in range(2))
+    names = [*("abcdefghij"[k] for k in rng.integers(0, 10, 2099)), "k"]
+    labels = [frozenset(names[i] + names[-1 - i]) if i % 3 else frozenset() for i in range(2100)]
+    return queries, gallery, labels
+
+
+def test_average_precision_equals_scikit_learn_s(many_ties):
+    """Scores of the oracle tell ties apart by their place in the drawn order."""
+    queries, gallery, labels = many_ties
+    values = average_precision(queries, gallery, LabelTable.of(labels), seed=5)
+    place = np.argsort(np.random.default_rng(5).permutation(2100))
+    for i in (0, 1, 17, 997, 998, 999, 2099):
+        relevant = [j == i or bool(own & labels[i]) for j, own in enumerate(labels)]
+        scores = np.round((queries[i] @ gallery.T).astype(float) * 1e6) * 2100 - place
+        assert values[i] == pytest.approx(average_precision_score(relevant, scores), rel=1e-12)
+
+
+def test_ranks_of_partners_equal_a_loop_with_many_ties(many_ties):
+    queries, gallery, _ = many_ties
+    better, tied = partner_ranks(queries, gallery)
+    for i in (0, 1, 997, 998, 999, 2099):
+        similar = queries[i] @ gallery.T
+        assert better[i] == (similar > similar[i]).sum()
+        assert tied[i] == (similar == similar[i]).sum() - 1
+    assert tied.mean() > 5
+
+
+def test_items_share_labels_as_sets_do(many_ties):
+    labels = many_ties[2]
+    table = LabelTable.of(labels)
+    others = np.random.default_rng(0).integers(0, 2100, (2100, 3))
+    others[:, 2] = np.arange(2100)
+    shared = table.shared_with(others)
+    counts = table.num_sharing()
+    for i in (0, 1, 255, 256, 2099):
+        expected = [j == i or bool(own & labels[i]) for j, own in enumerate(labels)]
+        assert table.shared_by(slice(i, i + 1))[0].tolist() == expected
+        assert counts[i] == sum(expected)
+        assert shared[i].tolist() == [expected[j] for j in others[i]]
 
 
 def run(place, out, **settings):
