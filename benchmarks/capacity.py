@@ -72,10 +72,8 @@ def most_devices(run: Run) -> int:
     An extraction of features takes minutes, so that it is not worth cutting up: 1. The ranks of a
     fine-tuning wait for each other in every layer with batch norm: those of one node.
     """
-    if not run.work.flops:
-        return 0
-    most = {"features": 1, "finetune": NODE}
-    return min(run.work.num_ranks, most.get(run.stage, run.work.num_ranks))
+    most = {"features": 1, "finetune": NODE}.get(run.stage, run.work.num_ranks)
+    return min(run.work.num_ranks, most) if run.work.flops else 0
 
 
 def tasks(runs: Sequence[Run], scale: Scale) -> list[ScheduledRun]:
@@ -130,8 +128,7 @@ def _time(plan: Plan) -> list[str]:
         times = [duration(simulate(graph, devices).seconds) for devices in (*CLUSTERS, useful)]
         lines.append([heading, f"{len(runs)}", figure(hours), *times[:-1], f"{useful}", times[-1]])
     graph = tasks(list(plan.runs.values()), plan.scale)
-    pretrainings = {run.id for run in plan.runs.values() if run.stage == "pretrain"}
-    most = max(task.width for task in graph if task.id in pretrainings)
+    most = max(most_devices(run) for run in plan.runs.values() if run.stage == "pretrain")
     alone = max(task.seconds for task in graph if task.width == 1)
     on = [f"on {devices} GPUs" for devices in CLUSTERS]
     return [
@@ -141,10 +138,10 @@ def _time(plan: Plan) -> list[str]:
         " once in the last line.",
         f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
         " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch norm takes"
-        " the clips of all its GPUs together in every layer, is given at most one node. An"
-        f" extraction of features uses one GPU; none takes more than {duration(alone)}. A run"
-        " starts, in the planner's order, when the runs it builds on"
-        " have ended and as many GPUs are free as it can use, and keeps them to its end.",
+        " the clips of all its GPUs together in every layer, is given at most one node. An extraction"
+        f" of features uses one GPU; none takes more than {duration(alone)}. A run starts, in the"
+        " planner's order, when the runs it builds on have ended and as many GPUs are free as it can"
+        " use, and keeps them to its end.",
         f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
         " chain of runs, each of which needs the one before, is then all the time it takes. The"
         " last line may need fewer than a table does alone, as short chains find room beside long"

@@ -128,10 +128,7 @@ def backward(
         return BatchLoss(total.detach(), parts, _detached(features))
     chunks = _cut(method, batch, chunk_size, precision, first)
     encoded = _encode_chunks(chunks, num_items, ranks, graph_memory)
-    features = {
-        name: ranks.concatenate(torch.cat([chunk[name] for chunk in encoded.features]))
-        for name in encoded.features[0]
-    }
+    features = _of_all_ranks(encoded.features, ranks)
     gradient = GradientSum([p for p in method.parameters() if p.requires_grad], chunks.device)
     loss, at_features = _gradient_of_features(method, features, gradient, ranks)
     at_own = {
@@ -140,6 +137,11 @@ def backward(
     _send_back(chunks, encoded, at_own, gradient)
     gradient.write(ranks, exchange)
     return loss
+
+
+def _of_all_ranks(chunks: Sequence[Mapping[str, Tensor]], ranks: Ranks) -> dict[str, Tensor]:
+    """The features of the whole batch, from those of this rank's chunks."""
+    return {name: ranks.concatenate(torch.cat([c[name] for c in chunks])) for name in chunks[0]}
 
 
 @dataclass(frozen=True)
