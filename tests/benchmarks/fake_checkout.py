@@ -15,7 +15,6 @@ SCALE = """\
 scale: {name}
 says: [Nothing is computed.]
 device: {{unit: CPU core, sustained_gflops: 60, origin: assumed}}
-precision: float32
 execution: {execution}
 corpora:
   audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
@@ -27,6 +26,7 @@ stages:
   finetune: {{num_clips: 4, num_crops: 1}}
 replace:
   clusters: {{100: 5, 200: 10, 400: 20, 800: 40}}
+precision: float32
 """
 
 SMALL_TABLE = """\
