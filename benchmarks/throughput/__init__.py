@@ -1,1 +1,1 @@
-"""How fast the parts of the project are: the cases, the guard that compares two commits, scripts."""
+"""How fast the parts of the project are: cases, a guard that compares two commits, scripts."""

@@ -38,7 +38,7 @@ def check_committed(root: Path) -> None:
     """
     if changed := git(root, "status", "--porcelain", "--", *WATCHED).splitlines():
         raise ValueError(
-            f"{changed[0][3:]} differs from the last commit: commit first, as the baseline is a commit"
+            f"{changed[0][3:]} is not committed: the baseline is a commit, so commit first"
         )
 
 

@@ -1,12 +1,12 @@
 """What the guard times: one small, repeatable piece of work for each part of the project.
 
-``CASES`` holds them by name. Every commit is timed through its own copy of this file, so a case may
-follow the code that it calls. If the work itself changes, change ``work`` too: the guard compares two
-commits only where both describe the work of a part in the same words.
+``CASES`` holds them by name. Every commit is timed through its own copy of this file, so a case
+may follow the code that it calls. If the work itself changes, change ``work`` too: the guard
+compares two commits only where both describe the work of a part in the same words.
 
 Each case runs on one thread. Inputs are made before the clock starts and do not change from one
-repetition to the next. The file imports nothing of the project at the top, so that whoever asks
-for names and thresholds starts quickly.
+repetition to the next. Nothing of the project is imported at the top:
+names and thresholds are read without torch.
 """
 
 import contextlib

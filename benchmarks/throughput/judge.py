@@ -1,9 +1,9 @@
 """What follows from the times of one part in two commits. Pure functions of numbers.
 
 A pair is one fresh process of each commit. Within it the two run in turn, one repetition each, so
-that both meet the same load; the ratio of their least times is the pair's. What differs from process
-to process (addresses, order of sets) differs between pairs. The interval is a t interval over the
-pairs' logarithms.
+that both meet the same load; the ratio of their least times is the pair's. What differs from
+process to process (addresses, order of sets) differs between pairs. The interval is a t interval
+over the pairs' logarithms.
 """
 
 import math

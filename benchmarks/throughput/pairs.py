@@ -20,12 +20,12 @@ OWN_CODE = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
 # Otherwise glibc may give memory back to the kernel after each repetition and ask for it again, or
 # not, as the addresses of a process fall: a step then differs by a fifth between equal processes.
 KEEP_MEMORY = {
-    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
-    ":glibc.malloc.top_pad=268435456"
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.top_pad=268435456"
+    ":glibc.malloc.trim_threshold=8589934592"
 }
 REPETITION_SECONDS = 0.01  # least time of a repetition; a shorter case is repeated within it
-PAIR_SECONDS = 0.6  # for both sides of a part in one pair of processes, at least
-MIN_ROUNDS = 4
+PAIR_SECONDS = 0.5  # for both sides of a part in one pair of processes, at least
+MIN_ROUNDS = 3
 TIMEOUT_SECONDS = 300
 
 
@@ -73,7 +73,7 @@ class Worker:
 
     def __init__(self, side: Side, device: str) -> None:
         self.side = side
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         arguments = (side.tree, side.cases, side.folder, device)
         self._process = subprocess.Popen(
             [sys.executable, str(WORKER), *map(str, arguments)],
@@ -128,9 +128,9 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
-            assert pipe is not None
-            pipe.close()
+        for file in (self._process.stdin, self._process.stdout, self._log):
+            assert file is not None
+            file.close()
 
 
 def measure(

@@ -2,11 +2,11 @@
 
     python benchmarks/throughput/trial.py FOLDER [--unchanged 20] [--slowed 10]
 
-Two processes that compute without end load the machine meanwhile. A trial compares a fresh checkout
+Two processes of lower priority compute without end meanwhile. A trial compares a fresh checkout
 of HEAD with HEAD. In the trials called *slowed* the cases of that checkout take longer: after each
 repetition they compute on for a tenth (steps) or 15 % (other parts) of its CPU time. Each trial
-appends its outcome to FOLDER/trials.jsonl; the same command goes on where it was stopped, and prints
-both tables at its end.
+appends its outcome to FOLDER/trials.jsonl; the same command goes on where it was stopped, and
+prints both tables at its end.
 """
 
 import argparse
@@ -65,7 +65,7 @@ CASES = {{
 @contextlib.contextmanager
 def load() -> Iterator[None]:
     """Keep both cores busy for the length of the block."""
-    command = [sys.executable, "-c", "while True: pass"]
+    command = ["nice", "-n", "5", sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(command) for _ in range(NUM_LOADS)]
     try:
         yield

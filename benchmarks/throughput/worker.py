@@ -33,15 +33,14 @@ def load(tree: Path, file: Path) -> ModuleType:
 
 
 class Timer:
-    """Sets cases up and times their repetitions, on one thread."""
+    """Sets cases up and times their repetitions."""
 
     def __init__(self, cases: ModuleType, folder: Path, device: str) -> None:
-        import torch
-
-        torch.set_num_threads(1)
         self._cases, self._folder, self._device = cases, folder, device
         self._synchronise: Callable[[], object] = lambda: None
         if device != "cpu":
+            import torch
+
             self._synchronise = torch.cuda.synchronize
         self._body: Callable[[], object] = lambda: None
 
