@@ -139,9 +139,9 @@ def _time(plan: Plan) -> list[str]:
         f"A pretraining uses at most {most} GPUs: its batch is encoded in {most} chunks, each whole"
         " on one GPU because batch norm normalises a chunk. A fine-tuning, whose batch norm takes"
         " the clips of all its GPUs together in every layer, is given at most one node. An"
-        f" extraction of features uses one GPU; none takes more than {duration(alone)}. A run starts,"
-        " in the planner's order, when the runs it builds on have ended and as many GPUs are free"
-        " as it can use, and keeps them to its end.",
+        f" extraction of features uses one GPU; none takes more than {duration(alone)}. A run"
+        " starts, in the planner's order, when the runs it builds on have ended and as many GPUs"
+        " are free as it can use, and keeps them to its end.",
         f"More than the useful GPUs (whole nodes of {NODE}) make a table no faster: its longest"
         " chain of runs, each of which needs the one before, is then all the time it takes. The"
         " last line may need fewer than a table does alone, as short chains find room beside long"
