@@ -78,9 +78,13 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """A video (B, C, T, H, W) or picture (B, C, H, W) with its channels last in memory."""
-    layout = torch.channels_last_3d if x.ndim == 5 else torch.channels_last
-    return x.contiguous(memory_format=layout)
+    """A video (B, C, T, H, W) or picture (B, C, H, W) with its channels last in memory.
+
+    Its strides depend on its shape alone: a dimension of size 1 can have any stride, and by that
+    torch would choose kernels that differ in the last bits.
+    """
+    places = x.movedim(1, -1)
+    return places.flatten().view(places.shape).movedim(-1, 1)
 
 
 def batch_norm(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor) -> Tensor:

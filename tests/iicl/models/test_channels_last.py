@@ -88,3 +88,14 @@ def test_batch_norm_of_a_large_mean_is_precise() -> None:
     x = 100 + torch.randn(8, 16, 8, 16, 16)
     torch.testing.assert_close(own(x).double(), exact(x.double()), rtol=0, atol=1e-4)
     torch.testing.assert_close(own.running_var.double(), exact.running_var, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 4, 5), (1, 3, 4, 5), (2, 3, 1, 4, 5), (2, 1, 1, 1, 1)])
+def test_strides_depend_on_the_shape_alone(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape)
+    odd = [7 if size == 1 else stride for size, stride in zip(shape, x.stride(), strict=True)]
+    given = [x, x.transpose(-1, -2).contiguous().transpose(-1, -2), x.as_strided(shape, odd)]
+    strides = [channels_last.channels_last(tensor).stride() for tensor in given]
+    batch, *places = x.movedim(1, -1).shape
+    expected = torch.empty(batch, *places).movedim(-1, 1).stride()
+    assert strides == [expected] * 3

@@ -75,11 +75,11 @@ def test_ranks_give_the_fine_tuning_of_one(tune, tmp_path):
         for result in results:
             assert without_cost(result) == without_cost(alone)
             assert result["num_ranks"] == size
-        assert losses(root) == pytest.approx(losses(tmp_path / "1"), rel=1e-3)
+        assert losses(root) == pytest.approx(losses(tmp_path / "1"), rel=5e-3)
         one, other = load_weights(tmp_path / "1" / "0"), load_weights(root / "0")
         assert one.keys() == other.keys()
         for name, value in one.items():
-            torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-4, msg=name)
+            torch.testing.assert_close(other[name], value, rtol=5e-3, atol=5e-4, msg=name)
         assert not any([*(root / "1").iterdir()]), "only rank 0 writes"
         _, state = checkpoint.load_latest(root / "0" / "checkpoints")
         assert state["num_items"] == 8 * NUM_STEPS
@@ -126,7 +126,7 @@ def test_one_rank_goes_on_from_two(tune, tmp_path):
     assert on_ranks(2, interrupted) == [None, None]
     tune(tmp_path / "cut")
     tune(tmp_path / "whole")
-    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
+    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), rel=5e-3)
 
 
 def test_more_ranks_than_batches_of_the_test_share_it(tune, tmp_path):
