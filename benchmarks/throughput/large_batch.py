@@ -196,4 +196,7 @@ def draw(results: dict[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
+    from slurm.command_line import survive_closed_pipes
+
+    survive_closed_pipes()
     main()

@@ -141,4 +141,7 @@ def _peak_bytes(device: str) -> int:
 
 
 if __name__ == "__main__":
+    from slurm.command_line import survive_closed_pipes
+
+    survive_closed_pipes()
     main()

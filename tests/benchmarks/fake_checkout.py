@@ -26,7 +26,7 @@ stages:
   finetune: {{num_clips: 4, num_crops: 1}}
 replace:
   clusters: {{100: 5, 200: 10, 400: 20, 800: 40}}
-precision: float32
+precision: bf16
 """
 
 SMALL_TABLE = """\

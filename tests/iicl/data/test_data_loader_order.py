@@ -133,7 +133,10 @@ def test_the_length_is_the_number_of_the_share_s_batches_to_come(
 
 def test_a_batch_of_fewer_chunks_than_shares_is_refused(corpus: PreparedCorpus) -> None:
     for options, message in (
-        ({"drop_last": True}, "a batch of 4 in chunks of 4 is work for 1 rank, got 2"),
+        (
+            {"chunk_size": 4, "drop_last": True},
+            "a batch of 4 in chunks of 4 is work for 1 rank, got 2",
+        ),
         ({"chunk_size": 2}, "a batch of 2 in chunks of 2 is work for 1 rank, got 2"),  # the last
     ):
         with pytest.raises(ValueError, match=message):
