@@ -187,27 +187,37 @@ def _cluster_loss(place: Place) -> Body:
     return body
 
 
-def _retrieval(place: Place) -> Body:
+def queries_and_gallery() -> tuple[Any, Any]:
+    """Vectors, (500, 512) and (6000, 512)."""
     import numpy as np
-
-    from iicl.evaluation.retrieval import hits_at
 
     generator = np.random.default_rng(SEED)
     queries = generator.standard_normal((500, 512), dtype=np.float32)
-    gallery = generator.standard_normal((6000, 512), dtype=np.float32)
+    return queries, generator.standard_normal((6000, 512), dtype=np.float32)
+
+
+def _retrieval(place: Place) -> Body:
+    from iicl.evaluation.retrieval import hits_at
+
+    queries, gallery = queries_and_gallery()
     labels = [str(number % 101) for number in range(6000)]
     return lambda: hits_at(queries, labels[:500], gallery, labels, (1, 5, 10, 20, 50))
 
 
-def _mean_average_precision(place: Place) -> Body:
+def pairs_of_vectors() -> tuple[Any, Any, Any]:
+    """Unit vectors of queries and of their partners, (1000, 512) each, and 1,000 class numbers."""
     import numpy as np
-
-    from iicl.evaluation.crossmodal import average_precision
 
     generator = np.random.default_rng(SEED)
     vectors = generator.standard_normal((2, 1000, 512), dtype=np.float32)
     queries, gallery = vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
-    labels = generator.integers(0, 101, 1000)
+    return queries, gallery, generator.integers(0, 101, 1000)
+
+
+def _mean_average_precision(place: Place) -> Body:
+    from iicl.evaluation.crossmodal import average_precision
+
+    queries, gallery, labels = pairs_of_vectors()
     relevant = labels[:, None] == labels[None, :]
     return lambda: average_precision(queries, gallery, relevant, SEED)
 
