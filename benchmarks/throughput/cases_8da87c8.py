@@ -9,7 +9,6 @@ It takes ``cases.py`` beside it and puts that commit's calls in the place of the
 import dataclasses
 import importlib.util
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,24 @@ _SPEC = importlib.util.spec_from_file_location("cases", Path(__file__).with_name
 cases = importlib.util.module_from_spec(_SPEC)
 sys.modules["cases"] = cases  # dataclasses ask for it
 _SPEC.loader.exec_module(cases)
+Place = cases.Place
 
 
-def _step(place: Any, sizes: Mapping[str, int], batch_size: int, chunk_size: int) -> Any:
+def _step(place: Any, sizes: tuple[int, ...], batch_size: int, chunk_size: int) -> Any:
     import torch
 
     from iicl import config, methods
     from iicl.training.large_batch import backward
 
     torch.manual_seed(cases.SEED)
-    flat = {f"{v}_{name}": sizes[name] for v in ("video", "audio") for name in ("width", "depth")}
+    width, depth, frames, side = sizes
+    both = {"width": width, "depth": depth}
+    flat = {f"{view}_{name}": both[name] for view in ("video", "audio") for name in both}
     method = methods.build(config.IICL(), "co_training", config.Encoders(**flat))
     method.to(place.device).train()
     optimiser = torch.optim.Adam(method.parameters(), lr=5e-4, weight_decay=1e-6)
-    side = sizes["side"]
     batch = {
-        "video": torch.randn(batch_size, 3, sizes["frames"], side, side, device=place.device),
+        "video": torch.randn(batch_size, 3, frames, side, side, device=place.device),
         "audio": torch.randn(batch_size, 1, 40, 100, device=place.device),
     }
 
