@@ -17,12 +17,6 @@ from typing import Any, Self
 WORKER = Path(__file__).with_name("worker.py")
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 OWN_CODE = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
-# Otherwise glibc may give memory back to the kernel after each repetition and ask for it again, or
-# not, as the addresses of a process fall: a step then differs by a fifth between equal processes.
-KEEP_MEMORY = {
-    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.top_pad=268435456"
-    ":glibc.malloc.trim_threshold=8589934592"
-}
 REPETITION_SECONDS = 0.01  # least time of a repetition; a shorter case is repeated within it
 PAIR_SECONDS = 0.5  # for both sides of a part in one pair of processes, at least
 MIN_ROUNDS = 3
@@ -82,7 +76,7 @@ class Worker:
             stderr=self._log,
             bufsize=0,
             cwd=side.tree,
-            env={**os.environ, **THREADS, **KEEP_MEMORY, **OWN_CODE},
+            env={**os.environ, **THREADS, **OWN_CODE},
         )
 
     def send(self, **request: object) -> None:
