@@ -118,7 +118,8 @@ PEERS: Mapping[str, Yardstick] = {
     "retrieval": Yardstick("scikit-learn's NearestNeighbors", _sklearn_neighbours),
     "mAP": Yardstick("scikit-learn's average_precision_score", _sklearn_average_precision),
 }
-_STEPS = ("desk step", "full step", "large batch", "paper step", "instance loss", "cluster loss")
+# Without the large batch: torch does not count in a graph that is taken back in parts.
+_STEPS = ("desk step", "full step", "paper step", "instance loss", "cluster loss")
 BOUNDS: Mapping[str, Yardstick] = {
     **{part: Yardstick("a GEMM of its operations", _at_gemm_rate(part)) for part in _STEPS},
     "retrieval": Yardstick("the matrix product", _product(queries_and_gallery)),
