@@ -38,8 +38,8 @@ def test_another_precision_than_the_scales_publishes_nothing(checkout: Checkout)
         arguments = run.parser().parse_args([*words, *options])
         return read(arguments, fake_stages, checkout.folder).out(complete=True).name
 
-    assert out() == out("--precision", "float32") == "smoke"
-    assert out("--precision", "bf16") == "smoke-bf16"
+    assert out() == out("--precision", "bf16") == "smoke"
+    assert out("--precision", "float32") == "smoke-float32"
 
 
 def test_the_precisions_of_the_suite_hold_those_of_the_science() -> None:
