@@ -35,7 +35,7 @@ from benchmarks.throughput.judge import (  # noqa: E402
     verdict,
 )
 
-NUM_PAIRS = 3
+NUM_PAIRS = 6
 # In memory where there is such a folder: a disk that waits is not what is measured.
 FILES = Path("/dev/shm")
 FINE, SLOWER, USAGE, FAILED = 0, 1, 2, 4
