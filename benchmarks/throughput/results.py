@@ -4,7 +4,7 @@
     python benchmarks/throughput/results.py --device cuda      # on a GPU, what runs there
     python benchmarks/throughput/results.py --render           # only render what was measured
 
-*Before* is commit 8da87c8. Each device has a file of its own in ``results/``, named after it.
+*Before* is commit 8da87c8. Each device has a file of its own in ``results/cases/``, named after it.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from benchmarks.throughput.judge import ratio_of_pair, ratio_of_pairs  # noqa: E
 from benchmarks.throughput.yardsticks import BOUNDS, PEERS, Yardstick  # noqa: E402
 
 BEFORE = "8da87c829492361fb18d051d002f296a94b6e067"
-FOLDER = ROOT / "benchmarks" / "throughput" / "results"
+FOLDER = ROOT / "benchmarks" / "throughput" / "results" / "cases"
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "av")
 NUM_PAIRS, NUM_ROUNDS = 5, 7
 
