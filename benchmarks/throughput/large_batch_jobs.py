@@ -14,6 +14,7 @@ import torch
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from benchmarks.throughput import clock
 from iicl import methods
 from iicl.config import CorpusFacts
 from iicl.encoders.choice import Encoders
@@ -59,7 +60,7 @@ def step_job(chunk: int, memory: int, device: str, **network: Any) -> dict[str, 
 
     step()
     peak = _peak_bytes(device) - before
-    seconds = statistics.median(_seconds(step, device) for _ in range(STEPS))
+    seconds = statistics.median(clock.seconds(step, device) for _ in range(STEPS))
     with measured_graph([*method.parameters(), *batch.values()]) as graph:
         method.encode({name: sample[:chunk] for name, sample in batch.items()})
     return {"seconds": seconds, "peak_bytes": peak, "graph_bytes": graph.num_bytes}
@@ -83,7 +84,7 @@ def exactness_job(chunk: int, rounds: int, device: str, **network: Any) -> dict[
     times: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds):
         for name, step in kinds.items():
-            seconds = _seconds(step, device)
+            seconds = clock.seconds(step, device)
             method.zero_grad()
             if number:  # the first round warms up
                 times[name].append(seconds)
@@ -119,18 +120,6 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "exactness": exactness_job,
     "exchange": exchange_job,
 }
-
-
-def _seconds(run: Callable[[], object], device: str) -> float:
-    if not device.startswith("cuda"):
-        start = time.process_time()
-        run()
-        return time.process_time() - start
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    run()
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def _peak_bytes(device: str) -> int:

@@ -14,8 +14,7 @@ import os
 import platform
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ if __name__ == "__main__":
 from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info  # noqa: E402
 
 from benchmarks.store.files import write_bytes, write_text  # noqa: E402
-from benchmarks.throughput import baseline, guard, pairs, results_table, worktree  # noqa: E402
+from benchmarks.throughput import baseline, clock, guard, pairs, results_table, worktree  # noqa: E402
 from benchmarks.throughput.cases import CASES, Place  # noqa: E402
 from benchmarks.throughput.judge import ratio_of_pair, ratio_of_pairs  # noqa: E402
 from benchmarks.throughput.yardsticks import BOUNDS, PEERS, Yardstick  # noqa: E402
@@ -69,24 +68,12 @@ def _beside(part: str, yardstick: Yardstick | None, device: str) -> results_tabl
         place = Place(Path(folder), device)
         body = CASES[part].setup(place)
         other, factor = yardstick.setup(place)
-        times = [(_seconds(body, device), _seconds(other, device)) for _ in range(NUM_ROUNDS + 1)]
+        times = [
+            (clock.seconds(body, device), clock.seconds(other, device))
+            for _ in range(NUM_ROUNDS + 1)
+        ]
     own, its = (min(column) for column in zip(*times[1:], strict=True))
     return results_table.Beside(yardstick.name, its * factor / own)
-
-
-def _seconds(body: Callable[[], object], device: str) -> float:
-    """CPU seconds of one run on a CPU, wall seconds on a GPU."""
-    if device == "cpu":
-        started = time.process_time()
-        body()
-        return time.process_time() - started
-    import torch
-
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    body()
-    torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def device_name(device: str) -> str:
