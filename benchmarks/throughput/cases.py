@@ -42,8 +42,9 @@ class Place:
 
 
 Setup = Callable[[Place], Body]
-Sizes = tuple[int, int, int, int]
-"""Width and depth of both encoders, frames and side of a clip."""
+Sizes = tuple[int, int, int, int, int]
+"""Width and depth of both encoders, frames and side of a clip, and the multiple to which channels
+within the pairs of R(2+1)D are rounded."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ def _step(place: Place, sizes: Sizes, batch_size: int, chunk_size: int) -> Body:
     from iicl.training.large_batch import backward
 
     torch.manual_seed(SEED)
-    width, depth, frames, side = sizes
+    width, depth, frames, side, multiple = sizes
     both = {"width": width, "depth": depth}
     flat = {f"{view}_{name}": both[name] for view in ("video", "audio") for name in both}
+    flat["video_middle_multiple"] = multiple
     facts = CorpusFacts(
         corpus="none", num_items=0, classes=(), num_groups=0, log_mel_mean=0, log_mel_std=1
     )
@@ -274,9 +276,11 @@ def _rendering(place: Place) -> Body:
 
 
 CASES: Mapping[str, Case] = {
-    "desk step": _training("IICL, width 16, one block, 8x32x32, batch 32", (16, 1, 8, 32), 32, 32),
-    "full step": _training("IICL, R(2+1)D-18, 4x40x40, batch 2", (64, 2, 4, 40), 2, 2),
-    "large batch": _training("the desk step, batch 16 in two chunks", (16, 1, 8, 32), 16, 8),
+    "desk step": _training(
+        "IICL, width 16, one block, 8x32x32, batch 32", (16, 1, 8, 32, 1), 32, 32
+    ),
+    "full step": _training("IICL, R(2+1)D-18, 4x40x40, batch 2", (64, 2, 4, 40, 1), 2, 2),
+    "large batch": _training("the desk step, batch 16 in two chunks", (16, 1, 8, 32, 1), 16, 8),
     "loader": Case(f"{NUM_ITEMS} clips of 8x32x32 with sound", _loader),
     "views": Case("8 clips of 8x32x32 with sound, augmented", _views, is_on_device=True),
     "instance loss": Case("512 items of 128, with gradient", _instance_loss, is_on_device=True),
@@ -286,7 +290,13 @@ CASES: Mapping[str, Case] = {
     "planner": Case("a dry run of the paper's six tables", _planner),
     "--status": Case(f"{NUM_STATUS_RUNS} folders of runs", _status),
     "rendering": Case("one table: read, Markdown and plot", _rendering),
+    "desk scale": _training(
+        "the desk step with the channels that desk scale has now and had before",
+        (16, 1, 8, 32, 8),
+        *(32, 32),
+        is_guarded=False,
+    ),
     "paper step": _training(
-        "IICL, R(2+1)D-18, 16x112x112, batch 2", (64, 2, 16, 112), 2, 2, is_guarded=False
+        "IICL, R(2+1)D-18, 16x112x112, batch 2", (64, 2, 16, 112, 1), 2, 2, is_guarded=False
     ),
 }

@@ -26,7 +26,7 @@ def _step(place: Any, sizes: tuple[int, ...], batch_size: int, chunk_size: int) 
     from iicl.training.large_batch import backward
 
     torch.manual_seed(cases.SEED)
-    width, depth, frames, side = sizes
+    width, depth, frames, side, _ = sizes  # channels could not be rounded
     both = {"width": width, "depth": depth}
     flat = {f"{view}_{name}": both[name] for view in ("video", "audio") for name in both}
     method = methods.build(config.IICL(), "co_training", config.Encoders(**flat))

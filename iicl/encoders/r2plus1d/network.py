@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torchvision.models.video.resnet import BasicBlock
 
 from iicl.config import CorpusFacts
-from iicl.encoders.r2plus1d.settings import Settings
+from iicl.encoders.r2plus1d.settings import Settings, block_middle, stem_middle
 from iicl.models.channels_last import BatchNorm3d, SpatialConv3d, TemporalConv3d
 
 
@@ -20,19 +20,16 @@ class _Conv2Plus1D(nn.Sequential):
             TemporalConv3d(midplanes, out_planes, stride),
         )
 
-    @staticmethod
-    def get_downsample_stride(stride: int) -> tuple[int, int, int]:
-        """The stride of a block's shortcut; torchvision's block asks for it."""
-        return stride, stride, stride
-
 
 class _Block(BasicBlock):
     """torchvision's residual block with the batch norms of this project."""
 
     def __init__(
-        self, in_planes: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None
+        self, in_planes: int, planes: int, middle: int, stride: int, shortcut: nn.Module | None
     ) -> None:
         super().__init__(in_planes, planes, _Conv2Plus1D, stride, shortcut)
+        self.conv1[0] = _Conv2Plus1D(in_planes, planes, middle, stride)
+        self.conv2[0] = _Conv2Plus1D(planes, planes, middle)
         self.conv1[1], self.conv2[1] = BatchNorm3d(planes), BatchNorm3d(planes)
 
 
@@ -46,12 +43,13 @@ class R2Plus1D(nn.Module):
     Args:
         width: channels of the stem and the first stage; 1 or more.
         depth: residual blocks per stage; 1 or more.
+        middle_multiple: the channels between the two convolutions of a pair are a multiple of it.
     """
 
-    def __init__(self, width: int = 64, depth: int = 2) -> None:
+    def __init__(self, width: int = 64, depth: int = 2, middle_multiple: int = 1) -> None:
         super().__init__()
         self.feature_dim = 8 * width
-        middle = max(1, round(45 * width / 64))
+        middle = stem_middle(width, middle_multiple)
         self.stem = nn.Sequential(
             SpatialConv3d(3, middle, 7, stride=2),
             BatchNorm3d(middle),
@@ -60,10 +58,10 @@ class R2Plus1D(nn.Module):
             BatchNorm3d(width),
             nn.ReLU(inplace=True),
         )
-        self.layer1 = _stage(width, width, depth, stride=1)
-        self.layer2 = _stage(width, 2 * width, depth, stride=2)
-        self.layer3 = _stage(2 * width, 4 * width, depth, stride=2)
-        self.layer4 = _stage(4 * width, 8 * width, depth, stride=2)
+        self.layer1 = _stage(width, width, depth, 1, middle_multiple)
+        self.layer2 = _stage(width, 2 * width, depth, 2, middle_multiple)
+        self.layer3 = _stage(2 * width, 4 * width, depth, 2, middle_multiple)
+        self.layer4 = _stage(4 * width, 8 * width, depth, 2, middle_multiple)
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -88,18 +86,22 @@ class R2Plus1D(nn.Module):
         return tokens.mean(1, dtype=torch.promote_types(tokens.dtype, torch.float32))
 
 
-def _stage(in_planes: int, planes: int, depth: int, stride: int) -> nn.Sequential:
+def _stage(
+    in_planes: int, planes: int, depth: int, stride: int, middle_multiple: int
+) -> nn.Sequential:
     shortcut = None
     if stride != 1:
         shortcut = nn.Sequential(
             nn.Conv3d(in_planes, planes, kernel_size=1, stride=stride, bias=False),
             BatchNorm3d(planes),
         )
-    blocks = [_Block(in_planes, planes, stride, shortcut)]
-    blocks += [_Block(planes, planes) for _ in range(depth - 1)]
+    middle = block_middle(in_planes, planes, middle_multiple)
+    blocks = [_Block(in_planes, planes, middle, stride, shortcut)]
+    middle = block_middle(planes, planes, middle_multiple)
+    blocks += [_Block(planes, planes, middle, 1, None) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
 
 
 def build(settings: Settings, facts: CorpusFacts) -> R2Plus1D:
     """See :func:`iicl.encoders.build`; nothing of the corpus is read."""
-    return R2Plus1D(settings.width, settings.depth)
+    return R2Plus1D(settings.width, settings.depth, settings.middle_multiple)

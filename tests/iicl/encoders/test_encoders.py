@@ -7,6 +7,7 @@ from torchvision.models import resnet18
 from torchvision.models.video import r2plus1d_18
 
 from iicl.encoders.r2plus1d.network import R2Plus1D
+from iicl.encoders.r2plus1d.settings import Settings
 from iicl.encoders.resnet.network import ResNet
 
 
@@ -81,6 +82,22 @@ def test_width_and_depth(width: int, depth: int) -> None:
 def test_stem_keeps_its_proportion() -> None:
     assert R2Plus1D(16, 1).stem[0].out_channels == 11
     assert R2Plus1D(1, 1).stem[0].out_channels == 1
+
+
+@pytest.mark.parametrize(
+    ("multiple", "stem", "middles"),
+    # 36 lies between 32 and 40; the other channels have one nearest multiple.
+    [(1, 11, [36, 57, 115, 230]), (8, 8, [32, 56, 112, 232]), (64, 64, [64, 64, 128, 256])],
+)
+def test_channels_within_pairs_are_multiples(multiple: int, stem: int, middles: list[int]) -> None:
+    encoder = R2Plus1D(16, 1, multiple)
+    assert encoder.stem[0].out_channels == stem
+    stages = (encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4)
+    assert [stage[0].conv1[0][0].out_channels for stage in stages] == middles
+    assert [stage[0].conv2[0][0].out_channels for stage in stages] == middles
+    settings = Settings(width=16, depth=1, middle_multiple=multiple)
+    assert settings.num_parameters() == sum(p.numel() for p in encoder.parameters())
+    assert ("middle_multiple" in settings.model_dump()) == (multiple > 1)
 
 
 def test_features_of_bf16_encoding_are_float32() -> None:
