@@ -92,11 +92,9 @@ def _parse() -> argparse.Namespace:
 
 
 def _encoders_only(method: Method, views: dict[str, torch.Tensor], precision: Precision) -> None:
-    bf16 = precision == "bf16"
-    layout = torch.channels_last_3d if bf16 else torch.contiguous_format
-    video = views["video"].contiguous(memory_format=layout)
-    with torch.autocast(video.device.type, dtype=torch.bfloat16, enabled=bf16):
-        features = method.encode({**views, "video": video})
+    device = views["video"].device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        features = method.encode(views)
     sum(feature.sum() for feature in features.values()).backward()  # type: ignore[union-attr]
 
 

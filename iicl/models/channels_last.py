@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm as _AnyBatchNorm
 
 # From here on torch's kernels of batch norm are as fast on the CPU: a layer of so many channels, or
 # of so few values.
@@ -101,20 +102,31 @@ def batch_norm(norm: nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor) -> Tensor:
     """
     num_columns = _places_as_one(x)
     if not norm.training or num_columns == 1:
-        return nn.modules.batchnorm._BatchNorm.forward(norm, x)
-    assert norm.momentum is not None
-    assert norm.num_batches_tracked is not None
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
+        return _AnyBatchNorm.forward(norm, x)
     output, mean, variance = _BatchNorm.apply(
         channels_last(x), norm.weight, norm.bias, norm.eps, num_columns
     )
     num_places = x.numel() // x.shape[1]
-    with torch.no_grad():
-        norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * (num_places / (num_places - 1)), norm.momentum)
+    update_running_statistics(norm, mean, variance * (num_places / (num_places - 1)))
     return output
+
+
+@torch.no_grad()
+def update_running_statistics(norm: _AnyBatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """Count a batch, and move the running statistics towards its own.
+
+    Args:
+        norm: has running statistics and a fixed momentum.
+        mean: of each channel, (C,).
+        variance: of each channel, unbiased, (C,).
+    """
+    assert norm.momentum is not None
+    assert norm.num_batches_tracked is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.num_batches_tracked += 1
+    norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
+    norm.running_var.lerp_(variance.to(norm.running_var), norm.momentum)
 
 
 def _places_as_one(x: Tensor) -> int:

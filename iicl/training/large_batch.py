@@ -91,7 +91,7 @@ def backward(
     """Add the gradient of the loss over the whole batch to the parameters' ``grad``.
 
     A batch that fits in one chunk is a plain forward and backward. Under "bf16" encoding runs in
-    autocast and video in the channels-last layout; features and loss are float32 or more.
+    autocast; features and loss are float32 or more.
 
     All ranks call it with the same weights and the generators in the same state, and leave it so.
     Nothing waits for the device: whether the values are finite is for :func:`finite_means` to say.

@@ -17,8 +17,7 @@ def encode(
 
     Args:
         encoder: maps samples to features.
-        batch: tensors of one device, items along the first dimension; under "bf16" those of five
-            dimensions, videos, are given in the channels-last layout.
+        batch: tensors of one device, items along the first dimension.
         precision: "bf16" runs the encoder in autocast. "tf32" lets the convolutions of a CUDA
             device round their inputs to TF32, which has 10 bits after the point; "float32" does
             not. No other product is rounded to TF32.
@@ -26,12 +25,6 @@ def encode(
     Raises:
         ValueError: if the precision is "tf32" and the device is no CUDA device.
     """
-    bf16 = precision == "bf16"
-    if bf16:
-        batch = {
-            name: x.contiguous(memory_format=torch.channels_last_3d) if x.ndim == 5 else x
-            for name, x in batch.items()
-        }
     device_type = next(iter(batch.values())).device.type
     if precision == "tf32" and device_type != "cuda":
         raise ValueError(
@@ -40,7 +33,7 @@ def encode(
     # Not restored, because the backward pass reads these switches, too.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    with torch.autocast(device_type, dtype=torch.bfloat16, enabled=bf16):
+    with torch.autocast(device_type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         features = encoder(batch)
     return {name: _precise(feature) for name, feature in features.items()}
 

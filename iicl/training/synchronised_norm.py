@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from iicl.models.channels_last import update_running_statistics
 from iicl.training.distributed import Ranks
 
 USUAL = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -92,14 +93,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         if not self.training:
             return super().forward(input)
         mean, variance, num_values = self._statistics(input.detach())
-        unbiased = variance * num_values / (num_values - 1)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-        self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
-        self.num_batches_tracked.add_(1)
+        update_running_statistics(self, mean, variance * num_values / (num_values - 1))
         mean, variance = mean.to(self.weight), variance.to(self.weight)
         output: Tensor = _Normalise.apply(
             input, self.weight, self.bias, mean, variance, num_values, self.eps, self._ranks

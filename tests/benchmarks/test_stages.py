@@ -114,3 +114,15 @@ def test_a_first_line_without_end_is_not_read_into_memory(tmp_path: Path) -> Non
         file.truncate(2**40)
     with pytest.raises(ValueError, match="its first line has no end"):
         stages.corpus_header(tmp_path)
+
+
+def test_a_run_keeps_freed_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    order: list[str] = []
+    monkeypatch.setattr("iicl.memory.keep_freed_memory", lambda: order.append("memory"))
+    monkeypatch.setattr("iicl.training.pretrain.run", lambda *_: order.append("stage") or {})
+    settings = {"corpus": "ucf101", "seed": 0, "method": {"name": "random_init"}}
+    *_, resolved = stages.resolve("pretrain", settings)
+    stages.run(
+        resolved, corpora={}, upstream={}, out=tmp_path, execution={}, report=lambda *_: None
+    )
+    assert order == ["memory", "stage"]

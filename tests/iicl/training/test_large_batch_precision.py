@@ -22,7 +22,6 @@ class Recorder(IICL):
     """Notes what ``encode`` and ``loss`` were given."""
 
     def encode(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        self.layout = views["video"].is_contiguous(memory_format=torch.channels_last_3d)
         self.encoding_autocast = torch.is_autocast_enabled("cpu")
         return super().encode(views)
 
@@ -47,12 +46,10 @@ def test_bf16_encodes_in_autocast_and_takes_the_loss_in_float32(
     method, plain = small(), small()
     total, *_ = backward(method, batch, size, precision="bf16")
     assert method.encoding_autocast
-    assert method.layout
     assert not method.loss_autocast
     assert method.dtypes == {torch.float32}
 
     encoded = []
-    batch["video"] = batch["video"].contiguous(memory_format=torch.channels_last_3d)
     for chunk in chunks_of(batch, size):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             encoded.append(plain.encode(chunk))
@@ -70,4 +67,3 @@ def test_float32_uses_no_autocast() -> None:
     batch = {"video": torch.randn(N, 3, 4, 16, 16), "audio": torch.randn(N, 1, 40, 32)}
     backward(method, batch, 4)
     assert not method.encoding_autocast
-    assert not method.layout
