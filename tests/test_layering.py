@@ -23,7 +23,7 @@ FLOORS = [
     {"results", "launch", "capacity"},
     {"render"},
     {"command", "report"},
-    {"run"},
+    {"run", "validity"},
 ]
 MAX_FLOORS = 8
 TORCH = {"torch", "torchvision", "torchaudio", "av"}

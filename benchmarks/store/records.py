@@ -102,7 +102,10 @@ class Result(Sealed):
 
 @with_config(CONFIG)
 class Attempt(TypedDict):
-    """One execution: software, machine, place, the files it began with (``found``), its end."""
+    """One execution: software, machine, place, the files it began with (``found``), its end.
+
+    Older records lack the instruction set and the libraries that choose kernels by it.
+    """
 
     commit: str
     python: str
@@ -112,6 +115,8 @@ class Attempt(TypedDict):
     gpu: str
     threads: Count
     site: str
+    instruction_set: NotRequired[str]
+    kernels: NotRequired[dict[str, str]]
     num_ranks: Count
     num_nodes: Count
     found: list[str]
@@ -141,13 +146,13 @@ class Speed(TypedDict):
     """``speed/<scale>-<precision>.json``: how fast one machine carries out stages.
 
     ``machine`` says what the speed depends on. ``seconds_per_flop`` is by stage, of one of the
-    processes that run side by side. ``seconds_per_item`` are those of one core, to generate a clip
-    and to prepare it.
+    processes that run side by side. ``preparation_pace`` is how many times as long as the scale
+    assumes it takes one core to generate a clip and to prepare it; older records lack it.
     """
 
     machine: dict[str, str]
     seconds_per_flop: dict[str, Amount]
-    seconds_per_item: Amount
+    preparation_pace: NotRequired[Amount]
 
 
 @with_config(CONFIG)

@@ -1,0 +1,1 @@
+"""Do the suite's own intervals cover what they are said to cover?"""
