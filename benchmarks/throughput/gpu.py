@@ -10,7 +10,6 @@ file holds is "not measured".
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ if __name__ == "__main__":
 
 from benchmarks.store import provenance
 from benchmarks.throughput import gpu_parts
+from benchmarks.throughput.device_name import file_stem, name_of
 from benchmarks.throughput.gpu_parts import MODELS, Model
 from iicl.config import Precision
 from iicl.data.store import PreparedCorpus
@@ -170,9 +170,9 @@ def main(words: Sequence[str] | None = None) -> int:
             print(problem, file=sys.stderr)
             return 2
         values = measure(rows(Card(device, corpus), models))
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else provenance.processor()
+    name = name_of(device.type)
     result = {"device": name, **provenance.describe(torch.get_num_threads()), "rows": values}
-    path = arguments.out / f"gpu-{re.sub('[^A-Za-z0-9]+', '-', name)}.json"
+    path = arguments.out / f"gpu-{file_stem(name)}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
     return 0
 

@@ -9,7 +9,6 @@ stopped: a part and size that is in the file is not measured again. Delete the f
 
 import argparse
 import json
-import platform
 import resource
 import sys
 import tempfile
@@ -21,8 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
+from benchmarks.store import provenance  # noqa: E402
 from benchmarks.store.files import write_json  # noqa: E402
 from benchmarks.throughput import growth_parts, growth_plot  # noqa: E402
+from benchmarks.throughput.device_name import file_stem, name_of  # noqa: E402
+from slurm.cores import num_cores  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "throughput" / "results"
 
@@ -50,15 +52,6 @@ def _cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def device() -> str:
-    """A name for this machine's processor that fits a file name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1] for line in lines if line.startswith("model name")]
-    name = models[0] if models else platform.processor() or platform.machine()
-    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
-
-
 def main() -> None:
     """Measure what is missing, then draw all that is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,10 +61,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parsed = parser.parse_args()
     parsed.out.mkdir(parents=True, exist_ok=True)
-    file = parsed.out / f"growth-{device()}.json"
-    record: dict[str, Any] = {"device": device(), "parts": {}}
+    file = parsed.out / f"growth-{file_stem(name_of('cpu'))}.json"
+    made_by = provenance.describe(num_cores())
+    record: dict[str, Any] = {"made_by": made_by, "parts": {}}
     if file.exists():
         record = json.loads(file.read_text())
+        if record["made_by"] != made_by:
+            raise SystemExit(f"error: {file} was made by {record['made_by']}; delete it first")
     for name in parsed.parts:
         part = growth_parts.PARTS[name]
         rows = record["parts"].setdefault(name, {})

@@ -24,11 +24,17 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info  # noqa: E402
-
 from benchmarks.store.files import write_bytes, write_text  # noqa: E402
-from benchmarks.throughput import baseline, clock, guard, pairs, results_table, worktree  # noqa: E402
+from benchmarks.throughput import (  # noqa: E402
+    baseline,
+    clock,
+    guard,
+    pairs,
+    results_table,
+    worktree,
+)
 from benchmarks.throughput.cases import CASES, Place  # noqa: E402
+from benchmarks.throughput.device_name import file_stem, name_of  # noqa: E402
 from benchmarks.throughput.judge import ratio_of_pair, ratio_of_pairs  # noqa: E402
 from benchmarks.throughput.yardsticks import BOUNDS, PEERS, Yardstick  # noqa: E402
 
@@ -76,15 +82,6 @@ def _beside(part: str, yardstick: Yardstick | None, device: str) -> results_tabl
     return results_table.Beside(yardstick.name, its * factor / own)
 
 
-def device_name(device: str) -> str:
-    """What the maker calls the device."""
-    if device == "cpu":
-        return str(pytest_benchmark_generate_machine_info()["cpu"].get("brand_raw", "CPU"))
-    import torch
-
-    return torch.cuda.get_device_name()
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and write, or only render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -93,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if not arguments.render:
         baseline.check_committed(ROOT)
-        name = device_name(arguments.device)
+        name = name_of(arguments.device)
         record: dict[str, Any] = {
             "device": name,
             "clock": "CPU time" if arguments.device == "cpu" else "wall time",
@@ -107,8 +104,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             "num_pairs": NUM_PAIRS,
             "parts": [dataclasses.asdict(line) for line in measure(arguments.device)],
         }
-        stem = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
-        write_text(FOLDER / f"{stem}.json", json.dumps(record, indent=1) + "\n")
+        text = json.dumps(record, indent=1) + "\n"
+        write_text(FOLDER / f"{file_stem(name)}.json", text)
     records = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
     write_text(FOLDER / "README.md", results_table.markdown(records))
     write_bytes(FOLDER / "speed.png", results_table.plot(records))
