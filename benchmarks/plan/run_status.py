@@ -81,7 +81,8 @@ def _statuses(
 def mixture(plan: Plan, home: Home) -> str:
     """A line if finished runs of a plan were computed on unlike processors; else empty."""
     attempts = {i: home.run(i).attempts() for i, run in plan.runs.items() if run.state == "done"}
-    counts = Counter(provenance.processor_of(made) for made in attempts.values() if made)
+    made = map(provenance.processors_of, attempts.values())
+    counts = Counter(" and ".join(names) for names in made if names)
     if len(counts) < 2:
         return ""
     words = "; ".join(f"{number} on {name}" for name, number in counts.most_common())

@@ -8,8 +8,8 @@ from benchmarks.plan.graph import Plan, Run
 from benchmarks.results.verdict import Values
 from benchmarks.spec.table import Table
 from benchmarks.store import provenance
+from benchmarks.store.files import DamagedFileError
 from benchmarks.store.home import Home
-from benchmarks.store.records import Attempt
 
 COLUMNS = [
     "table",
@@ -86,20 +86,26 @@ class _Processors:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._attempts: dict[str, list[Attempt]] = {}
+        self._found: dict[str, list[str]] = {}
 
     def of(self, run_id: str) -> str:
-        """The processors of a run and of all runs that it rests on."""
-        return provenance.processor_of(self._of(run_id))
+        """The processors of a run and of all runs that it rests on; ``unknown`` of a damaged one.
 
-    def _of(self, run_id: str) -> list[Attempt]:
-        if run_id not in self._attempts:
+        What is damaged is named where the table says which of its runs are.
+        """
+        return " and ".join(dict.fromkeys(self._of(run_id)))
+
+    def _of(self, run_id: str) -> list[str]:
+        if run_id not in self._found:
             run = self._home.run(run_id)
-            spec = run.spec()
+            try:
+                spec = run.spec()
+            except DamagedFileError:
+                return ["unknown"]
             below = spec["upstream"].values() if spec is not None else ()
-            attempts = [attempt for other in below for attempt in self._of(other)]
-            self._attempts[run_id] = [*attempts, *run.attempts()]
-        return self._attempts[run_id]
+            before = [name for other in below for name in self._of(other)]
+            self._found[run_id] = [*before, *provenance.processors_of(run.attempts())]
+        return self._found[run_id]
 
 
 def _shown(run: Run, home: Home) -> tuple[str, str | None]:

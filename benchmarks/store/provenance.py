@@ -97,13 +97,13 @@ def instruction_set() -> str:
     return " ".join(flag for flag in INSTRUCTIONS if flag in flags.split()) or "none"
 
 
-def processor_of(attempts: Iterable[Attempt]) -> str:
-    """What some attempts computed on: model, instruction set, kernels, threads; GPU if any.
+def processors_of(attempts: Iterable[Attempt]) -> list[str]:
+    """What attempts computed on, each once: model, instruction set, kernels, threads; GPU if any.
 
     Attempts that differ in none of these give the same bits on processor cores, if their code,
-    settings, data and library versions are the same. Unlike ones are joined by ``and``.
+    settings, data and library versions are the same.
     """
-    return " and ".join(dict.fromkeys(map(_computed_on, attempts)))
+    return list(dict.fromkeys(map(_computed_on, attempts)))
 
 
 def _computed_on(attempt: Attempt) -> str:

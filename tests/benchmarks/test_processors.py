@@ -72,5 +72,5 @@ def test_a_value_names_the_processors_of_all_runs_below_it(
 
 def test_an_older_record_says_that_the_instruction_set_is_unknown() -> None:
     attempt = {"processor": "A", "threads": 1, "gpu": "B"}
-    words = provenance.processor_of([attempt])  # type: ignore[list-item]
+    (words,) = provenance.processors_of([attempt, attempt])  # type: ignore[list-item]
     assert words == "A: instruction set unknown; 1 thread; GPU B"
