@@ -9,7 +9,8 @@ import pandas as pd
 from benchmarks.results import verdict
 from benchmarks.results.records import part, per_seed
 from benchmarks.results.verdict import ClaimJudgement, Judgement
-from benchmarks.spec.table import ClaimSpec, Table
+from benchmarks.spec.claim import CHANCE, ClaimSpec
+from benchmarks.spec.table import Table
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,13 @@ def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) 
     if claim.at_chance is not None:
         return _at_chance(frame, table, claim, claim.at_chance)
     names = verdict.rows_of(claim, table)
-    own = [name for name in names if table.rows[name].runs]
-    cited = [name for name in names if not table.rows[name].runs]
+    own = [name for name in names if table.all_rows[name].runs]
+    cited = [name for name in names if not table.all_rows[name].runs]
     for name in claim.names:
-        if table.rows[name].unavailable is not None:
-            return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
-    if len(own) < 2 and not (own and cited):
+        if table.all_rows[name].unavailable is not None:
+            return ClaimJudgement(claim, "untested", f"nobody can run {table.all_rows[name].label}")
+    against_chance = claim.above is not None and claim.above[1] == CHANCE
+    if len(own) < 2 and not (own and (cited or against_chance)):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
@@ -127,8 +129,10 @@ def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) 
     if not all(rows.values()):
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
-        reported = table.rows[name].reported[claim.column]
+        reported = table.all_rows[name].reported[claim.column]
         rows[name] = dict.fromkeys(next(iter(rows.values())), reported)
+    if against_chance:
+        rows[CHANCE] = dict.fromkeys(rows[own[0]], 100 * statistics.fmean(group["chance"]))
     return verdict.judge_claim(claim, table, rows)
 
 

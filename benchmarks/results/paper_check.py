@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.spec.table import ROMAN, ClaimSpec, Table
+from benchmarks.spec.claim import ClaimSpec
+from benchmarks.spec.table import ROMAN, Table
 
 HALF_UNIT = 0.05 + 1e-9
 """Half of the last printed digit."""
@@ -112,7 +113,7 @@ def _against(claim: ClaimSpec, column: str, table: Table) -> str | None:
         first, rivals = claim.above[0], claim.above[1:]
     else:
         return None
-    ahead = [row for row in rivals if row in values and values[row] >= values[first]]
+    ahead = [r for r in rivals if r in values and values[r] + claim.by >= values[first]]
     return _listed(table, values, [first, *ahead]) if ahead else None
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 from scipy.special import stdtrit
 
-from benchmarks.spec.table import ClaimSpec, Table
+from benchmarks.spec.claim import CHANCE, ClaimSpec
+from benchmarks.spec.table import Table
 
 LEVEL = 0.95
 MAX_SEEDS = 1000
@@ -90,13 +91,15 @@ def judge(values: Values, reported: float, tolerance: float) -> Judgement:
 class ClaimJudgement:
     """A claim's verdict, and why.
 
-    It is holds, reversed, open, incomplete, failed, damaged, stale or untested.
+    It is holds, reversed, open, incomplete, failed, damaged, stale or untested. It is exploratory
+    if a run that it is judged on was made before the claim was fixed.
     """
 
     claim: ClaimSpec
     verdict: str
     why: str
     seeds_needed: int | None = None
+    is_exploratory: bool = False
 
 
 def paired(first: Values, second: Values, level: float = LEVEL) -> Summary:
@@ -153,13 +156,14 @@ def judge_differ(rows: Mapping[str, Values]) -> tuple[str, tuple[str, str], Summ
     return "open", pair, difference, seeds_to_settle(difference.sd, abs(difference.mean), level)
 
 
-def judge_above(first: Values, second: Values) -> tuple[str, Summary, int | None]:
-    """Is one row above another? Their paired interval above, below or across zero."""
+def judge_above(first: Values, second: Values, by: float = 0.0) -> tuple[str, Summary, int | None]:
+    """Is one row above another by so many points? Their paired interval above, below or across."""
     difference = paired(first, second)
-    if difference.num_seeds == 1 or abs(difference.mean) <= difference.half_width:
-        needed = seeds_to_settle(difference.sd, abs(difference.mean))
+    beyond = difference.mean - by
+    if difference.num_seeds == 1 or abs(beyond) <= difference.half_width:
+        needed = seeds_to_settle(difference.sd, abs(beyond))
         return "open", difference, None if difference.num_seeds == 1 else needed
-    return "holds" if difference.mean > 0 else "reversed", difference, None
+    return "holds" if beyond > 0 else "reversed", difference, None
 
 
 def judge_near(
@@ -177,24 +181,25 @@ def judge_near(
 
 
 def rows_of(claim: ClaimSpec, table: Table) -> list[str]:
-    """The paper's rows that a claim about a column compares, those without a number left out."""
+    """The rows that a claim about a column compares, those without a number left out."""
     assert claim.column is not None
     if claim.best is not None:
         names = [claim.best, *table.rivals(claim.best)]
     else:
         names = claim.names or list(table.rows)
-    return [n for n in names if table.rows[n].runs or claim.column in table.rows[n].reported]
+    rows = table.all_rows
+    return [n for n in names if rows[n].runs or claim.column in rows[n].reported]
 
 
 def judge_claim(claim: ClaimSpec, table: Table, rows: Mapping[str, Values]) -> ClaimJudgement:
     """A claim against the complete values of the rows that it compares."""
-    label = {name: row.label for name, row in table.rows.items()}
+    label = {name: row.label for name, row in table.all_rows.items()} | {CHANCE: CHANCE}
     if claim.best is not None:
         verdict, rival, difference, needed = judge_best(claim.best, rows)
         a, b = claim.best, rival
     elif claim.above is not None:
         a, b = claim.above
-        verdict, difference, needed = judge_above(rows[a], rows[b])
+        verdict, difference, needed = judge_above(rows[a], rows[b], claim.by)
     elif claim.near is not None:
         a, b = claim.near
         return judge_near(claim, rows[a], rows[b], label[a], label[b])

@@ -77,7 +77,8 @@ def test_a_claim_about_a_cited_row_is_untested_at_other_scales(
     table = checkout.folder / "tables" / "table2.yaml"
     text = table.read_text().replace(f"  {cited}: {{", f"  {cited}: {{cited: true, ")
     table.write_text(
-        text + "claims:\n  - {says: A is best, where: IV, column: r1, best: a}\n"
+        text + "inference: {level: 0.05, adjustment: holm}\n"
+        "claims:\n  - {says: A is best, where: IV, column: r1, best: a}\n"
         "  - {says: they differ, where: IV, column: r1, differ: true}\n"
     )
     assert checkout.run("--yes") == 0

@@ -44,7 +44,7 @@ def test_a_control_that_must_be_at_chance_is_judged(
     table.write_text(
         table.read_text()
         + "controls:\n  r: {label: R, pretrain: {method: random_init}}\n"
-        + f"claims:\n  - {claim}\n"
+        + f"inference: {{level: 0.05, adjustment: holm}}\nclaims:\n  - {claim}\n"
     )
     assert checkout.run("--yes") == (1 if verdict == "reversed" else 0)
     text = (checkout.folder / "out" / "table2.md").read_text()

@@ -17,8 +17,8 @@ from benchmarks.results.verdict import (
     paired,
     summarise,
 )
+from benchmarks.spec.claim import ClaimSpec
 from benchmarks.spec.read_tables import load_table
-from benchmarks.spec.table import ClaimSpec
 
 TABLE = load_table(ROOT / "tables" / "table1.yaml")
 
