@@ -1,7 +1,6 @@
 """From a judged table and its runs to the document that a reader sees."""
 
 import functools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.stage_functions import Stages
-from benchmarks.render import document, evidence
+from benchmarks.render import document, evidence, variation
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
 from benchmarks.results import judge
@@ -19,6 +18,9 @@ from benchmarks.results.records import per_seed
 from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
+
+CONFIDENCE = 0.95
+"""Of the interval beside a cell's mean."""
 
 
 def compose(
@@ -72,6 +74,10 @@ def compose(
             document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
         ),
         part=table.part,
+        claims_family=_family(judged.claims_family),
+        cells_family=_family(judged.cells_family),
+        covers=variation.covers(runs, table, len(plan.seeds[table.name])),
+        processors=tuple(variation.processors(runs, home)),
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
@@ -220,19 +226,33 @@ def _cell(
         paper,
         bold,
         tuple(per_seed(frame, name, column).values()) if summary is not None else (),
-        summary.mean if summary is not None else None,
-        None if summary is None or math.isnan(summary.half_width) else summary.half_width,
+        float(summary.mean) if summary is not None else None,
+        None if summary is None or summary.num_seeds == 1 else summary.half_width(CONFIDENCE),
         judgement.delta,
-        judgement.seeds_needed,
+        judgement.seeds_for_power,
+        judged.chance.get((name, column)) if table.columns[column].beside_chance else None,
     )
 
 
 def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
     claim = judgement.claim
-    label = table.columns[claim.column].label if claim.column else None
     return document.Claim(
-        claim.says, claim.where, label, judgement.verdict, judgement.why, judgement.seeds_needed
+        claim.says,
+        claim.where,
+        table.columns[judgement.column].label if judgement.column is not None else None,
+        judgement.verdict,
+        judgement.why,
+        judgement.p,
+        judgement.adjusted,
+        judgement.comparison,
+        judgement.seeds_for_power,
+        judgement.is_exploratory,
+        _claim(table, judgement.beside) if judgement.beside is not None else None,
     )
+
+
+def _family(family: judge.Family | None) -> document.Family | None:
+    return document.Family(family.size, family.level) if family is not None else None
 
 
 def _order(table: Table, check: judge.OrderCheck) -> document.Order:

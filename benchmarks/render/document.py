@@ -43,7 +43,8 @@ class Cell:
         mean: of the seeds.
         half_width: of the 95 % interval; None for one seed.
         delta: ``mean`` - ``paper``, where absolute numbers are compared.
-        seeds_needed: that would settle an open verdict.
+        seeds_for_power: for 80 % power to find a match, if the cell is open.
+        chance: the value by chance, where its distance is printed beside the cell's.
     """
 
     verdict: str
@@ -53,7 +54,8 @@ class Cell:
     mean: float | None = None
     half_width: float | None = None
     delta: float | None = None
-    seeds_needed: int | None = None
+    seeds_for_power: int | None = None
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,41 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, and the verdict of the reproduced numbers on it."""
+    """A statement of the paper, and the verdict of the reproduced numbers on it.
+
+    Attributes:
+        says: the statement.
+        where: it stands in the paper.
+        column: label of the column that it is judged in.
+        verdict: of :mod:`benchmarks.results.verdict`.
+        why: the difference that decides, or what is missing.
+        p: of the comparison that decides.
+        adjusted: the same, adjusted over the table's family.
+        comparison: the name of that comparison; claims that share one are judged by one p-value.
+        seeds_for_power: for 80 % power at the paper's effect, if the verdict is open.
+        is_exploratory: a run was made before the claim was fixed.
+        beside: the same comparison in a column that compares like with like.
+    """
 
     says: str
     where: str
     column: str | None
     verdict: str
     why: str
-    seeds_needed: int | None
+    p: float | None = None
+    adjusted: float | None = None
+    comparison: str | None = None
+    seeds_for_power: int | None = None
+    is_exploratory: bool = False
+    beside: "Claim | None" = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """How many comparisons are judged together, and at which level."""
+
+    size: int
+    level: float
 
 
 @dataclass(frozen=True)
@@ -227,6 +256,10 @@ class Document:
         figure: file name of the picture of neighbours.
         damaged: runs whose records cannot be believed.
         part: which part of the table it shows, in a sentence; None: all of it.
+        claims_family: of the claims that are judged; None if there are none.
+        cells_family: of the cells that are compared with printed numbers.
+        covers: which sources of variation the intervals cover, in a sentence.
+        processors: that the runs were made on.
     """
 
     name: str
@@ -258,6 +291,10 @@ class Document:
     figure: str | None
     damaged: tuple[Damaged, ...] = ()
     part: str | None = None
+    claims_family: Family | None = None
+    cells_family: Family | None = None
+    covers: str = ""
+    processors: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> list[str | None]:

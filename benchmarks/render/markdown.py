@@ -72,7 +72,7 @@ def claims(document: Document) -> str:
             escape.inline(claim.column or words.NONE),
             claim.verdict,
             escape.inline(claim.why),
-            str(claim.seeds_needed or words.NONE),
+            str(claim.seeds_for_power or words.NONE),
         ]
         for claim in document.claims
     ]

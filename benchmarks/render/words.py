@@ -27,7 +27,7 @@ def remark(cell: Cell, compares: bool) -> str:
         return cell.verdict
     if not compares or cell.delta is None:
         return ""
-    needed = f", {cell.seeds_needed} seeds would settle" if cell.seeds_needed else ""
+    needed = f", {cell.seeds_for_power} seeds would settle" if cell.seeds_for_power else ""
     return f"{cell.delta:+.1f}, {cell.verdict}{needed}"
 
 
