@@ -109,7 +109,7 @@ def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) 
         return ClaimJudgement(claim, "untested", claim.untested or "")
     if claim.at_chance is not None:
         return _at_chance(frame, table, claim, claim.at_chance)
-    names = verdict.rows_of(claim, table)
+    names = table.compared(claim)
     own = [name for name in names if table.all_rows[name].runs]
     cited = [name for name in names if not table.all_rows[name].runs]
     for name in claim.names:

@@ -180,17 +180,6 @@ def judge_near(
     return ClaimJudgement(claim, words[judged.verdict], why, judged.seeds_needed)
 
 
-def rows_of(claim: ClaimSpec, table: Table) -> list[str]:
-    """The rows that a claim about a column compares, those without a number left out."""
-    assert claim.column is not None
-    if claim.best is not None:
-        names = [claim.best, *table.rivals(claim.best)]
-    else:
-        names = claim.names or list(table.rows)
-    rows = table.all_rows
-    return [n for n in names if rows[n].runs or claim.column in rows[n].reported]
-
-
 def judge_claim(claim: ClaimSpec, table: Table, rows: Mapping[str, Values]) -> ClaimJudgement:
     """A claim against the complete values of the rows that it compares."""
     label = {name: row.label for name, row in table.all_rows.items()} | {CHANCE: CHANCE}
