@@ -68,6 +68,7 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         if forced:
             plan = _move_aside(request, forced)
         if has_work or arguments.yes:
+            request.home.keep_claims(request.fixed_claims)  # before any run
             with request.home.launch():
                 is_over = launcher.launch(plan, rates)
             if not is_over:
@@ -168,11 +169,12 @@ def _move_aside(request: Request, run_ids: Sequence[str]) -> Plan:
 def _conclude(request: Request, plan: Plan, table: Table) -> int:
     """Judge, write and show a table; the exit code that it asks for."""
     from benchmarks.render import compose, markdown, write
-    from benchmarks.results import judge, records
+    from benchmarks.results import exploratory, judge, records
 
     others = {t.name: t for t in find_tables(request.folder / "tables", ["all"])}
     frame = records.records(plan, table, request.home)
     judged = judge.judge(frame, table, plan.compares)
+    judged = exploratory.mark(judged, frame, table, request.home)
     is_sound = all(run.damage is None for run in plan.of(table))
     is_complete = is_sound and bool(frame["status"].isin(["done", "accepted"]).all())
     document = compose.compose(plan, table, others, frame, judged, request.home)

@@ -28,6 +28,7 @@ COLUMNS = [
     "precision",
     "run",
     "commit",
+    "claims",
 ]
 
 
@@ -35,7 +36,8 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
     """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
 
     ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
-    (other code made it), ``damaged``, or the state of the run that is still missing.
+    (other code made it), ``damaged``, or the state of the run that is still missing. ``claims`` is
+    the digest of the claims that were fixed when the run was launched; earlier runs have none.
     """
     lines = []
     for cell in plan.cells:
@@ -70,6 +72,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "precision": plan.precision,
                 "run": source or run.id,
                 "commit": attempts[-1]["commit"] if attempts else None,
+                "claims": attempts[-1].get("claims") if attempts else None,
             }
         )
     frame = pd.DataFrame(lines, columns=COLUMNS)

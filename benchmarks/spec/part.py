@@ -93,16 +93,8 @@ def _claim(
     """The claim, or that it is untested because the part lacks what it compares."""
     if claim.untested is not None:
         return claim
-    others: list[str] = []
-    if claim.best is not None:
-        others = table.rivals(claim.best)
-    if claim.differ:
-        others = list(table.rows)
-    with_number = [
-        n for n in others if table.rows[n].runs or claim.column in table.rows[n].reported
-    ]
     wanted = {name for name in (claim.column, claim.beside) if name is not None}
-    if {*claim.names, *with_number} <= rows and wanted <= columns.keys():
+    if {*claim.names, *table.compared(claim)} <= rows and wanted <= columns.keys():
         return claim
     no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance", "beside"))
     column = claim.column if claim.column in columns else None

@@ -142,6 +142,11 @@ def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSp
             raise file.error((section, name, "pretrain", key), message)
 
 
+def load_all(folder: Path) -> list[Table]:
+    """All tables of a folder, by name."""
+    return [load_table(path) for path in sorted(folder.glob("*.yaml"))]
+
+
 def find_tables(folder: Path, wanted: Sequence[str]) -> list[Table]:
     """The tables that ``wanted`` names: numbers, Roman or Arabic, other names, or ``all`` six.
 

@@ -198,6 +198,16 @@ class Table(Spec):
         block = self.rows[row].block
         return [name for name, other in self.rows.items() if name != row and other.block == block]
 
+    def compared(self, claim: ClaimSpec) -> list[str]:
+        """The rows and controls that a judged claim compares, those without a number left out."""
+        assert claim.column is not None
+        if claim.best is not None:
+            names = [claim.best, *self.rivals(claim.best)]
+        else:
+            names = claim.names or list(self.rows)
+        rows = self.all_rows
+        return [n for n in names if rows[n].runs or claim.column in rows[n].reported]
+
     def step(self, name: str, block: str | None) -> list[str]:
         """The rows that a step of ``order`` means in a block.
 

@@ -102,7 +102,10 @@ class Result(Sealed):
 
 @with_config(CONFIG)
 class Attempt(TypedDict):
-    """One execution: software, machine, place, the files it began with (``found``), its end."""
+    """One execution: software, machine, place, the files it began with (``found``), its end.
+
+    ``claims`` is the digest of the claims that were fixed at its launch; older records lack it.
+    """
 
     commit: str
     python: str
@@ -116,9 +119,18 @@ class Attempt(TypedDict):
     num_nodes: Count
     found: list[str]
     ended: str
+    claims: NotRequired[Seal]
     launch: NotRequired[str]
     job: NotRequired[str]
     host: NotRequired[str]
+
+
+@with_config(CONFIG)
+class TableClaims(TypedDict):
+    """What the file of a table fixed: its judged claims, and the tolerances of its columns."""
+
+    claims: list[dict[str, Any]]
+    tolerances: dict[str, Amount]
 
 
 @with_config(CONFIG)
