@@ -159,23 +159,23 @@ def _disk(plan: Plan, store: PreparedSize) -> list[str]:
     for corpus in plan.used_corpora():
         seconds = plan.scale.corpora[corpus.name].seconds_per_item
         items = corpus.counts["all"]
-        prepared[corpus.name] = items * stages.item_bytes(seconds, store.video_bytes_per_second)
+        prepared[corpus.path] = items * stages.item_bytes(seconds, store.video_bytes_per_second)
         hours = items * seconds["video"] / 3600 if "video" in seconds else None
         lines.append(
             [
-                corpus.name,
+                corpus.title,
                 f"{items:,}",
                 figure(items * max(seconds.values()) / 3600),
-                num_bytes(prepared[corpus.name]),
+                num_bytes(prepared[corpus.path]),
                 figure(hours * store.prepare_seconds_per_second) if hours else "not estimated",
             ]
         )
     sound = stages.item_bytes({"audio": 1.0}, 0.0)
     per_table = []
     for heading, runs in _groups(plan).items():
-        read = {run.corpus.name for run in runs}
+        read = {run.corpus.path for run in runs}
         left = sum(footprint(run, plan).disk_bytes for run in runs)
-        stored = sum(prepared[name] for name in read)
+        stored = sum(prepared[path] for path in read)
         per_table.append([heading, num_bytes(stored), num_bytes(left)])
     return [
         "### Disk",

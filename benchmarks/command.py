@@ -50,18 +50,19 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         _show_status(request, plan)
         return FINE
     rates = Rates(_finished(request.home), launcher.known_speed(plan))
+    mixture = run_status.mixture(plan, request.home)
     forced = _forced(request, plan)
     if arguments.dry_run:
         if launcher.remark:
             print(f"remark: nothing can be submitted: {launcher.remark}\n")
-        display.show_plan(plan, rates, launcher.describe, to_stdout=True)
+        display.show_plan(plan, rates, launcher.describe, mixture, to_stdout=True)
         display.show_scripts(launcher.preview(plan, rates), request.scale.device.unit)
         return FINE
     _check_data(request, plan)
     if not arguments.collect:
         if rates.speed is None and any(r.work.flops for r in plan.to_do()):
             rates.speed = launcher.measure(plan)
-        display.show_plan(plan, rates, launcher.describe)
+        display.show_plan(plan, rates, launcher.describe, mixture)
         has_work = bool(plan.to_do()) or any(c.to_prepare for c in plan.used_corpora())
         if has_work and not _is_allowed(arguments):
             return INCOMPLETE
@@ -84,6 +85,8 @@ def _show_status(request: Request, plan: Plan) -> None:
         lambda: list(run_status.statuses(next(plans), request.home)),
         refresh_seconds=STATUS_SECONDS,
     )
+    if mixture := run_status.mixture(plan, request.home):
+        print(mixture)
 
 
 def _check_data(request: Request, plan: Plan) -> None:

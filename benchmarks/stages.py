@@ -236,7 +236,8 @@ def prepare(
     Args:
         corpus: its name.
         source: root of a real copy; None to generate one.
-        generate: arguments of ``iicl.data.synthetic.write.generate``; read without a source only.
+        generate: ``num_items`` and ``seed`` of ``iicl.data.synthetic.write.generate``; read without
+            a source only.
         preparation: fields of ``iicl.config.Preparation``.
         out: folder of the prepared corpus.
         num_workers: processes.
@@ -385,6 +386,13 @@ def interruption(problem: Exception) -> str | None:
     from iicl.training.distributed import LostRankError
 
     return str(problem) if isinstance(problem, Interrupted | LostRankError) else None
+
+
+def kernels() -> dict[str, str]:
+    """The libraries that choose kernels by the processor -> what they have chosen."""
+    from iicl import kernels
+
+    return kernels.kernels()
 
 
 def neighbours(folder: Path) -> Any:

@@ -131,7 +131,8 @@ def attempt(
     try:
         if rank == 0:
             machine = provenance.describe(int(os.environ.get("OMP_NUM_THREADS", "0")))
-            run.begin_attempt({**machine, **place})
+            kernels = importlib.import_module(stages).kernels()
+            run.begin_attempt({**machine, "kernels": kernels, **place})
         yield report
     except Exception as problem:
         interruption = importlib.import_module(stages).interruption(problem)

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.launch.request import Request
 from benchmarks.launch.submission import Jobs, Submission
 from benchmarks.launch.watch import watch
+from benchmarks.plan import corpora
 from benchmarks.plan.corpora import UsedCorpus
 from benchmarks.plan.graph import Plan
 from benchmarks.store.home import Home
@@ -67,8 +68,8 @@ def prepare(request: Request, site: SlurmSite, plan: Plan, *, waits: bool) -> Pl
     if any(run.state() != "done" for run in runs):
         return None
     plan = request.plan()
-    for corpus in plan.used_corpora():
-        print(corpus.summary, file=sys.stderr)
+    for words in corpora.summaries(plan.used_corpora()):
+        print(words, file=sys.stderr)
     return plan
 
 

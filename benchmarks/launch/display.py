@@ -16,6 +16,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 from rich.text import Text
 
+from benchmarks.plan import corpora
+from benchmarks.plan.amounts import num_bytes
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.run_status import RunStatus
@@ -53,7 +55,11 @@ class Preview:
 
 
 def show_plan(
-    plan: Plan, rates: Rates, describe_site: Callable[[float], str], to_stdout: bool = False
+    plan: Plan,
+    rates: Rates,
+    describe_site: Callable[[float], str],
+    mixture: str,
+    to_stdout: bool = False,
 ) -> None:
     """Show stages, states, hours to go and the origin of that estimate, site, data, stale runs.
 
@@ -61,6 +67,7 @@ def show_plan(
         plan: what to show.
         rates: how fast runs compute.
         describe_site: gives the site in words for the seconds to go on one device.
+        mixture: says that finished runs stem from unlike processors; empty if they do not.
         to_stdout: in place of standard error.
     """
     grid, seconds, is_assumed = _by_stage(plan, rates)
@@ -77,8 +84,12 @@ def show_plan(
         speed = f"{device.sustained_gflops:,.0f} GFLOP/s per {device.unit}"
         out.print(f"assumed, because no rate is measured yet: {speed} ({device.origin})")
     out.print(f"precision: {plan.precision}; {describe_site(seconds)}")
-    for corpus in plan.used_corpora():
-        out.print(f"data: {corpus.summary}")
+    for words in corpora.summaries(plan.used_corpora()):
+        out.print(f"data: {words}")
+    if size := corpora.bytes_to_come(plan.used_corpora()):
+        out.print(f"data to generate and prepare: {num_bytes(size)} on disk")
+    if mixture:
+        out.print(mixture, soft_wrap=True)
     for run in plan.runs.values():
         if run.damage is not None:
             out.print(f"damaged: {run.id}: {run.damage}", markup=False, soft_wrap=True)
@@ -99,11 +110,11 @@ def _by_stage(plan: Plan, rates: Rates) -> tuple[Grid, float, bool]:
         grid.add_column(column, justify="right")
     grid.add_column("estimate")
     total, is_assumed = 0.0, False
-    to_prepare = [corpus for corpus in plan.used_corpora() if corpus.to_prepare]
-    if rates.speed is not None and to_prepare:
-        total = rates.preparation_seconds(to_prepare)
-        blanks = [""] * len(states)
-        grid.add_row("corpora", str(len(to_prepare)), *blanks, _hours(total), "measured here")
+    to_prepare = [c for c in plan.used_corpora() if c.to_prepare and c.generation is not None]
+    if to_prepare:
+        total, is_measured = rates.preparation_seconds(to_prepare)
+        blanks, origin = [""] * len(states), "measured here" if is_measured else "assumed rate"
+        grid.add_row("corpora", str(len(to_prepare)), *blanks, _hours(total), origin)
     for stage in dict.fromkeys(run.stage for run in plan.runs.values()):
         runs = [r for r in plan.runs.values() if r.stage == stage]
         to_go = [r for r in runs if r.state not in ("done", "running", "queued")]
@@ -130,11 +141,15 @@ def _by_table(plan: Plan, rates: Rates) -> Grid:
         grid.add_column(column, justify="right")
     counted: set[str] = set()
     for table in plan.tables:
-        seconds = {r.id: rates.seconds(r.resolved, r.work, sustained)[0] for r in plan.of(table)}
-        added = sum(s for run_id, s in seconds.items() if run_id not in counted)
+        runs = plan.of(table)
+        seconds = {r.id: rates.seconds(r.resolved, r.work, sustained)[0] for r in runs}
+        for corpus in {r.corpus.path: r.corpus for r in runs}.values():
+            if corpus.to_prepare:
+                seconds[str(corpus.path)] = rates.preparation_seconds([corpus])[0]
+        added = sum(s for key, s in seconds.items() if key not in counted)
         counted.update(seconds)
         seeds = str(len(plan.seeds[table.name]))
-        counts = (str(len(seconds)), str(plan.num_unshared(table)))
+        counts = (str(len(runs)), str(plan.num_unshared(table)))
         grid.add_row(table.heading, seeds, *counts, _hours(sum(seconds.values())), _hours(added))
     return grid
 

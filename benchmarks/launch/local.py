@@ -5,6 +5,7 @@ import sys
 from benchmarks.launch import display, speed
 from benchmarks.launch.display import Preview, ProgressDisplay
 from benchmarks.launch.request import Request
+from benchmarks.plan import corpora
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.stage_functions import Stages
@@ -71,7 +72,7 @@ def prepare(request: Request, plan: Plan) -> Plan:
                 continue
             with (
                 launcher.environment(request.site.environment),
-                display.progress(f"preparing {corpus.name}") as advance,
+                display.progress(f"preparing {corpus.title}") as advance,
             ):
                 header = request.stages.prepare(
                     corpus.name,
@@ -85,8 +86,8 @@ def prepare(request: Request, plan: Plan) -> Plan:
         has_changed = has_changed or corpus.to_prepare or header["hash"] != corpus.hash
     if has_changed:
         plan = request.plan()
-        for corpus in plan.used_corpora():
-            print(corpus.summary, file=sys.stderr)
+        for words in corpora.summaries(plan.used_corpora()):
+            print(words, file=sys.stderr)
     return plan
 
 

@@ -36,15 +36,18 @@ def known(request: Request, site: ProcessSite, plan: Plan) -> Speed | None:
     except DamagedFileError as problem:
         print(f"{problem}; it counts as absent", file=sys.stderr)
         return None
-    return speed if speed is not None and speed["machine"] == _machine(site, plan) else None
+    if speed is None or "preparation_pace" not in speed:
+        return None
+    return speed if speed["machine"] == _machine(site, plan) else None
 
 
 def measure(request: Request, site: ProcessSite, plan: Plan) -> Speed | None:
     """Measure the speed and keep it in the home; None, with one line that says why, if it fails."""
     chain = _chain(plan)
-    corpus = next((c for c in plan.used_corpora() if c.generate is not None), None)
+    corpus = next((c for c in plan.used_corpora() if c.generation is not None), None)
     if not chain or corpus is None:
         return None
+    assert corpus.generation is not None
     print("measuring how fast this machine computes, once for this home", file=sys.stderr)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -70,7 +73,7 @@ def measure(request: Request, site: ProcessSite, plan: Plan) -> Speed | None:
     speed = Speed(
         machine=_machine(site, plan),
         seconds_per_flop=per_flop,
-        seconds_per_item=seconds_per_item,
+        preparation_pace=seconds_per_item / corpus.generation.core_seconds_per_item,
     )
     write_json(_path(request), speed)
     return speed

@@ -1,5 +1,7 @@
 """Amounts as text, with as many digits as are known."""
 
+from collections.abc import Iterable
+
 
 def figure(value: float) -> str:
     """Two significant digits; no more is known."""
@@ -26,3 +28,15 @@ def num_bytes(count: float) -> str:
 def rate(bytes_per_second: float) -> str:
     """Bytes per second."""
     return f"{num_bytes(bytes_per_second)}/s"
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Whole numbers in order, each once; three or more in a row as ``first to last``."""
+    runs: list[list[int]] = []
+    for value in sorted(set(values)):
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    words = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else list(map(str, run)) for run in runs]
+    return ", ".join(word for run in words for word in run)

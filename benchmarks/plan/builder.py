@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan import identity, row_settings
-from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.plan.corpora import Corpora, UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.standing import Standings
@@ -28,7 +28,7 @@ def make(
     *,
     seeds: Sequence[int] | None,
     precision: str,
-    corpora: Mapping[str, UsedCorpus],
+    corpora: Corpora,
     home: Home,
     stages: Stages,
     code: Path = CODE,
@@ -76,7 +76,7 @@ def make(
     return plan
 
 
-def _check_names(table: Table, corpora: Mapping[str, UsedCorpus], stages: Stages) -> None:
+def _check_names(table: Table, corpora: Corpora, stages: Stages) -> None:
     """Check that the stages and corpora that a table names exist.
 
     Raises:
@@ -195,13 +195,13 @@ class _Builder:
         return self._pretrained[key]
 
     def _resolve(self, stage: str, clip: Settings, settings: Settings) -> dict[str, Any]:
-        corpus = {"corpus": self._plan.corpora[settings["corpus"]].name}
+        corpus = {"corpus": self._plan.corpora.serving(settings["corpus"])}
         merged = {**overlay(row_settings.shared(self._plan, stage, clip), settings), **corpus}
         (resolved,) = self._stages.resolve(stage, merged)
         return resolved
 
     def _corpus(self, resolved: Mapping[str, Any]) -> UsedCorpus:
-        return next(c for c in self._plan.corpora.values() if c.name == resolved["corpus"])
+        return self._plan.corpora.of(resolved["corpus"], resolved["seed"])
 
     def _need(self, corpus: UsedCorpus, *splits: str, at_least: int = 1) -> None:
         """Refuse a corpus without the items that a run reads, before hours go by.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.plan.corpora import Corpora, UsedCorpus
 from benchmarks.plan.standing import RunState, Standing
 from benchmarks.spec.prices import Work
 from benchmarks.spec.scale import Scale
@@ -67,6 +67,7 @@ class Run:
             "upstream": dict(self.upstream),
             "corpus": {
                 "name": self.corpus.name,
+                "seed": self.corpus.seed,
                 "hash": self.corpus.hash,
                 "is": self.corpus.summary,
             },
@@ -93,7 +94,7 @@ class Plan:
 
     tables: Sequence[Table]
     scale: Scale
-    corpora: Mapping[str, UsedCorpus]
+    corpora: Corpora
     precision: str
     seeds: Mapping[str, Sequence[int]]
     runs: dict[str, Run] = field(default_factory=dict)

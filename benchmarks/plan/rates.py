@@ -54,9 +54,14 @@ class Rates:
             return self.speed["seconds_per_flop"][resolved["stage"]] * work.flops, True
         return work.flops / (sustained_gflops * 1e9), False
 
-    def preparation_seconds(self, corpora: Collection[UsedCorpus]) -> float:
-        """Seconds of one core to generate and prepare corpora; 0 if no speed was measured."""
+    def preparation_seconds(self, corpora: Collection[UsedCorpus]) -> tuple[float, bool]:
+        """Seconds of one core to generate and prepare corpora, and whether they are measured.
+
+        A launch measures one corpus; the others take as much longer or shorter as the scale
+        assumes. Real copies are not estimated.
+        """
+        generated = [c.generation for c in corpora if c.generation is not None]
+        assumed = sum(g.num_items * g.core_seconds_per_item for g in generated)
         if self.speed is None:
-            return 0.0
-        num_items = sum(corpus.counts.get("all", 0) for corpus in corpora)
-        return self.speed["seconds_per_item"] * num_items
+            return assumed, False
+        return assumed * self.speed["preparation_pace"], True

@@ -43,7 +43,7 @@ def pretraining(plan: Plan, stages: Stages, table: Table, row: str, flat: Settin
         of_scale = {**of_scale, "encoders": sizes}
     return {
         **overlay(of_scale, others),
-        "corpus": plan.corpora[flat["corpus"]].name,
+        "corpus": plan.corpora.serving(flat["corpus"]),
         "method": {"name": flat["method"], **method},
     }
 

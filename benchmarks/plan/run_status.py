@@ -1,11 +1,13 @@
 """What ``--status`` shows: every run's state, job, progress and last words."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.plan.graph import Plan
+from benchmarks.store import provenance
 from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
 from benchmarks.store.run_folder import RunFolder
@@ -74,6 +76,16 @@ def _statuses(
         elif job:
             words = "its job ended before it began"
         yield RunStatus(run_id, state, job, progress, " ".join(words.split()))
+
+
+def mixture(plan: Plan, home: Home) -> str:
+    """A line if finished runs of a plan were computed on unlike processors; else empty."""
+    attempts = {i: home.run(i).attempts() for i, run in plan.runs.items() if run.state == "done"}
+    counts = Counter(provenance.processor_of(made) for made in attempts.values() if made)
+    if len(counts) < 2:
+        return ""
+    words = "; ".join(f"{number} on {name}" for name, number in counts.most_common())
+    return f"the finished runs were computed on unlike processors: {words}"
 
 
 def _job(run: RunFolder) -> str:

@@ -96,5 +96,8 @@ class Stages(Protocol):
     def interruption(self, problem: Exception) -> str | None:
         """Why a run that ended in an exception can go on; None if it cannot."""
 
+    def kernels(self) -> dict[str, str]:
+        """What the libraries that choose kernels by the processor have chosen."""
+
     def neighbours(self, folder: Path) -> Any:
         """What a ``neighbours`` run wrote."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.plan.corpora import by_name
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.render import document, evidence, variation
@@ -95,7 +96,8 @@ def pictures(
         home: holds what the runs wrote.
         stages: reads what a ``neighbours`` run wrote.
     """
-    sheets = {f"{run.corpus.name}.png": run.corpus.sheet for run in plan.of(table)}
+    corpora = by_name(run.corpus for run in plan.of(table))
+    sheets = {f"{name}.png": same_name[0].sheet for name, same_name in corpora.items()}
     named = [data.sheet for data in document.data if data.sheet is not None]
     made: dict[str, Picture] = {name: sheets[name].read_bytes for name in named}
     run = _figure_run(plan, table)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
+from benchmarks.plan.corpora import by_name, summaries
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.render import document
 from benchmarks.results.paper_check import wilson
@@ -128,11 +129,15 @@ def _selection(part: pd.DataFrame) -> str:
 
 
 def data(runs: Iterable[Run], home: Home) -> Iterable[document.Data]:
-    """The corpora that runs read, each once; a damaged picture of one is left out."""
-    for corpus in {run.corpus.path: run.corpus for run in runs}.values():
-        short = f"; manifest {corpus.hash[:12]}" if corpus.header else ""
-        sheet = f"{corpus.name}.png" if _is_readable(corpus.sheet, home) else None
-        yield document.Data(f"{corpus.summary}{short}", sheet)
+    """The corpora that runs read, each once; a damaged picture of one is left out.
+
+    A corpus that is generated with several seeds is one line, with the picture of the first seed.
+    """
+    for name, corpora in by_name(run.corpus for run in runs).items():
+        manifests = [corpus.hash[:12] for corpus in corpora if corpus.header]
+        ends = f"; manifest{'s' * (len(manifests) > 1)} {', '.join(manifests)}" if manifests else ""
+        sheet = f"{name}.png" if _is_readable(corpora[0].sheet, home) else None
+        yield document.Data(f"{'; '.join(summaries(corpora))}{ends}", sheet)
 
 
 def _is_readable(picture: Path, home: Home) -> bool:

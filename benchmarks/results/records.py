@@ -7,7 +7,9 @@ import pandas as pd
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.results.verdict import Values
 from benchmarks.spec.table import Table
+from benchmarks.store import provenance
 from benchmarks.store.home import Home
+from benchmarks.store.records import Attempt
 
 COLUMNS = [
     "table",
@@ -29,6 +31,7 @@ COLUMNS = [
     "run",
     "commit",
     "claims",
+    "processor",
 ]
 
 
@@ -38,8 +41,9 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
     ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
     (other code made it), ``damaged``, or the state of the run that is still missing. ``claims`` is
     the digest of the claims that were fixed when the run was launched; earlier runs have none.
+    ``processor`` names all processors that a value was computed on, those of the runs below it too.
     """
-    lines = []
+    lines, processors = [], _Processors(home)
     for cell in plan.cells:
         if cell.table is not table:
             continue
@@ -73,10 +77,32 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "run": source or run.id,
                 "commit": attempts[-1]["commit"] if attempts else None,
                 "claims": attempts[-1].get("claims") if attempts else None,
+                "processor": processors.of(source) if source else None,
             }
         )
     frame = pd.DataFrame(lines, columns=COLUMNS)
     return frame.astype({"num_evaluated": "Int64", "num_expected": "Int64"})
+
+
+class _Processors:
+    """Looks up what the values of a home were computed on; each run is read once."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._attempts: dict[str, list[Attempt]] = {}
+
+    def of(self, run_id: str) -> str:
+        """The processors of a run and of all runs that it rests on."""
+        return provenance.processor_of(self._of(run_id))
+
+    def _of(self, run_id: str) -> list[Attempt]:
+        if run_id not in self._attempts:
+            run = self._home.run(run_id)
+            spec = run.spec()
+            below = spec["upstream"].values() if spec is not None else ()
+            attempts = [attempt for other in below for attempt in self._of(other)]
+            self._attempts[run_id] = [*attempts, *run.attempts()]
+        return self._attempts[run_id]
 
 
 def _shown(run: Run, home: Home) -> tuple[str, str | None]:

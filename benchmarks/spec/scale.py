@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from benchmarks.spec.base import Name, Spec
 from benchmarks.spec.table import Settings
@@ -13,6 +13,16 @@ Positive = Annotated[float, Field(gt=0)]
 
 Precision = Literal["float32", "tf32", "bf16"]
 """Legal precisions of the encoders; the same as those of ``iicl``."""
+
+
+def _check_seed(seed: object) -> object:
+    is_number = isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0
+    if seed != "run" and not is_number:
+        raise ValueError("the word run is expected, or a whole number of 0 or more")
+    return seed
+
+
+CorpusSeed = Annotated[int | Literal["run"], BeforeValidator(_check_seed)]
 
 
 class Device(Spec):
@@ -39,17 +49,36 @@ class PreparedSize(Spec):
     origin: str
 
 
+class Generation(Spec):
+    """How a corpus is generated, and what that costs.
+
+    Attributes:
+        num_items: items of all splits.
+        seed: ``run``: a run reads the corpus that is generated with the run's own seed, so that
+            each seed of a table has its own corpora. A number: all runs read this one corpus.
+        core_seconds_per_item: of one core, to generate and prepare an item; the assumption until a
+            launch has measured it.
+        bytes_per_item: of an item on disk, its generated clip and what is prepared from it.
+    """
+
+    num_items: Annotated[int, Field(ge=1)]
+    seed: CorpusSeed
+    core_seconds_per_item: Positive
+    bytes_per_item: Positive
+
+
 class Corpus(Spec):
     """The origin of a corpus, unless the command line names a real copy.
 
     Attributes:
-        generate: settings of the generator.
+        generate: how it is generated.
         same_as: another corpus of this scale serves as this one.
-        counts: usable items, for the cost before the corpus is prepared.
+        counts: usable items, for the cost before the corpus is prepared. Of a generated corpus they
+            are those of seed 0: with another one, other items of Kinetics-400 lack sound.
         seconds_per_item: of each view, the mean over all items.
     """
 
-    generate: Settings | None = None
+    generate: Generation | None = None
     same_as: Name | None = None
     counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     seconds_per_item: dict[Literal["video", "audio"], Positive] = Field(default_factory=dict)

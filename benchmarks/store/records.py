@@ -104,7 +104,8 @@ class Result(Sealed):
 class Attempt(TypedDict):
     """One execution: software, machine, place, the files it began with (``found``), its end.
 
-    ``claims`` is the digest of the claims that were fixed at its launch; older records lack it.
+    ``claims`` is the digest of the claims that were fixed at its launch. Older records lack it, and
+    the instruction set and the libraries that choose kernels by it.
     """
 
     commit: str
@@ -115,6 +116,8 @@ class Attempt(TypedDict):
     gpu: str
     threads: Count
     site: str
+    instruction_set: NotRequired[str]
+    kernels: NotRequired[dict[str, str]]
     num_ranks: Count
     num_nodes: Count
     found: list[str]
@@ -153,13 +156,13 @@ class Speed(TypedDict):
     """``speed/<scale>-<precision>.json``: how fast one machine carries out stages.
 
     ``machine`` says what the speed depends on. ``seconds_per_flop`` is by stage, of one of the
-    processes that run side by side. ``seconds_per_item`` are those of one core, to generate a clip
-    and to prepare it.
+    processes that run side by side. ``preparation_pace`` is how many times as long as the scale
+    assumes it takes one core to generate a clip and to prepare it; older records lack it.
     """
 
     machine: dict[str, str]
     seconds_per_flop: dict[str, Amount]
-    seconds_per_item: Amount
+    preparation_pace: NotRequired[Amount]
 
 
 @with_config(CONFIG)

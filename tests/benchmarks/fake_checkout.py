@@ -17,8 +17,8 @@ says: [Nothing is computed.]
 device: {{unit: CPU core, sustained_gflops: 60, origin: assumed}}
 execution: {execution}
 corpora:
-  audioset: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
-  ucf101: {{generate: {{seed: 0}}, counts: {{all: 1080, 1/train: 600, 1/test: 480}}}}
+  audioset: {{generate: {generate}, counts: {{all: 1080, 1/train: 600, 1/train/with_sound: 600}}}}
+  ucf101: {{generate: {generate}, counts: {{all: 1080, 1/train: 600, 1/test: 480}}}}
 clip: {{num_frames: 8, fps: 8.0, size: 32}}
 stages:
   pretrain: {{length: {{initialisation: 5, co_training: 2}}}}
@@ -28,6 +28,8 @@ replace:
   clusters: {{100: 5, 200: 10, 400: 20, 800: 40}}
 precision: bf16
 """
+
+GENERATE = "{num_items: 1080, seed: run, core_seconds_per_item: 0.01, bytes_per_item: 100000}"
 
 SMALL_TABLE = """\
 table: 2
@@ -61,8 +63,8 @@ class Checkout:
         (folder / "tables" / "table2.yaml").write_text(SMALL_TABLE)
         self.scale()
 
-    def scale(self, name: str = "smoke", execution: str = "{}") -> None:
-        text = SCALE.format(name=name, execution=execution)
+    def scale(self, name: str = "smoke", execution: str = "{}", generate: str = GENERATE) -> None:
+        text = SCALE.format(name=name, execution=execution, generate=generate)
         (self.folder / "benchmarks" / "scales" / f"{name}.yaml").write_text(text)
 
     def with_copied_home(self, root: Path) -> "Checkout":

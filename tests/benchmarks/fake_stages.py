@@ -53,7 +53,7 @@ def prepare(
     counts |= {"2/train": 600, "2/test": 480, "3/train": 600, "3/test": 480}
     own = source is None or (source / "official").exists()
     header = {
-        "hash": hashlib.sha256(f"{corpus}{num_usable}".encode()).hexdigest(),
+        "hash": hashlib.sha256(f"{corpus}{num_usable}{generate}".encode()).hexdigest(),
         "reader": corpus if own else "folder",
         "num_items": num_items if own else num_usable,
         "num_usable": num_usable,
@@ -141,3 +141,7 @@ def listen(leave: Callable[[str], None]) -> None:
 
 def interruption(problem: Exception) -> str | None:
     return None
+
+
+def kernels() -> dict[str, str]:
+    return {"torch": "AVX2", "oneDNN": "3.0"}

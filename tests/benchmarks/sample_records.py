@@ -14,6 +14,7 @@ MACHINE: dict[str, Any] = {
     "python": "3.11.0",
     "packages": {"torch": "2.11.0"},
     "processor": "a processor",
+    "instruction_set": "avx2",
     "cores": 2,
     "gpu": "none",
     "threads": 1,

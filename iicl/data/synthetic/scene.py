@@ -119,23 +119,23 @@ def draw_scene(
         world: sizes and difficulty.
         corpus: name of the corpus, which has its own classes and appearance priors.
         class_index: position in ``CLASSES[corpus]``.
-        seed: seed of the corpus.
+        seed: seed of the corpus; the appearance priors of its classes are drawn from it too.
         group: number of the group; items of one class and group share object, background, camera
             and microphone.
         item: number of the item within its class and group.
     """
     shared = generator(seed, corpus, "group", class_index, group)
     own = generator(seed, corpus, "item", class_index, group, item)
-    look = _draw_look(world, corpus, class_index, shared)
-    background = _draw_background(world, corpus, class_index, shared)
+    look = _draw_look(world, corpus, class_index, seed, shared)
+    background = _draw_background(world, corpus, class_index, seed, shared)
     camera = _draw_camera(world, shared)
     hearing = _draw_hearing(world, shared, own)
-    events = [_draw_event(world, corpus, class_index, look, own)]
+    events = [_draw_event(world, corpus, class_index, seed, look, own)]
     if corpus == "audioset" and own.random() < world.second_event:
         step = int(own.integers(1, len(CLASSES[corpus])))
         other = (class_index + step) % len(CLASSES[corpus])
-        other_look = _draw_look(world, corpus, other, own)
-        events.append(_draw_event(world, corpus, other, other_look, own))
+        other_look = _draw_look(world, corpus, other, seed, own)
+        events.append(_draw_event(world, corpus, other, seed, other_look, own))
     distractors = tuple(
         _draw_distractor(world, own) for _ in range(int(own.integers(0, world.max_distractors + 1)))
     )
@@ -146,15 +146,15 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _prior(corpus: CorpusName, class_index: int) -> np.random.Generator:
-    # This does not depend on the corpus's seed: corpora with different seeds share one world.
-    return generator(0, "prior", corpus, class_index)
+def _prior(corpus: CorpusName, class_index: int, seed: int) -> np.random.Generator:
+    """Draws what is typical of a class: its shape, hue, background hue and shift of pitch."""
+    return generator(seed, "prior", corpus, class_index)
 
 
 def _draw_look(
-    world: World, corpus: CorpusName, class_index: int, rng: np.random.Generator
+    world: World, corpus: CorpusName, class_index: int, seed: int, rng: np.random.Generator
 ) -> Look:
-    prior = _prior(corpus, class_index)
+    prior = _prior(corpus, class_index, seed)
     shape, hue = int(prior.integers(len(SHAPES))), float(prior.random())
     if rng.random() >= world.alpha:
         shape = int(rng.integers(len(SHAPES)))
@@ -165,9 +165,9 @@ def _draw_look(
 
 
 def _draw_background(
-    world: World, corpus: CorpusName, class_index: int, rng: np.random.Generator
+    world: World, corpus: CorpusName, class_index: int, seed: int, rng: np.random.Generator
 ) -> Background:
-    prior = _prior(corpus, class_index)
+    prior = _prior(corpus, class_index, seed)
     hue = float(prior.random(3)[2])
     if rng.random() >= world.alpha:
         hue = float(rng.random())
@@ -224,11 +224,12 @@ def _draw_event(
     world: World,
     corpus: CorpusName,
     class_index: int,
+    seed: int,
     look: Look,
     rng: np.random.Generator,
 ) -> Event:
     kind = CLASSES[corpus][class_index]
-    shift = float(_prior(corpus, class_index).random(4)[3] - 0.5) * world.pitch_shift
+    shift = float(_prior(corpus, class_index, seed).random(4)[3] - 0.5) * world.pitch_shift
     return _make_event(world, kind.motion, kind.sound, look, kind.rate, shift, rng)
 
 

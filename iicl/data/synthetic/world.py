@@ -45,7 +45,8 @@ class World:
         overlap: probability of a second sound without a visible cause.
         overlap_db: range of the level of that sound above the event's, in decibels.
         alpha: appearance bias: probability, for each of hue, shape and background hue, that an item
-            has that of its class. A class has another appearance in another corpus.
+            has that of its class. A class has another appearance in another corpus, and in a corpus
+            of another seed.
         pitch_shift: the classes' own shifts of pitch spread over so many octaves.
         second_event: probability that an item of audioset shows an event of another class as well
             and has both labels.

@@ -21,7 +21,7 @@ from iicl.data.synthetic.layouts import layout, plan
 from iicl.data.synthetic.layouts.parts import Item, write_text
 from iicl.data.synthetic.world import CorpusName, World
 
-VERSION = 1  # version of the generated content; raise it whenever a golden digest changes
+VERSION = 2  # version of the generated content; raise it whenever a golden digest changes
 MARKER = "generated.json"
 
 
@@ -45,7 +45,7 @@ def generate(
             describes the layout.
         out: folder to create.
         num_items: number of media files of all splits; the sizes of classes differ by at most one.
-        seed: seed of all random values.
+        seed: seed of all random values, the appearance priors of the classes among them.
         num_workers: number of processes; with 0 the calling process writes. It changes no byte.
         world: sizes and difficulty; None means ``World()``.
         progress: called with (number of items written, ``num_items``).

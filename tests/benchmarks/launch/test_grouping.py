@@ -13,7 +13,7 @@ from benchmarks.plan.graph import Run
 from benchmarks.plan.standing import Standing
 from benchmarks.spec.prices import Work
 
-CORPUS = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
+CORPUS = UsedCorpus("ucf101", None, None, {}, Path("ucf101"), None, False, {})
 
 
 def run(name: str, *upstream: str, clips: int = 0, num_ranks: int = 1) -> Run:

@@ -47,18 +47,18 @@ def test_corpora_are_prepared_by_jobs_first(
     checkout: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert launch(checkout) == 3
-    assert "preparing: 2 jobs" in capsys.readouterr().err
+    assert "preparing: 4 jobs" in capsys.readouterr().err  # two corpora of two seeds
     home = checkout.home.preparations()
-    assert len(home.run_ids()) == 2
+    assert len(home.run_ids()) == 4
     assert {home.run(i).state() for i in home.run_ids()} == {"queued"}
-    assert fake_slurm.calls().count("sbatch") == 2
+    assert fake_slurm.calls().count("sbatch") == 4
     assert checkout.home.run_ids() == []
     filled = {Path(home.run(i).any_spec()["fills"]).parent for i in home.run_ids()}  # type: ignore
     assert filled == {checkout.home.corpora}  # where what an attempt got done is looked for
     assert launch(checkout) == 3  # they are under way
-    assert fake_slurm.calls().count("sbatch") == 2
+    assert fake_slurm.calls().count("sbatch") == 4
     assert ask_status(checkout) == 0
-    assert capsys.readouterr().out.count("prepare-") == 2
+    assert capsys.readouterr().out.count("prepare-") == 4
 
 
 def test_a_real_copy_is_prepared_by_an_array_over_its_shards(

@@ -42,7 +42,7 @@ def test_the_measured_speed_of_the_machine_comes_after_finished_runs() -> None:
     speed: Speed = {
         "machine": {},
         "seconds_per_flop": {"features": 1e-11},
-        "seconds_per_item": 0.5,
+        "preparation_pace": 0.5,
     }
     work = Work(1000, 2e12, 1)
     assert Rates([], speed).seconds(resolved, work, 1.0) == (pytest.approx(20.0), True)

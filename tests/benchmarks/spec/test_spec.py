@@ -4,7 +4,7 @@ from pathlib import Path
 
 import fake_stages
 import pytest
-from fake_checkout import ROOT, SMALL_TABLE, Checkout
+from fake_checkout import GENERATE, ROOT, SMALL_TABLE, Checkout
 
 from benchmarks.plan import builder, corpora
 from benchmarks.spec.read_tables import find_tables, load_table
@@ -15,6 +15,7 @@ from slurm.strict_yaml import SpecError
 TABLES = sorted((ROOT / "tables").glob("*.yaml"))
 SCALES = sorted((ROOT / "benchmarks" / "scales").glob("*.yaml"))
 
+GENERATED = f"ucf101: {{generate: {GENERATE}"
 STORE = (
     "store: {video_bytes_per_second: 1, prepare_seconds_per_second: 1,"
     " decode_seconds_per_clip: 1, origin: x}\n"
@@ -178,7 +179,11 @@ def test_an_error_names_file_line_and_value(
             "initialization is 5: unknown setting",
         ),
         ("1/test: 480}}", "1/best: 480}}", 7, "a table needs 1/test, not counted here"),
-        ("  ucf101: {generate: {seed: 0}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
+        (f"  {GENERATED}", "  ucf101: {same_as: ucf101", 7, "back to itself"),
+        (GENERATED, GENERATED.replace("run", "-1"), 7, "the word run is expected"),
+        (GENERATED, GENERATED.replace("run", "ran"), 7, "the word run is expected"),
+        (GENERATED, GENERATED.replace("1080", "0"), 7, "items is 0"),
+        (GENERATED, "ucf101: {generate: {seed: 0}", 7, "is missing"),
         ("1/test: 480}}", "1/test: 480}, seconds_per_item: {smell: 1}}", 7, "smell"),
         ("  features: {", "  features: {clip: {size: 8}, ", 11, "clip holds for all stages alike"),
         ("clip: {", "store: {origin: x}\nclip: {", 8, "store.video_bytes_per_second is missing"),

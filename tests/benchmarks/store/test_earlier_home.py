@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+import fake_stages
 import pytest
 from fake_checkout import ROOT
 from sample_records import PROVENANCE, RESULT
 
-from benchmarks.plan.corpora import UsedCorpus
+from benchmarks.plan.corpora import Corpora, UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run
 from benchmarks.plan.rates import Rates
 from benchmarks.plan.standing import Standings
@@ -73,12 +74,19 @@ def test_it_is_collected(home: Home, status: str) -> None:
     name = f"{MEASURED.rpartition('.')[0]}.{code[:4]}"
     found = Standings(home).find(name, spec["identity"]["spec"], code, is_blocked=False)
     assert found.standing.state == status
-    corpus = UsedCorpus("ucf101", None, {}, {}, Path("ucf101"), None, False, {})
+    corpus = UsedCorpus("ucf101", None, None, {}, Path("ucf101"), None, False, {})
     work = Work(0, 0.0, 1)
     run = Run(name, spec["resolved"], corpus, {}, "", code, work, found.standing)
     table = load_table(ROOT / "tables" / "table1.yaml")
     scale = load_scale(ROOT / "benchmarks" / "scales" / "smoke.yaml")
-    plan = Plan([table], scale, {}, "bf16", {table.name: [0]}, {name: run})
+    plan = Plan(
+        [table],
+        scale,
+        Corpora(scale, {}, home, fake_stages, ROOT),
+        "bf16",
+        {table.name: [0]},
+        {name: run},
+    )
     plan.cells.append(PlannedCell(table, "c400", "r1", 0, 1, name))
     (line,) = records.records(plan, table, home).to_dict("records")
     assert (line["status"], line["run"], line["commit"]) == (status, MEASURED, "8da87c8294")
