@@ -5,6 +5,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.launch import display
 from benchmarks.launch.launchers import launcher_of
@@ -19,6 +20,9 @@ from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
 from benchmarks.store.records import Result, RunSpec
 from slurm import launcher as processes
+
+if TYPE_CHECKING:
+    from benchmarks.render.document import Document
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
 STATUS_SECONDS = 5.0
@@ -75,8 +79,19 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
             if not is_over:
                 return INCOMPLETE
             plan = request.plan()
-    code = max(_conclude(request, plan, table) for table in request.tables)
+    code = _conclude_all(request, plan)
     return FAILED if _name_faults(request, plan) else code
+
+
+def _conclude_all(request: Request, plan: Plan) -> int:
+    """Judge, write and show all tables, then their claims over the launch; the exit code."""
+    from benchmarks.render import claims_table
+
+    concluded = [_conclude(request, plan, table) for table in request.tables]
+    documents = [document for document, _ in concluded if document.claims_family is not None]
+    if len(documents) > 1:
+        print("\n" + claims_table.claims_table(documents), flush=True)
+    return max(code for _, code in concluded)
 
 
 def _show_status(request: Request, plan: Plan) -> None:
@@ -169,9 +184,9 @@ def _move_aside(request: Request, run_ids: Sequence[str]) -> Plan:
     return request.plan()
 
 
-def _conclude(request: Request, plan: Plan, table: Table) -> int:
-    """Judge, write and show a table; the exit code that it asks for."""
-    from benchmarks.render import compose, markdown, write
+def _conclude(request: Request, plan: Plan, table: Table) -> "tuple[Document, int]":
+    """Judge, write and show a table; its document and the exit code that it asks for."""
+    from benchmarks.render import compose, markdown, multiplicity, write
     from benchmarks.results import exploratory, judge, records
 
     others = {t.name: t for t in find_tables(request.folder / "tables", ["all"])}
@@ -186,12 +201,12 @@ def _conclude(request: Request, plan: Plan, table: Table) -> int:
     print(f"{table.heading}: {table.title} (scale: {request.scale.scale})\n")
     print(markdown.main_table(document) + "\n")
     if document.claims:
-        print(markdown.claims(document) + "\n")
+        print("\n".join([*multiplicity.expected(document), markdown.claims(document)]) + "\n")
     print("\n".join(markdown.order(document)), flush=True)
     print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
     if not is_complete:
-        return INCOMPLETE
-    return MISMATCH if judged.faults(table) else FINE
+        return document, INCOMPLETE
+    return document, MISMATCH if judged.faults(table) else FINE
 
 
 def _name_faults(request: Request, plan: Plan) -> bool:

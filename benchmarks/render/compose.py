@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.plan.corpora import by_name
-from benchmarks.plan.graph import Plan
+from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
-from benchmarks.render import document, evidence, variation
+from benchmarks.plan.variation import variations
+from benchmarks.render import document, evidence, words
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
 from benchmarks.results import judge
@@ -19,6 +20,7 @@ from benchmarks.results.records import per_seed
 from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
+from benchmarks.store.provenance import processor_of
 
 CONFIDENCE = 0.95
 """Of the interval beside a cell's mean."""
@@ -43,6 +45,7 @@ def compose(
         home: where the runs' results are.
     """
     runs = plan.of(table)
+    processors = _processors(runs, home)
     about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
@@ -77,8 +80,8 @@ def compose(
         part=table.part,
         claims_family=_family(judged.claims_family),
         cells_family=_family(judged.cells_family),
-        covers=variation.covers(runs, table, len(plan.seeds[table.name])),
-        processors=tuple(variation.processors(runs, home)),
+        covers=words.covers(variations(plan, table, processors)),
+        processors=tuple(processors),
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
@@ -122,6 +125,12 @@ def _figure_run(plan: Plan, table: Table) -> str | None:
             if protocol == table.figure.protocol and plan.runs[cell.run].state == "done":
                 return cell.run
     return None
+
+
+def _processors(runs: Sequence[Run], home: Home) -> list[str]:
+    """What the table's finished runs were computed on, each once."""
+    attempts = [one for run in runs if run.state == "done" for one in home.run(run.id).attempts()]
+    return sorted({processor_of([attempt]) for attempt in attempts})
 
 
 def _compared(plan: Plan, table: Table) -> str:
@@ -241,7 +250,7 @@ def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
     return document.Claim(
         claim.says,
         claim.where,
-        table.columns[judgement.column].label if judgement.column is not None else None,
+        table.columns[claim.column].label if claim.column is not None else None,
         judgement.verdict,
         judgement.why,
         judgement.p,

@@ -16,7 +16,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from benchmarks.render import escape, plot, words
+from benchmarks.render import escape, multiplicity, plot, words
 from benchmarks.render.document import Curve, Document
 from benchmarks.store.files import DamagedFileError, read_bytes
 
@@ -46,6 +46,8 @@ def page(documents: Sequence[Document], results: Path) -> str:
     )
     environment.filters.update(
         percent=words.percent,
+        p_value=words.p_value,
+        beside=words.beside,
         interval=words.interval,
         in_order=words.in_order,
         block_name=words.block_name,
@@ -68,6 +70,11 @@ def page(documents: Sequence[Document], results: Path) -> str:
         sheets=sheets,
         legend=words.legend,
         remark=words.remark,
+        needed=words.needed,
+        unlike_processors=words.unlike_processors,
+        expected=multiplicity.expected,
+        expected_over_all=multiplicity.expected_over_all(documents),
+        over_all=multiplicity.over_all(documents),
         sharing=words.sharing,
     )
 

@@ -13,25 +13,16 @@ from benchmarks.spec.claim import CHANCE, ClaimSpec
 from benchmarks.spec.table import Table
 
 
-def rows_of(claim: ClaimSpec, column: str, table: Table) -> list[str]:
-    """The rows that a claim compares in a column, those without a number left out."""
-    if claim.best is not None:
-        names = [claim.best, *table.rivals(claim.best)]
-    else:
-        names = claim.names or list(table.rows)
-    return [name for name in names if table.all_rows[name].runs or
-            reported(table, name, column) is not None]  # fmt: skip
-
-
-def reported(table: Table, row: str, column: str) -> float | None:
+def _reported(table: Table, row: str, column: str) -> float | None:
     """The paper's value of a row in a column, or in the column that this one reads anew."""
     spec = table.all_rows.get(row)  # chance is no row
     return spec.reported.get(table.columns[column].reading_of or column) if spec else None
 
 
-def key_of(claim: ClaimSpec, column: str, table: Table) -> str:
+def key_of(claim: ClaimSpec, table: Table) -> str:
     """The name of a claim's comparison: equal for claims that compare the same in one column."""
-    rows = [*rows_of(claim, column, table), *([CHANCE] if CHANCE in (claim.above or ()) else [])]
+    column = str(claim.column)
+    rows = [*table.compared(claim), *([CHANCE] if CHANCE in (claim.above or ()) else [])]
     if claim.within is not None:
         sides = [*rows, CHANCE] if claim.at_chance is not None else rows
         return f"{column}: {' - '.join(sorted(sides))} within {claim.within:g}"
@@ -49,11 +40,10 @@ def pair_key(column: str, first: str, second: str) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The complete values of the rows that a claim compares in a column.
+    """The complete values of the rows that a claim compares.
 
     Attributes:
         claim: which claim.
-        column: which column.
         table: what they belong to.
         rows: values by row; ``chance`` may be among them.
         printed: rows whose value is a printed number, repeated for each seed.
@@ -61,7 +51,6 @@ class Comparison:
     """
 
     claim: ClaimSpec
-    column: str
     table: Table
     rows: Mapping[str, Values]
     printed: Collection[str]
@@ -87,7 +76,7 @@ class Comparison:
             margin, bound, level = f", to be within {claim.within:g}", "", self.level
             edges = [] if effect is None else [claim.within - effect, claim.within + effect]
         tests = tuple(self._test(difference, edge, level) for edge in edges)
-        key = key_of(claim, self.column, self.table)
+        key = key_of(claim, self.table)
         why = self._words(a, b, difference) + margin
         return self._made(key, evidence, {key: evidence}, why, bound, tests)
 
@@ -96,7 +85,7 @@ class Comparison:
         differences = {name: self._difference(row, name) for name in rivals}
         evidence = inference.best(list(differences.values()))
         pairs = {
-            pair_key(self.column, row, name): inference.above(difference)
+            pair_key(str(self.claim.column), row, name): inference.above(difference)
             for name, difference in differences.items()
         }
         if evidence.favours == "reversed":
@@ -109,7 +98,7 @@ class Comparison:
             self._test(differences[name], effect, self.level / 2) for name, effect in known.items()
         )
         return self._made(
-            key_of(self.claim, self.column, self.table),
+            key_of(self.claim, self.table),
             evidence,
             pairs,
             self._words(row, rival, differences[rival]),
@@ -130,7 +119,7 @@ class Comparison:
         ]
         # One pair is enough: the one whose reported difference is largest for its spread.
         easiest = sorted(tests, key=lambda test: test.effect / max(test.sd, inference.SAME))[-1:]
-        key = key_of(self.claim, self.column, self.table)
+        key = key_of(self.claim, self.table)
         widest = max(differences.values(), key=lambda d: inference.largest(d, self.level))
         why, bound = self._words(*pair, differences[pair]), self._bound(widest)
         return self._made(key, evidence, {key: evidence}, why, bound, tuple(easiest))
@@ -145,17 +134,17 @@ class Comparison:
         tests: tuple[OneSidedTest, ...],
     ) -> Finding:
         usable = () if any(math.isnan(test.sd) for test in tests) else tests
-        return Finding(self.claim, self.column, key, evidence, pairs, why, bound, usable)
+        return Finding(self.claim, key, evidence, pairs, why, bound, usable)
 
     def _difference(self, first: str, second: str) -> Estimate:
-        """first - second over the seeds that both have."""
+        """First - second over the seeds that both have."""
         a, b = self.rows[first], self.rows[second]
         is_printed = first in self.printed or second in self.printed
         return estimate([a[seed] - b[seed] for seed in sorted(set(a) & set(b))], is_printed)
 
     def _effect(self, first: str, second: str) -> float | None:
         """The difference that the paper reports."""
-        a, b = (reported(self.table, row, self.column) for row in (first, second))
+        a, b = (_reported(self.table, row, str(self.claim.column)) for row in (first, second))
         return None if a is None or b is None else a - b
 
     def _test(self, difference: Estimate, edge: float, level: float) -> OneSidedTest:

@@ -104,9 +104,7 @@ def p_above(difference: Estimate, shift: float = 0.0) -> Numbers:
     error = np.asarray(difference.standard_error)
     without_spread = np.where(distance > SAME, 0.0, 1.0)
     t = np.divide(distance, error, out=np.zeros(distance.shape), where=error > SAME)
-    p: Numbers = np.where(
-        error > SAME, special.stdtr(difference.num_seeds - 1, -t), without_spread
-    )
+    p: Numbers = np.where(error > SAME, special.stdtr(difference.num_seeds - 1, -t), without_spread)
     return p
 
 

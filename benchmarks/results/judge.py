@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from benchmarks.results import verdict
-from benchmarks.results.comparison import Comparison, key_of, reported, rows_of
+from benchmarks.results.comparison import Comparison, key_of
 from benchmarks.results.inference import estimate
 from benchmarks.results.records import part, per_seed
 from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Finding, Judgement
@@ -81,8 +81,7 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
     compared = {key: cell for key, cell in looked.items() if isinstance(cell, ComparedCell)}
     judged = dict(zip(compared, verdict.judge_cells(list(compared.values())), strict=True))
     cells = {
-        key: judged[key] if isinstance(cell, ComparedCell) else cell
-        for key, cell in looked.items()
+        key: judged[key] if isinstance(cell, ComparedCell) else cell for key, cell in looked.items()
     }
     chance = {
         (row, column): 100 * statistics.fmean(known)
@@ -138,11 +137,11 @@ def _claims(
     frame: pd.DataFrame, table: Table, compares: bool
 ) -> tuple[list[ClaimJudgement], Family | None]:
     """The verdicts on all claims, and the family in which they are judged."""
-    looked = [_look(frame, table, claim, claim.column, compares) for claim in table.claims]
+    looked = [_look(frame, table, claim, compares) for claim in table.claims]
     places = [i for i, claim in enumerate(table.claims) if claim.beside is not None]
-    alike = [
-        _look(frame, table, table.claims[i], table.claims[i].beside, compares) for i in places
-    ]
+    like = [claim.model_copy(update={"column": claim.beside, "beside": None})
+            for claim in table.claims if claim.beside is not None]  # fmt: skip
+    alike = [_look(frame, table, claim, compares) for claim in like]
     if table.inference is None:  # then the table's file has untested claims only
         return [one for one in looked if isinstance(one, ClaimJudgement)], None
     decided = verdict.decide([*looked, *alike], table.inference.level)
@@ -153,41 +152,40 @@ def _claims(
 
 
 def _look(
-    frame: pd.DataFrame, table: Table, claim: ClaimSpec, column: str | None, compares: bool
+    frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool
 ) -> Finding | ClaimJudgement:
-    """What the records say on a claim in a column, or why they say nothing."""
+    """What the records say on a claim, or why they say nothing."""
+    column = claim.column
     if claim.untested is not None or column is None:
-        return ClaimJudgement(claim, column, "untested", claim.untested or "")
-    names = rows_of(claim, column, table)
+        return ClaimJudgement(claim, "untested", claim.untested or "")
+    names = table.compared(claim)
     own = [name for name in names if table.all_rows[name].runs]
     cited = [name for name in names if not table.all_rows[name].runs]
     for name in claim.names:
         if table.all_rows[name].unavailable is not None:
-            return ClaimJudgement(claim, column, "untested", f"nobody can run {table.all_rows[name].label}")
+            return ClaimJudgement(claim, "untested", f"nobody can run {table.all_rows[name].label}")
     against_chance = claim.at_chance is not None or CHANCE in (claim.above or ())
     if len(own) < 2 and not (own and (cited or against_chance)):
-        return ClaimJudgement(claim, column, "untested", "nobody here runs two rows to compare")
+        return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
-        return ClaimJudgement(claim, column, "untested", why)
+        return ClaimJudgement(claim, "untested", why)
     group = frame[(frame["column"] == column) & frame["row"].isin(own)]
     missing = _missing(group["status"])
     if missing:
-        key = key_of(claim, column, table)
-        return ClaimJudgement(claim, column, missing, "not all runs are there", comparison=key)
+        key = key_of(claim, table)
+        return ClaimJudgement(claim, missing, "not all runs are there", comparison=key)
     rows = {name: per_seed(frame, name, column) for name in own}
     if not all(rows.values()):
-        return ClaimJudgement(claim, column, "untested", "this scale has no value in the column")
+        return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
-        printed = reported(table, name, column)
-        assert printed is not None
-        rows[name] = dict.fromkeys(rows[own[0]], printed)
+        rows[name] = dict.fromkeys(rows[own[0]], table.rows[name].reported[column])
     if against_chance:
         rows[CHANCE] = per_seed(frame.assign(value=frame["chance"]), own[0], column)
     assert table.inference is not None
     level = table.inference.level
     rows = {name: rows[name] for name in [*names, *([CHANCE] if against_chance else [])]}
-    return Comparison(claim, column, table, rows, cited, level).finding()
+    return Comparison(claim, table, rows, cited, level).finding()
 
 
 def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> pd.DataFrame:

@@ -92,11 +92,10 @@ def _judgement(
 
 @dataclass(frozen=True)
 class Finding:
-    """What the seeds say on a claim in one column, before the adjustment.
+    """What the seeds say on a claim, before the adjustment.
 
     Attributes:
         claim: which claim.
-        column: where it is looked at: the claim's own, or the one beside it.
         key: of the comparison, equal for claims that make the same one.
         evidence: the p-values of both verdicts.
         pairs: evidence on each pair of rows that the claim is made of, by the key of the pair.
@@ -107,7 +106,6 @@ class Finding:
     """
 
     claim: ClaimSpec
-    column: str
     key: str
     evidence: Evidence
     pairs: Mapping[str, Evidence]
@@ -122,7 +120,6 @@ class ClaimJudgement:
 
     Attributes:
         claim: which claim.
-        column: where it is judged: the claim's own, or the one beside it.
         verdict: holds, reversed, open, incomplete, failed, damaged, stale or untested.
         why: the difference that decides, or what is missing, in words.
         p: of the comparison that decides; None if nothing was compared.
@@ -134,7 +131,6 @@ class ClaimJudgement:
     """
 
     claim: ClaimSpec
-    column: str | None
     verdict: str
     why: str
     p: float | None = None
@@ -194,9 +190,7 @@ def _decided(
     tests = [replace(test, level=test.level / len(family)) for test in finding.tests]
     needed = seeds_for_power(tests) if tests and not decided else None
     why = finding.why if decided else finding.why + finding.bound
-    return ClaimJudgement(
-        finding.claim, finding.column, verdict, why, p, adjusted[key], key, needed
-    )
+    return ClaimJudgement(finding.claim, verdict, why, p, adjusted[key], key, needed)
 
 
 def in_order(steps: Sequence[Sequence[float]]) -> bool:

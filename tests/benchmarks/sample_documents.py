@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from benchmarks.render.claim import Claim, Family
 from benchmarks.render.document import (
     Cell,
-    Claim,
     Column,
     Cost,
     Curve,
@@ -62,10 +62,33 @@ def sample() -> Document:
             row("random_init", "ucf101", *[measured(20.0)] * 3, kind="control"),
         ),
         claims=(
-            Claim("both | together are best", "IV-D.2", "NMI", "holds", "both - alone = +6", None),
-            Claim("alone is best", "bold mark", "NMI", "reversed", "alone - both = -6", None),
-            Claim("it is fast", "abstract", None, "untested", "no time is given", None),
-            Claim("k-means agrees", "IV", "NMI, k-means", "open", "both - alone = +1 ± 2", 12),
+            Claim(
+                *("both | together are best", "IV-D.2", "NMI", "holds", "both - alone = +6 ± 2"),
+                p=0.0004,
+                adjusted=0.0012,
+                comparison="nmi: alone - both",
+                beside=Claim(
+                    *("both | together are best", "IV-D.2", "NMI, k-means", "open", "+1 ± 2"),
+                    p=0.04,
+                    adjusted=0.08,
+                    comparison="nmi_kmeans: alone - both",
+                ),
+            ),
+            Claim(
+                *("alone is best", "bold mark", "NMI", "reversed", "alone - both = -6 ± 2"),
+                p=0.0004,
+                adjusted=0.0012,
+                comparison="nmi: alone - both",
+                is_exploratory=True,
+            ),
+            Claim("it is fast", "abstract", None, "untested", "no time is given"),
+            Claim(
+                *("they are near", "IV", "AMI", "open", "both - alone = +1 ± 2, to be within 2"),
+                p=0.3,
+                adjusted=0.3,
+                comparison="ami: alone - both within 2",
+                seeds_for_power=12,
+            ),
         ),
         order=(
             Order("NMI", "hmdb51", (Step("chance", 4.0, 6.5), Step("rows", 46.0, 52.0)), True),
@@ -87,6 +110,9 @@ def sample() -> Document:
         curves=(Curve(("both",), "co_training", 0, (0, 5), {"total": (2.5, 1.25)}),),
         plot="table2.png",
         figure=None,
+        claims_family=Family(3, 0.05),
+        covers="Intervals cover: training seed (0 to 2).",
+        processors=("a processor: avx2; 1 thread", "another processor: avx2; 1 thread"),
     )
 
 

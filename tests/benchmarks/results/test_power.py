@@ -45,9 +45,7 @@ def test_the_seeds_of_best_are_enough_for_all_rivals_at_once(effects: tuple[floa
     assert n is not None
     draw = np.random.default_rng(len(effects))
     ours = draw.normal(size=(40_000, n))
-    differences = [
-        estimate(ours - draw.normal(-effect, 1.0, (40_000, n))) for effect in effects
-    ]
+    differences = [estimate(ours - draw.normal(-effect, 1.0, (40_000, n))) for effect in effects]
     held = float((inference.best(differences).holds <= 0.05).mean())
     assert 0.79 <= held <= 0.9
     assert power(tests, n - 1) < 0.8
