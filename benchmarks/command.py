@@ -54,6 +54,9 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         _show_status(request, plan)
         return FINE
     rates = Rates(_finished(request.home), launcher.known_speed(plan))
+    if arguments.power:
+        _show_power(request, plan, rates)
+        return FINE
     mixture = run_status.mixture(plan, request.home)
     forced = _forced(request, plan)
     if arguments.dry_run:
@@ -102,6 +105,16 @@ def _show_status(request: Request, plan: Plan) -> None:
     )
     if mixture := run_status.mixture(plan, request.home):
         print(mixture)
+
+
+def _show_power(request: Request, plan: Plan, rates: Rates) -> None:
+    from benchmarks.render.power_table import power_table
+    from benchmarks.results.planning import planned_claims
+
+    unit = request.scale.device.unit
+    for table in request.tables:
+        planned = planned_claims(plan, table, request.home, request.folder, rates)
+        print(power_table(table, planned, len(plan.seeds[table.name]), unit) + "\n")
 
 
 def _check_data(request: Request, plan: Plan) -> None:

@@ -174,7 +174,7 @@ def _runs_nothing(arguments: argparse.Namespace) -> bool:
     Raises:
         ValueError: if an option is given that would do nothing.
     """
-    options = ("dry_run", "status", "collect")
+    options = ("dry_run", "power", "status", "collect")
     names = [f"--{name.replace('_', '-')}" for name in options if getattr(arguments, name)]
     for name in names:  # one at most
         if arguments.no_wait:

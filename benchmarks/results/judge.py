@@ -137,18 +137,28 @@ def _claims(
     frame: pd.DataFrame, table: Table, compares: bool
 ) -> tuple[list[ClaimJudgement], Family | None]:
     """The verdicts on all claims, and the family in which they are judged."""
-    looked = [_look(frame, table, claim, compares) for claim in table.claims]
-    places = [i for i, claim in enumerate(table.claims) if claim.beside is not None]
-    like = [claim.model_copy(update={"column": claim.beside, "beside": None})
-            for claim in table.claims if claim.beside is not None]  # fmt: skip
-    alike = [_look(frame, table, claim, compares) for claim in like]
+    looked = look(frame, table, compares)
+    num = len(table.claims)
     if table.inference is None:  # then the table's file has untested claims only
         return [one for one in looked if isinstance(one, ClaimJudgement)], None
-    decided = verdict.decide([*looked, *alike], table.inference.level)
-    beside = dict(zip(places, decided[len(looked) :], strict=True))
-    claims = [replace(one, beside=beside.get(i)) for i, one in enumerate(decided[: len(looked)])]
-    family = Family(len(verdict.members([*looked, *alike])), table.inference.level)
+    decided = verdict.decide(looked, table.inference.level)
+    beside = iter(decided[num:])
+    claims = [
+        one if one.claim.beside is None else replace(one, beside=next(beside))
+        for one in decided[:num]
+    ]
+    family = Family(len(verdict.members(looked)), table.inference.level)
     return claims, family if family.size else None
+
+
+def look(frame: pd.DataFrame, table: Table, compares: bool) -> list[Finding | ClaimJudgement]:
+    """What the records say on each claim; then on those with a column beside, like with like."""
+    beside = [
+        claim.model_copy(update={"column": claim.beside, "beside": None})
+        for claim in table.claims
+        if claim.beside is not None
+    ]
+    return [_look(frame, table, claim, compares) for claim in [*table.claims, *beside]]
 
 
 def _look(

@@ -187,10 +187,19 @@ def _decided(
         favours = finding.pairs[key].favours
     p, decided = family[key], adjusted[key] <= level
     verdict = favours if decided else "open"
-    tests = [replace(test, level=test.level / len(family)) for test in finding.tests]
-    needed = seeds_for_power(tests) if tests and not decided else None
+    needed = None if decided else seeds_for(finding, len(family))
     why = finding.why if decided else finding.why + finding.bound
     return ClaimJudgement(finding.claim, verdict, why, p, adjusted[key], key, needed)
+
+
+def seeds_for(finding: Finding, family_size: int) -> int | None:
+    """The seeds for 80 % power at the paper's effect, in a family of so many comparisons.
+
+    The level is that of the first step of Holm's adjustment. None if the paper reports no effect,
+    or no number of seeds is enough.
+    """
+    tests = [replace(test, level=test.level / family_size) for test in finding.tests]
+    return seeds_for_power(tests) if tests else None
 
 
 def in_order(steps: Sequence[Sequence[float]]) -> bool:
