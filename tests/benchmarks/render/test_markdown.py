@@ -119,7 +119,7 @@ def test_blocks_readings_and_gaps_are_all_shown() -> None:
         (Cell("match", 50.0, mean=51.0, half_width=0.5, delta=1.0), "+1.0, match"),
         (
             Cell("open", 50.0, mean=51.0, delta=1.0, seeds_for_power=7),
-            "+1.0, open, 7 seeds would settle",
+            "+1.0, open, 7 seeds for 80 % power",
         ),
         (Cell("stale", 50.0, mean=51.0), "stale"),
         (Cell("not compared", None, mean=51.0), ""),
