@@ -39,16 +39,14 @@ def claims_table(documents: Sequence[Document]) -> str:
 
 
 def _line(document: Document, claim: Claim, over_all: multiplicity.OverAll) -> list[str]:
+    p, adjusted, needed = words.tested(claim)
     return [
         _table(document),
         claim.says,
         claim.column or words.NONE,
         words.verdict(claim),
         words.beside(claim),
-        words.p_value(claim.p),
-        words.p_value(claim.adjusted),
-        words.p_value(over_all.get((document.name, claim.comparison or ""))),
-        str(claim.seeds_for_power or words.NONE),
+        *(p, adjusted, multiplicity.adjusted_over_all(document, claim, over_all), needed),
     ]
 
 

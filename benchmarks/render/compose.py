@@ -1,5 +1,6 @@
 """From a judged table and its runs to the document that a reader sees."""
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.variation import variations
 from benchmarks.render import document, evidence, words
+from benchmarks.render.claim import Claim, Tested
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
 from benchmarks.results import judge
@@ -78,8 +80,8 @@ def compose(
             document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
         ),
         part=table.part,
-        claims_family=_family(judged.claims_family),
-        cells_family=_family(judged.cells_family),
+        claims_family=judged.claims_family,
+        cells_family=judged.cells_family,
         covers=words.covers(variations(plan, table, processors)),
         processors=tuple(processors),
         plot=f"{table.name}.png",
@@ -232,7 +234,7 @@ def _cell(
         verdict = "cited" if row.cited else "cannot run" if row.unavailable else "not applicable"
         return document.Cell(verdict, paper if read is None else None, bold)
     summary = judgement.summary
-    return document.Cell(
+    cell = document.Cell(
         judgement.verdict,
         paper,
         bold,
@@ -241,29 +243,30 @@ def _cell(
         None if summary is None or summary.num_seeds == 1 else summary.half_width(CONFIDENCE),
         judgement.delta,
         judgement.seeds_for_power,
-        judged.chance.get((name, column)) if table.columns[column].beside_chance else None,
     )
+    if not table.columns[column].beside_chance:
+        return cell
+    return dataclasses.replace(cell, chance=judged.chance.get((name, column)))
 
 
-def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
+def _claim(table: Table, judgement: ClaimJudgement) -> Claim:
     claim = judgement.claim
-    return document.Claim(
+    return Claim(
         claim.says,
         claim.where,
         table.columns[claim.column].label if claim.column is not None else None,
         judgement.verdict,
         judgement.why,
-        judgement.p,
-        judgement.adjusted,
-        judgement.comparison,
-        judgement.seeds_for_power,
+        _tested(judgement),
         judgement.is_exploratory,
         _claim(table, judgement.beside) if judgement.beside is not None else None,
     )
 
 
-def _family(family: judge.Family | None) -> document.Family | None:
-    return document.Family(family.size, family.level) if family is not None else None
+def _tested(judgement: ClaimJudgement) -> Tested | None:
+    if judgement.comparison is None or judgement.p is None or judgement.adjusted is None:
+        return None
+    return Tested(judgement.comparison, judgement.p, judgement.adjusted, judgement.seeds_for_power)
 
 
 def _order(table: Table, check: judge.OrderCheck) -> document.Order:

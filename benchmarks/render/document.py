@@ -9,7 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.render.claim import Claim, Family
+from benchmarks.render.claim import Claim
+from benchmarks.results.verdict import Family
 
 Kind = Literal["paper", "control", "chance"]
 

@@ -46,8 +46,6 @@ def page(documents: Sequence[Document], results: Path) -> str:
     )
     environment.filters.update(
         percent=words.percent,
-        p_value=words.p_value,
-        beside=words.beside,
         interval=words.interval,
         in_order=words.in_order,
         block_name=words.block_name,
@@ -68,14 +66,8 @@ def page(documents: Sequence[Document], results: Path) -> str:
         total=total,
         verdicts=[verdict for verdict in VERDICTS if total[verdict]],
         sheets=sheets,
-        legend=words.legend,
-        remark=words.remark,
-        needed=words.needed,
-        unlike_processors=words.unlike_processors,
-        expected=multiplicity.expected,
-        expected_over_all=multiplicity.expected_over_all(documents),
-        over_all=multiplicity.over_all(documents),
-        sharing=words.sharing,
+        words=words,
+        multiplicity=multiplicity,
     )
 
 

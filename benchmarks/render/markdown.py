@@ -74,9 +74,7 @@ def claims(document: Document) -> str:
             words.verdict(claim),
             escape.inline(claim.why),
             *([escape.inline(words.beside(claim))] if has_beside else []),
-            words.p_value(claim.p),
-            words.p_value(claim.adjusted),
-            str(claim.seeds_for_power or words.NONE),
+            *words.tested(claim),
         ]
         for claim in document.claims
     ]

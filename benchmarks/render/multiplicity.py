@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.render import words
+from benchmarks.render.claim import Claim
 from benchmarks.render.document import Document
 from benchmarks.results.inference import benjamini_hochberg
 
@@ -36,14 +38,21 @@ def _count(number: int, word: str) -> str:
 def over_all(documents: Sequence[Document]) -> OverAll:
     """The p-values of all comparisons of some tables, each once, adjusted over all of them."""
     p_values = {
-        (document.name, one.comparison): one.p
+        (document.name, one.tested.comparison): one.tested.p
         for document in documents
         for claim in document.claims
         for one in (claim, claim.beside)
-        if one is not None and one.comparison is not None and one.p is not None
+        if one is not None and one.tested is not None
     }
     adjusted = benjamini_hochberg(list(p_values.values()))
     return dict(zip(p_values, adjusted, strict=True))
+
+
+def adjusted_over_all(document: Document, claim: Claim, adjusted: OverAll) -> str:
+    """The p-value of a claim that :func:`over_all` adjusted; a dash if it was not tested."""
+    if claim.tested is None:
+        return words.NONE
+    return words.p_value(adjusted[document.name, claim.tested.comparison])
 
 
 def expected_over_all(documents: Sequence[Document]) -> list[str]:

@@ -39,11 +39,18 @@ def needed(cell: Cell) -> str:
     return f", {cell.seeds_for_power} seeds for 80 % power" if cell.seeds_for_power else ""
 
 
-def p_value(p: float | None) -> str:
-    """Three digits, or a dash."""
-    if p is None:
-        return NONE
+def p_value(p: float) -> str:
+    """Three digits."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def tested(claim: Claim) -> list[str]:
+    """The p-value, the adjusted one, and the seeds for 80 % power; dashes where there is none."""
+    if claim.tested is None:
+        return [NONE] * 3
+    needed = claim.tested.seeds_for_power
+    adjusted = p_value(claim.tested.adjusted)
+    return [p_value(claim.tested.p), adjusted, NONE if needed is None else f"{needed:,}"]
 
 
 def verdict(claim: Claim) -> str:
@@ -55,7 +62,8 @@ def beside(claim: Claim) -> str:
     """The verdict of the comparison of like with like, and why; a dash if there is none."""
     if claim.beside is None:
         return NONE
-    p = f", adjusted p {p_value(claim.beside.adjusted)}" if claim.beside.p is not None else ""
+    tested = claim.beside.tested
+    p = f", adjusted p {p_value(tested.adjusted)}" if tested is not None else ""
     return f"{verdict(claim.beside)} in {claim.beside.column}{p}: {claim.beside.why}"
 
 

@@ -10,7 +10,7 @@ from benchmarks.results import verdict
 from benchmarks.results.comparison import Comparison, key_of
 from benchmarks.results.inference import estimate
 from benchmarks.results.records import part, per_seed
-from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Finding, Judgement
+from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Family, Finding, Judgement
 from benchmarks.spec.claim import CHANCE, ClaimSpec
 from benchmarks.spec.table import Table
 
@@ -23,19 +23,6 @@ class OrderCheck:
     block: str | None
     steps: dict[str, list[float]]
     holds: bool | None  # None while a step has no value
-
-
-@dataclass(frozen=True)
-class Family:
-    """The comparisons that are judged together.
-
-    Attributes:
-        size: how many there are, each once.
-        level: the probability of one false verdict or more among them, at most.
-    """
-
-    size: int
-    level: float
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,19 @@ CellVerdict = Literal[
 
 
 @dataclass(frozen=True)
+class Family:
+    """The comparisons that are judged together.
+
+    Attributes:
+        size: how many there are, each once.
+        level: the probability of one false verdict or more among them, at most.
+    """
+
+    size: int
+    level: float
+
+
+@dataclass(frozen=True)
 class Judgement:
     """A cell's verdict and the numbers behind it.
 

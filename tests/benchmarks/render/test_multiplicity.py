@@ -7,9 +7,10 @@ from sample_documents import measured, sample
 
 from benchmarks.plan.variation import Variation
 from benchmarks.render import claims_table, markdown, multiplicity, words
-from benchmarks.render.claim import Claim, Family
+from benchmarks.render.claim import Claim
 from benchmarks.render.document import Cell
 from benchmarks.results.inference import benjamini_hochberg
+from benchmarks.results.verdict import Family
 
 
 def test_p_values_over_all_tables_count_each_comparison_once() -> None:
@@ -83,9 +84,9 @@ def test_untested_claims_are_one_line_for_all_columns() -> None:
 
 @pytest.mark.parametrize(
     ("p", "shown"),
-    [(None, "–"), (0.0, "< 0.001"), (0.001, "0.001"), (0.04996, "0.050"), (1.0, "1.000")],
+    [(0.0, "< 0.001"), (0.001, "0.001"), (0.04996, "0.050"), (1.0, "1.000")],
 )
-def test_p_values_have_three_digits(p: float | None, shown: str) -> None:
+def test_p_values_have_three_digits(p: float, shown: str) -> None:
     assert words.p_value(p) == shown
 
 
