@@ -15,20 +15,25 @@ def expected(document: Document) -> list[str]:
     """What the adjustment of a table controls, in sentences; none if nothing is judged."""
     sentences = []
     if (claims := document.claims_family) is not None:
+        is_like = any(claim.beside is not None for claim in document.claims)
+        like = ", those of like with like among them" if is_like else ""
         sentences.append(
-            f"The claims make {_count(claims.size, 'comparison')}, each counted once, those of like"
-            " with like among them. A verdict follows the p-value that is adjusted over them"
-            f" (Holm): the probability of one false verdict or more is at most {claims.level:.0%}."
-            f" Unadjusted, up to {claims.size * claims.level:.2g} would be expected. The intervals"
-            " are not adjusted."
+            f"The claims make {_count(claims.size, 'comparison')}, each counted once{like}. A"
+            " verdict follows the p-value that is adjusted over them (Holm): the probability of one"
+            f" false verdict or more is at most {_percent(claims.level)}. Unadjusted, up to"
+            f" {claims.size * claims.level:.2g} would be expected. The intervals are not adjusted."
         )
     if (cells := document.cells_family) is not None:
         sentences.append(
             f"{_count(cells.size, 'cell')} with a printed number, which is taken as one run with"
-            f" the spread of ours: the probability of a false match, below or above among them is"
-            f" at most {cells.level:.0%} (Holm)."
+            " the spread of ours: the probability of a false match, below or above among them is"
+            f" at most {_percent(cells.level)} (Holm)."
         )
     return sentences
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
 
 
 def _count(number: int, word: str) -> str:
@@ -63,12 +68,11 @@ def expected_over_all(documents: Sequence[Document]) -> list[str]:
     bound = sum(family.level for family in families)
     level = max(family.level for family in families)
     adjusted = over_all(documents)
-    num_kept = sum(p <= level for p in adjusted.values())
+    num_kept, share = sum(p <= level for p in adjusted.values()), _percent(level)
     return [
         f"{_count(len(families), 'table')} with judged claims: the expected number of tables with a"
         f" false verdict is at most {bound:.2g}.",
         f"Adjusted over all {_count(len(adjusted), 'comparison')} instead (Benjamini and Hochberg),"
-        f" {num_kept} would be decided at {level:.0%}; of such verdicts an expected share of at"
-        f" most {level:.0%} is false, if the comparisons are independent or depend positively on"
-        " each other.",
+        f" {num_kept} would be decided at {share}; of such verdicts an expected share of at most"
+        f" {share} is false, if the comparisons are independent or depend positively on each other.",
     ]

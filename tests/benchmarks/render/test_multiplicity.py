@@ -27,7 +27,7 @@ def test_p_values_over_all_tables_count_each_comparison_once() -> None:
 def test_the_number_of_false_verdicts_to_expect_is_said() -> None:
     (sentence,) = multiplicity.expected(sample())
     assert sentence.startswith("The claims make 3 comparisons, each counted once")
-    assert "the probability of one false verdict or more is at most 5%." in sentence
+    assert "the probability of one false verdict or more is at most 5 %." in sentence
     assert "Unadjusted, up to 0.15 would be expected." in sentence
     cells = dataclasses.replace(sample(), claims_family=None, cells_family=Family(1, 0.05))
     (sentence,) = multiplicity.expected(cells)
