@@ -141,9 +141,7 @@ def test_claims_compare_rows_with_numbers_or_runs(table: Table) -> None:
 
 
 # The one claim of the paper that is about unlike things: a head at once, and no method at all.
-MEANT_TO_BE_UNLIKE = (
-    "the cluster head assigns items online, better than k-means on untrained"
-)
+MEANT_TO_BE_UNLIKE = "the cluster head assigns items online, better than k-means on untrained"
 
 
 @every_table
