@@ -22,7 +22,6 @@ from slurm.scheduler import AGAIN
 
 ROOT = Path(__file__).parents[3]
 CLAIMS = "0" * 64
-EMPTY: dict[str, Any] = {"corpora": {}, "upstream": {}, "execution": {}}
 STAGES = """\
 import os, signal, time
 from pathlib import Path
@@ -59,16 +58,10 @@ def work(home: Home, **runs: str) -> JobPayload:
     for run_id in runs:
         assert home.claim(run_id, SPEC)
     home.hand_over(dict.fromkeys(runs, "7"))
-    common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "claims": CLAIMS}
+    common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "corpora": {}}
+    common |= {"execution": {}, "claims": CLAIMS}
     calls = [
-        {
-            **common,
-            "run_id": run_id,
-            "resolved": {"do": do},
-            "upstream": {},
-            "execution": {},
-            "claims": CLAIMS,
-        }
+        {**common, "run_id": run_id, "resolved": {"do": do}, "upstream": {}}
         for run_id, do in runs.items()
     ]
     return JobPayload(

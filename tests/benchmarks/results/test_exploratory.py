@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from fake_checkout import SMALL_TABLE, Checkout
 
-from benchmarks.results.exploratory import exploratory
+from benchmarks.results import judge
+from benchmarks.results.exploratory import exploratory, mark
 from benchmarks.spec.fixed_claims import fixed_claims
 from benchmarks.spec.read_tables import load_all, load_table
 from benchmarks.spec.table import Table
@@ -125,6 +127,26 @@ def test_claims_that_nothing_says_were_fixed_are_exploratory(
     assert claiming.run("--yes") in (0, 1)  # has nothing to run, and makes the file again
     assert path.read_text() == before
     assert judged(claiming) == [False, False]
+
+
+def test_the_records_that_a_claim_is_judged_on_decide(claiming: Checkout) -> None:
+    assert claiming.run("--yes") in (0, 1)
+    frame = pd.read_csv(claiming.folder / "out" / "table2.csv")
+    assert set(frame["claims"]) == recorded(claiming)
+    write(claiming, SMALL_TABLE + CLAIMS + ADDED + "  - {says: x, where: IV, untested: why}\n")
+    table = load_table(claiming.folder / "tables" / "table2.yaml")
+
+    def marked() -> list[bool]:
+        judged = judge.judge(frame, table, compares=False)
+        after = mark(judged, frame, table, claiming.home)
+        assert [c.verdict for c in after.claims] == [c.verdict for c in judged.claims]
+        return [claim.is_exploratory for claim in after.claims]
+
+    assert marked() == [False, False, True, False]
+    frame.loc[0, ["status", "claims"]] = ["new", None]  # there is no result that could be known
+    assert marked() == [False, False, True, False]
+    frame.loc[0, "status"] = "stale"
+    assert marked() == [True, True, True, False]
 
 
 def test_a_run_of_an_earlier_version_fixed_no_claims(claiming: Checkout) -> None:

@@ -1,12 +1,19 @@
 """Claims and their family: what is refused, and where the error points."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_checkout import SMALL_TABLE
+from fake_checkout import ROOT, SMALL_TABLE
 
+from benchmarks.spec.fixed_claims import fixed_claim, fixed_claims
+from benchmarks.spec.part import part
 from benchmarks.spec.read_tables import load_table
+from benchmarks.spec.table import Table
 from slurm.strict_yaml import SpecError
+
+TABLES = sorted((ROOT / "tables").glob("*.yaml"))
 
 # A claim of the small table that is refused; what the error says, which names the claim's line.
 BAD_CLAIMS = [
@@ -62,3 +69,35 @@ def test_the_family_of_claims_is_fixed_where_there_is_one(
         load_table(path)
     assert str(error.value).startswith(f"{path}:{SMALL_TABLE.count(chr(10)) + line}: ")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_a_claim_is_the_same_in_a_part_of_its_table(path: Path) -> None:
+    table = load_table(path)
+    for claim in table.claims:
+        if claim.untested is None:
+            rows = list(dict.fromkeys([*claim.names, *table.compared(claim)]))
+            columns = [name for name in (claim.column, claim.beside) if name is not None]
+            columns += [c for c in map(reading_of(table), columns) if c is not None]
+            small = part(table, rows, list(dict.fromkeys(columns)))
+            (same,) = [c for c in small.claims if c == claim]
+            assert fixed_claim(small, same) == fixed_claim(table, claim)
+
+
+def reading_of(table: Table) -> Callable[[str], str | None]:
+    return lambda column: table.columns[column].reading_of
+
+
+def test_all_judged_claims_and_tolerances_are_fixed() -> None:
+    tables = [load_table(path) for path in TABLES]
+    fixed = fixed_claims(tables)
+    assert json.loads(json.dumps(fixed)) == fixed, "plain data"
+    for table in tables:
+        judged = [claim.says for claim in table.claims if claim.untested is None]
+        assert [c["claim"]["says"] for c in fixed[table.name]["claims"]] == judged
+    (similar, _) = [c for c in fixed["table5"]["claims"] if "near" in c["claim"]]
+    assert similar["claim"]["within"] == 1.0
+    rows = similar["compared"]["ucf101"]["rows"]
+    assert rows["gdt_audioset"] == {"reported": 92.5}
+    assert rows["iicl_audioset"]["pretrain"]["corpus"] == "audioset"
+    assert rows["iicl_audioset"]["folds"] == [1, 2, 3]
