@@ -74,5 +74,6 @@ def expected_over_all(documents: Sequence[Document]) -> list[str]:
         f" false verdict is at most {bound:.2g}.",
         f"Adjusted over all {_count(len(adjusted), 'comparison')} instead (Benjamini and Hochberg),"
         f" {num_kept} would be decided at {share}; of such verdicts an expected share of at most"
-        f" {share} is false, if the comparisons are independent or depend positively on one another.",
+        f" {share} is false, if the comparisons are independent or depend positively on each"
+        " other.",
     ]
