@@ -5,6 +5,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.launch import display
 from benchmarks.launch.launchers import launcher_of
@@ -19,6 +20,9 @@ from benchmarks.store.files import is_regular
 from benchmarks.store.home import Home
 from benchmarks.store.records import Result, RunSpec
 from slurm import launcher as processes
+
+if TYPE_CHECKING:
+    from benchmarks.render.document import Document
 
 FINE, MISMATCH, INCOMPLETE, FAILED = 0, 1, 3, 4
 STATUS_SECONDS = 5.0
@@ -50,6 +54,9 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         _show_status(request, plan)
         return FINE
     rates = Rates(_finished(request.home), launcher.known_speed(plan))
+    if arguments.power:
+        _show_power(request, plan, rates)
+        return FINE
     mixture = run_status.mixture(plan, request.home)
     forced = _forced(request, plan)
     if arguments.dry_run:
@@ -69,13 +76,25 @@ def execute(arguments: argparse.Namespace, stages: Stages, folder: Path) -> int:
         if forced:
             plan = _move_aside(request, forced)
         if has_work or arguments.yes:
+            request.home.keep_claims(request.fixed_claims)  # before any run
             with request.home.launch():
                 is_over = launcher.launch(plan, rates)
             if not is_over:
                 return INCOMPLETE
             plan = request.plan()
-    code = max(_conclude(request, plan, table) for table in request.tables)
+    code = _conclude_all(request, plan)
     return FAILED if _name_faults(request, plan) else code
+
+
+def _conclude_all(request: Request, plan: Plan) -> int:
+    """Judge, write and show all tables, then their claims over the launch; the exit code."""
+    from benchmarks.render import claims_table
+
+    concluded = [_conclude(request, plan, table) for table in request.tables]
+    documents = [document for document, _ in concluded if document.claims_family is not None]
+    if len(documents) > 1:
+        print("\n" + claims_table.claims_table(documents), flush=True)
+    return max(code for _, code in concluded)
 
 
 def _show_status(request: Request, plan: Plan) -> None:
@@ -86,6 +105,16 @@ def _show_status(request: Request, plan: Plan) -> None:
     )
     if mixture := run_status.mixture(plan, request.home):
         print(mixture)
+
+
+def _show_power(request: Request, plan: Plan, rates: Rates) -> None:
+    from benchmarks.render.power_table import power_table
+    from benchmarks.results.planning import planned_claims
+
+    unit = request.scale.device.unit
+    for table in request.tables:
+        planned = planned_claims(plan, table, request.home, request.folder, rates)
+        print(power_table(table, planned, len(plan.seeds[table.name]), unit) + "\n")
 
 
 def _check_data(request: Request, plan: Plan) -> None:
@@ -168,14 +197,15 @@ def _move_aside(request: Request, run_ids: Sequence[str]) -> Plan:
     return request.plan()
 
 
-def _conclude(request: Request, plan: Plan, table: Table) -> int:
-    """Judge, write and show a table; the exit code that it asks for."""
-    from benchmarks.render import compose, markdown, write
-    from benchmarks.results import judge, records
+def _conclude(request: Request, plan: Plan, table: Table) -> "tuple[Document, int]":
+    """Judge, write and show a table; its document and the exit code that it asks for."""
+    from benchmarks.render import compose, markdown, multiplicity, write
+    from benchmarks.results import exploratory, judge, records
 
     others = {t.name: t for t in find_tables(request.folder / "tables", ["all"])}
     frame = records.records(plan, table, request.home)
     judged = judge.judge(frame, table, plan.compares)
+    judged = exploratory.mark(judged, frame, table, request.home)
     is_sound = all(run.damage is None for run in plan.of(table))
     is_complete = is_sound and bool(frame["status"].isin(["done", "accepted"]).all())
     document = compose.compose(plan, table, others, frame, judged, request.home)
@@ -184,12 +214,12 @@ def _conclude(request: Request, plan: Plan, table: Table) -> int:
     print(f"{table.heading}: {table.title} (scale: {request.scale.scale})\n")
     print(markdown.main_table(document) + "\n")
     if document.claims:
-        print(markdown.claims(document) + "\n")
+        print("\n".join([*multiplicity.expected(document), markdown.claims(document)]) + "\n")
     print("\n".join(markdown.order(document)), flush=True)
     print("written: " + ", ".join(str(file) for file in files), file=sys.stderr)
     if not is_complete:
-        return INCOMPLETE
-    return MISMATCH if judged.faults(table) else FINE
+        return document, INCOMPLETE
+    return document, MISMATCH if judged.faults(table) else FINE
 
 
 def _name_faults(request: Request, plan: Plan) -> bool:

@@ -26,8 +26,8 @@ exit codes:
   5  the suite has a fault; the traceback says where
   130  stopped by Ctrl-C; submitted jobs go on, and the same command goes on where this one was
 
---dry-run and --status end with 0, whatever the states of the runs are. If a reader goes away
-(| head), neither the exit code nor the files change.
+--dry-run, --power and --status end with 0, whatever the states of the runs are. If a reader goes
+away (| head), neither the exit code nor the files change.
 
 A run is damaged if its spec.json, result.json or attempts.json cannot be read or does not fit its
 digest. Its number is not shown; --force RUN_ID moves it aside and makes it again.
@@ -143,6 +143,11 @@ def _add_what_to_do(new: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--collect", action="store_true", help="run nothing; write the tables of what is there"
+    )
+    what.add_argument(
+        "--power",
+        action="store_true",
+        help="run nothing; show the seeds that each claim needs for 80 %% power, and their price",
     )
     what.add_argument(
         "--status",

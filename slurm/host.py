@@ -5,7 +5,7 @@ import sys
 
 # By the names that they are imported by: the extra "suite" of the package, and those packages of
 # plain iicl that the suite imports too.
-SUITE = ("jinja2", "pandas", "yaml", "submitit", "tabulate")
+SUITE = ("jinja2", "pandas", "yaml", "statsmodels", "submitit", "tabulate")
 PACKAGES = (*SUITE, "matplotlib", "numpy", "PIL", "pydantic", "rich", "scipy")
 
 

@@ -26,6 +26,7 @@ def run(
     corpora: Mapping[str, Path],
     upstream: Mapping[str, str],
     execution: Mapping[str, Any],
+    claims: str,
     place: Mapping[str, Any],
     rank: int = 0,
 ) -> None:
@@ -39,6 +40,7 @@ def run(
         corpora: folders of prepared corpora by name.
         upstream: ids of finished runs by role.
         execution: how to carry it out; never part of the run's identity.
+        claims: digest of what the tables' files claimed at the launch, for the attempt's record.
         place: where this attempt is, for its record: ``site``, ``num_ranks``, ``num_nodes``.
         rank: number of this task among those of the run.
 
@@ -47,7 +49,8 @@ def run(
     """
     start, store = time.monotonic(), Home(home)
     run_folder = store.run(run_id)
-    with attempt(run_folder, stages, place, rank, upstream.values()) as report:
+    about = {**place, "claims": claims}
+    with attempt(run_folder, stages, about, rank, upstream.values()) as report:
         run_folder.files.mkdir(parents=True, exist_ok=True)
         seals = _seals(store, upstream.values())
         result = importlib.import_module(stages).run(

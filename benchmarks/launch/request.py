@@ -1,6 +1,7 @@
 """What one command asks for: its tables, scale, site, home and data, found and read."""
 
 import argparse
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from benchmarks.plan import builder, corpora
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.identity import digest
 from benchmarks.plan.stage_functions import Stages
+from benchmarks.spec.fixed_claims import fixed_claims
 from benchmarks.spec.part import part
-from benchmarks.spec.read_tables import find_tables
+from benchmarks.spec.read_tables import find_tables, load_all
 from benchmarks.spec.scale import Scale, load_scale
 from benchmarks.spec.table import Table
 from benchmarks.store.home import Home
@@ -54,6 +56,15 @@ class Request:
             code=self.folder,
         )
 
+    @functools.cached_property
+    def fixed_claims(self) -> dict[str, dict[str, Any]]:
+        """What all tables' files claim, whatever tables the command names."""
+        return fixed_claims(load_all(self.folder / "tables"))
+
+    @functools.cached_property
+    def _claims_digest(self) -> str:
+        return digest(self.fixed_claims)
+
     def call(self, run: Run) -> dict[str, Any]:
         """Keyword arguments of :func:`benchmarks.launch.attempt.run`."""
         return {
@@ -64,6 +75,7 @@ class Request:
             "corpora": {run.corpus.name: run.corpus.path},
             "upstream": run.upstream,
             "execution": self.scale.execution,
+            "claims": self._claims_digest,
         }
 
     def out(self, complete: bool) -> Path:
@@ -162,7 +174,7 @@ def _runs_nothing(arguments: argparse.Namespace) -> bool:
     Raises:
         ValueError: if an option is given that would do nothing.
     """
-    options = ("dry_run", "status", "collect")
+    options = ("dry_run", "power", "status", "collect")
     names = [f"--{name.replace('_', '-')}" for name in options if getattr(arguments, name)]
     for name in names:  # one at most
         if arguments.no_wait:

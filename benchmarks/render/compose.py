@@ -1,16 +1,18 @@
 """From a judged table and its runs to the document that a reader sees."""
 
+import dataclasses
 import functools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.plan.corpora import by_name
-from benchmarks.plan.graph import Plan
+from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
-from benchmarks.render import document, evidence
+from benchmarks.plan.variation import variations
+from benchmarks.render import document, evidence, words
+from benchmarks.render.claim import Claim, Tested
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
 from benchmarks.results import judge
@@ -20,6 +22,10 @@ from benchmarks.results.records import per_seed
 from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
+from benchmarks.store.provenance import processor_of
+
+CONFIDENCE = 0.95
+"""Of the interval beside a cell's mean."""
 
 
 def compose(
@@ -41,6 +47,7 @@ def compose(
         home: where the runs' results are.
     """
     runs = plan.of(table)
+    processors = _processors(runs, home)
     about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
@@ -73,6 +80,10 @@ def compose(
             document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
         ),
         part=table.part,
+        claims_family=judged.claims_family,
+        cells_family=judged.cells_family,
+        covers=words.covers(variations(plan, table, processors)),
+        processors=tuple(processors),
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
@@ -116,6 +127,12 @@ def _figure_run(plan: Plan, table: Table) -> str | None:
             if protocol == table.figure.protocol and plan.runs[cell.run].state == "done":
                 return cell.run
     return None
+
+
+def _processors(runs: Sequence[Run], home: Home) -> list[str]:
+    """What the table's finished runs were computed on, each once."""
+    attempts = [one for run in runs if run.state == "done" for one in home.run(run.id).attempts()]
+    return sorted({processor_of([attempt]) for attempt in attempts})
 
 
 def _compared(plan: Plan, table: Table) -> str:
@@ -217,24 +234,39 @@ def _cell(
         verdict = "cited" if row.cited else "cannot run" if row.unavailable else "not applicable"
         return document.Cell(verdict, paper if read is None else None, bold)
     summary = judgement.summary
-    return document.Cell(
+    cell = document.Cell(
         judgement.verdict,
         paper,
         bold,
         tuple(per_seed(frame, name, column).values()) if summary is not None else (),
-        summary.mean if summary is not None else None,
-        None if summary is None or math.isnan(summary.half_width) else summary.half_width,
+        float(summary.mean) if summary is not None else None,
+        None if summary is None or summary.num_seeds == 1 else summary.half_width(CONFIDENCE),
         judgement.delta,
-        judgement.seeds_needed,
+        judgement.seeds_for_power,
     )
+    if not table.columns[column].beside_chance:
+        return cell
+    return dataclasses.replace(cell, chance=judged.chance.get((name, column)))
 
 
-def _claim(table: Table, judgement: ClaimJudgement) -> document.Claim:
+def _claim(table: Table, judgement: ClaimJudgement) -> Claim:
     claim = judgement.claim
-    label = table.columns[claim.column].label if claim.column else None
-    return document.Claim(
-        claim.says, claim.where, label, judgement.verdict, judgement.why, judgement.seeds_needed
+    return Claim(
+        claim.says,
+        claim.where,
+        table.columns[claim.column].label if claim.column is not None else None,
+        judgement.verdict,
+        judgement.why,
+        _tested(judgement),
+        judgement.is_exploratory,
+        _claim(table, judgement.beside) if judgement.beside is not None else None,
     )
+
+
+def _tested(judgement: ClaimJudgement) -> Tested | None:
+    if judgement.comparison is None or judgement.p is None or judgement.adjusted is None:
+        return None
+    return Tested(judgement.comparison, judgement.p, judgement.adjusted, judgement.seeds_for_power)
 
 
 def _order(table: Table, check: judge.OrderCheck) -> document.Order:

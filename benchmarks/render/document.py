@@ -9,6 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.render.claim import Claim
+from benchmarks.results.verdict import Family
+
 Kind = Literal["paper", "control", "chance"]
 
 
@@ -43,7 +46,8 @@ class Cell:
         mean: of the seeds.
         half_width: of the 95 % interval; None for one seed.
         delta: ``mean`` - ``paper``, where absolute numbers are compared.
-        seeds_needed: that would settle an open verdict.
+        seeds_for_power: for 80 % power to find a match, if the cell is open.
+        chance: the value by chance, where its distance is printed beside the cell's.
     """
 
     verdict: str
@@ -53,7 +57,8 @@ class Cell:
     mean: float | None = None
     half_width: float | None = None
     delta: float | None = None
-    seeds_needed: int | None = None
+    seeds_for_power: int | None = None
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,18 +89,6 @@ class Row:
     def full_label(self) -> str:
         """The label with what else describes the row."""
         return ", ".join([self.label, *filter(None, self.about)])
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper, and the verdict of the reproduced numbers on it."""
-
-    says: str
-    where: str
-    column: str | None
-    verdict: str
-    why: str
-    seeds_needed: int | None
 
 
 @dataclass(frozen=True)
@@ -227,6 +220,10 @@ class Document:
         figure: file name of the picture of neighbours.
         damaged: runs whose records cannot be believed.
         part: which part of the table it shows, in a sentence; None: all of it.
+        claims_family: of the claims that are judged; None if there are none.
+        cells_family: of the cells that are compared with printed numbers.
+        covers: which sources of variation the intervals cover, in a sentence.
+        processors: that the runs were made on.
     """
 
     name: str
@@ -258,6 +255,10 @@ class Document:
     figure: str | None
     damaged: tuple[Damaged, ...] = ()
     part: str | None = None
+    claims_family: Family | None = None
+    cells_family: Family | None = None
+    covers: str = ""
+    processors: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> list[str | None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from benchmarks.render import escape, plot, words
+from benchmarks.render import escape, multiplicity, plot, words
 from benchmarks.render.document import Curve, Document
 from benchmarks.store.files import DamagedFileError, read_bytes
 
@@ -66,9 +66,8 @@ def page(documents: Sequence[Document], results: Path) -> str:
         total=total,
         verdicts=[verdict for verdict in VERDICTS if total[verdict]],
         sheets=sheets,
-        legend=words.legend,
-        remark=words.remark,
-        sharing=words.sharing,
+        words=words,
+        multiplicity=multiplicity,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from benchmarks.render import escape, words
+from benchmarks.render import escape, multiplicity, words
 from benchmarks.render.document import Cell, Column, Document, Row
 
 ARROW = " → "
@@ -65,19 +65,30 @@ def _cell(cell: Cell, column: Column, compares: bool) -> str:
 
 def claims(document: Document) -> str:
     """The paper's statements, and the verdicts of the reproduced numbers on them."""
+    has_beside = any(claim.beside is not None for claim in document.claims)
     lines = [
         [
             escape.inline(claim.says),
             escape.inline(claim.where),
             escape.inline(claim.column or words.NONE),
-            claim.verdict,
+            words.verdict(claim),
             escape.inline(claim.why),
-            str(claim.seeds_needed or words.NONE),
+            *([escape.inline(words.beside(claim))] if has_beside else []),
+            *words.tested(claim),
         ]
         for claim in document.claims
     ]
-    headers = ["the paper says", "where", "column", "verdict", "because", "seeds to settle"]
-    return _grid(lines, headers, left=5)
+    headers = ["the paper says", "where", "column", "verdict", "because"]
+    headers += ["like with like"] if has_beside else []
+    left = len(headers)
+    return _grid(lines, [*headers, "p", "adjusted p", "seeds for 80 % power"], left)
+
+
+def _claims(document: Document) -> str:
+    """The claims, and before them how they are judged together."""
+    if not document.claims:
+        return ""
+    return "\n\n".join([*map(escape.line, multiplicity.expected(document)), claims(document)])
 
 
 def order(document: Document) -> list[str]:
@@ -132,7 +143,7 @@ def markdown(document: Document) -> str:
     sections: list[tuple[str, str]] = [
         ("What this scale changes", _list(map(escape.line, document.changes))),
         ("How each column is measured", _list(measured)),
-        ("Claims", claims(document) if document.claims else ""),
+        ("Claims", _claims(document)),
         ("Controls", _list(order(document))),
         ("The paper against itself", _list(map(escape.line, document.paper_check))),
         ("Data", _list(data)),
@@ -146,6 +157,7 @@ def markdown(document: Document) -> str:
         for row in document.rows
         if row.note is not None
     ]
+    warning = words.unlike_processors(document)
     heading, title = escape.inline(document.heading), escape.inline(document.title)
     plot = f"![Every column of {heading}]({document.plot})"
     figure = f"![Neighbours of some items in both modalities]({document.figure})"
@@ -156,6 +168,8 @@ def markdown(document: Document) -> str:
         f" **{escape.inline(document.compared)}**",
         *([escape.inline(document.part)] if document.part is not None else []),
         main_table(document),
+        *([escape.line(document.covers)] if document.covers else []),
+        *([f"**{escape.inline(warning)}**"] if warning else []),
         *([_list(unavailable)] if unavailable else []),
         *([plot] if document.plot is not None else []),
         *([figure] if document.figure is not None else []),

@@ -1,5 +1,9 @@
 """Values and sentences of a document, alike in Markdown, plots and HTML."""
 
+from collections.abc import Sequence
+
+from benchmarks.plan.variation import Variation
+from benchmarks.render.claim import Claim
 from benchmarks.render.document import Cell, Document
 
 NONE = "–"
@@ -16,9 +20,9 @@ def interval(cell: Cell) -> str:
         return " to ".join(dict.fromkeys(percent(value) for value in cell.values)) or NONE
     if cell.mean is None:
         return NONE
-    if cell.half_width is None:
-        return f"{cell.mean:.1f} (one seed)"
-    return f"{cell.mean:.1f} ± {cell.half_width:.1f}"
+    spread = "(one seed)" if cell.half_width is None else f"± {cell.half_width:.1f}"
+    beyond = "" if cell.chance is None else f" ({cell.mean - cell.chance:+.1f} on chance)"
+    return f"{cell.mean:.1f} {spread}{beyond}"
 
 
 def remark(cell: Cell, compares: bool) -> str:
@@ -27,8 +31,63 @@ def remark(cell: Cell, compares: bool) -> str:
         return cell.verdict
     if not compares or cell.delta is None:
         return ""
-    needed = f", {cell.seeds_needed} seeds would settle" if cell.seeds_needed else ""
-    return f"{cell.delta:+.1f}, {cell.verdict}{needed}"
+    return f"{cell.delta:+.1f}, {cell.verdict}{needed(cell)}"
+
+
+def needed(cell: Cell) -> str:
+    """The seeds that an open cell needs, as the end of a remark; empty if none is known."""
+    return f", {cell.seeds_for_power} seeds for 80 % power" if cell.seeds_for_power else ""
+
+
+def p_value(p: float) -> str:
+    """Three digits."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def tested(claim: Claim) -> list[str]:
+    """The p-value, the adjusted one, and the seeds for 80 % power; dashes where there is none."""
+    if claim.tested is None:
+        return [NONE] * 3
+    needed = claim.tested.seeds_for_power
+    adjusted = p_value(claim.tested.adjusted)
+    return [p_value(claim.tested.p), adjusted, NONE if needed is None else f"{needed:,}"]
+
+
+def verdict(claim: Claim) -> str:
+    """The verdict, and whether it is exploratory."""
+    return f"{claim.verdict} (exploratory)" if claim.is_exploratory else claim.verdict
+
+
+def beside(claim: Claim) -> str:
+    """The verdict of the comparison of like with like, and why; a dash if there is none."""
+    if claim.beside is None:
+        return NONE
+    tested = claim.beside.tested
+    p = f", adjusted p {p_value(tested.adjusted)}" if tested is not None else ""
+    return f"{verdict(claim.beside)} in {claim.beside.column}{p}: {claim.beside.why}"
+
+
+def covers(variations: Sequence[Variation]) -> str:
+    """Which sources of variation the intervals of a table cover, in sentences."""
+    parts = {
+        is_covered: [f"{v.source} ({'; '.join(v.of)})" if v.of else v.source
+                     for v in variations if v.is_covered is is_covered]
+        for is_covered in (True, False)
+    }  # fmt: skip
+    if not parts[True]:
+        return "One seed has no interval."
+    covered, uncovered = (", ".join(parts[is_covered]) for is_covered in (True, False))
+    return f"Intervals cover: {covered}. They do not cover: {uncovered}."
+
+
+def unlike_processors(document: Document) -> str:
+    """A warning if runs of unlike processors are pooled; empty if they are not."""
+    if len(document.processors) < 2:
+        return ""
+    return (
+        "This table pools runs of unlike processors, on which equal seeds give other numbers; no"
+        f" interval covers that: {'; '.join(document.processors)}."
+    )
 
 
 def block_name(block: str | None) -> str:

@@ -2,14 +2,17 @@
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from benchmarks.results import verdict
+from benchmarks.results.comparison import Comparison, key_of
+from benchmarks.results.inference import estimate
 from benchmarks.results.records import part, per_seed
-from benchmarks.results.verdict import ClaimJudgement, Judgement
-from benchmarks.spec.table import ClaimSpec, Table
+from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Family, Finding, Judgement
+from benchmarks.spec.claim import CHANCE, ClaimSpec
+from benchmarks.spec.table import Table
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,27 @@ class OrderCheck:
 
 @dataclass(frozen=True)
 class Judged:
-    """All judgements on a table's records, in percent; cells by (row, column)."""
+    """All judgements on a table's records, in percent; cells by (row, column).
+
+    A family is None if nothing is judged in it.
+    """
 
     cells: dict[tuple[str, str], Judgement]
+    cells_family: Family | None
     claims: list[ClaimJudgement]
+    claims_family: Family | None
     order: list[OrderCheck]
     chance: dict[tuple[str, str], float]
 
     def faults(self, table: Table) -> bool:
         """Whether a cell or a claim contradicts the paper, or controls are out of order.
 
-        Another reading of a column is there to compare and decides nothing.
+        Another reading of a column is there to compare and decides nothing. Neither does an
+        exploratory verdict.
         """
         own = [name for name, column in table.columns.items() if column.reading_of is None]
         verdicts = [cell.verdict for (_, column), cell in self.cells.items() if column in own]
-        verdicts += [claim.verdict for claim in self.claims]
+        verdicts += [claim.verdict for claim in self.claims if not claim.is_exploratory]
         bad = {"below", "above", "reversed"}.intersection(verdicts)
         return bool(bad) or any(c.holds is False for c in self.order if c.column in own)
 
@@ -51,24 +60,30 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
         table: what the records belong to.
         compares: whether absolute numbers may be compared with the paper's.
     """
-    cells = {
+    looked = {
         (row, column): _cell(frame, table, row, column, compares)
         for row in frame["row"].unique()
         for column in table.columns
+    }
+    compared = {key: cell for key, cell in looked.items() if isinstance(cell, ComparedCell)}
+    judged = dict(zip(compared, verdict.judge_cells(list(compared.values())), strict=True))
+    cells = {
+        key: judged[key] if isinstance(cell, ComparedCell) else cell for key, cell in looked.items()
     }
     chance = {
         (row, column): 100 * statistics.fmean(known)
         for row, column in cells
         if len(known := part(frame, row, column)["chance"].dropna())
     }
-    claims = [_claim(frame, table, claim, compares) for claim in table.claims]
+    claims, claims_family = _claims(frame, table, compares)
     order = [
         _order(frame, table, column, block, chance)
         for column in table.columns
         for block in table.blocks
         if table.order and not _empty(frame, table, column, block)
     ]
-    return Judged(cells, claims, order, chance)
+    cells_family = Family(len(compared), verdict.CELL_LEVEL) if compared else None
+    return Judged(cells, cells_family, claims, claims_family, order, chance)
 
 
 def _missing(statuses: Iterable[str]) -> str | None:
@@ -84,10 +99,12 @@ def _missing(statuses: Iterable[str]) -> str | None:
     return "stale" if "stale" in states else None
 
 
-def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool) -> Judgement:
+def _cell(
+    frame: pd.DataFrame, table: Table, row: str, column: str, compares: bool
+) -> Judgement | ComparedCell:
     group = part(frame, row, column)
     values = per_seed(frame, row, column)
-    summary = verdict.summarise(list(values.values())) if values else None
+    summary = estimate(list(values.values())) if values else None
     spec = table.columns[column]
     reported = table.all_rows[row].reported.get(spec.reading_of or column)
     missing = _missing(group["status"])
@@ -100,48 +117,72 @@ def _cell(frame: pd.DataFrame, table: Table, row: str, column: str, compares: bo
     if reported is None or not compares or partial or (group["selection"] == "oracle").any():
         return Judgement("not compared", summary)
     assert spec.tolerance is not None
-    return verdict.judge(values, reported, spec.tolerance)
+    return ComparedCell(values, reported, spec.tolerance)
 
 
-def _claim(frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool) -> ClaimJudgement:
-    if claim.untested is not None or claim.column is None:
+def _claims(
+    frame: pd.DataFrame, table: Table, compares: bool
+) -> tuple[list[ClaimJudgement], Family | None]:
+    """The verdicts on all claims, and the family in which they are judged."""
+    looked = look(frame, table, compares)
+    num = len(table.claims)
+    if table.inference is None:  # then the table's file has untested claims only
+        return [one for one in looked if isinstance(one, ClaimJudgement)], None
+    decided = verdict.decide(looked, table.inference.level)
+    beside = iter(decided[num:])
+    claims = [
+        one if one.claim.beside is None else replace(one, beside=next(beside))
+        for one in decided[:num]
+    ]
+    family = Family(len(verdict.members(looked)), table.inference.level)
+    return claims, family if family.size else None
+
+
+def look(frame: pd.DataFrame, table: Table, compares: bool) -> list[Finding | ClaimJudgement]:
+    """What the records say on each claim; then on those with a column beside, like with like."""
+    beside = [
+        claim.model_copy(update={"column": claim.beside, "beside": None})
+        for claim in table.claims
+        if claim.beside is not None
+    ]
+    return [_look(frame, table, claim, compares) for claim in [*table.claims, *beside]]
+
+
+def _look(
+    frame: pd.DataFrame, table: Table, claim: ClaimSpec, compares: bool
+) -> Finding | ClaimJudgement:
+    """What the records say on a claim, or why they say nothing."""
+    column = claim.column
+    if claim.untested is not None or column is None:
         return ClaimJudgement(claim, "untested", claim.untested or "")
-    if claim.at_chance is not None:
-        return _at_chance(frame, table, claim, claim.at_chance)
-    names = verdict.rows_of(claim, table)
-    own = [name for name in names if table.rows[name].runs]
-    cited = [name for name in names if not table.rows[name].runs]
+    names = table.compared(claim)
+    own = [name for name in names if table.all_rows[name].runs]
+    cited = [name for name in names if not table.all_rows[name].runs]
     for name in claim.names:
-        if table.rows[name].unavailable is not None:
-            return ClaimJudgement(claim, "untested", f"nobody can run {table.rows[name].label}")
-    if len(own) < 2 and not (own and cited):
+        if table.all_rows[name].unavailable is not None:
+            return ClaimJudgement(claim, "untested", f"nobody can run {table.all_rows[name].label}")
+    against_chance = claim.at_chance is not None or CHANCE in (claim.above or ())
+    if len(own) < 2 and not (own and (cited or against_chance)):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
         return ClaimJudgement(claim, "untested", why)
-    group = frame[(frame["column"] == claim.column) & frame["row"].isin(own)]
+    group = frame[(frame["column"] == column) & frame["row"].isin(own)]
     missing = _missing(group["status"])
     if missing:
-        return ClaimJudgement(claim, missing, "not all runs are there")
-    rows = {name: per_seed(frame, name, claim.column) for name in own}
+        key = key_of(claim, table)
+        return ClaimJudgement(claim, missing, "not all runs are there", comparison=key)
+    rows = {name: per_seed(frame, name, column) for name in own}
     if not all(rows.values()):
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
-        reported = table.rows[name].reported[claim.column]
-        rows[name] = dict.fromkeys(next(iter(rows.values())), reported)
-    return verdict.judge_claim(claim, table, rows)
-
-
-def _at_chance(frame: pd.DataFrame, table: Table, claim: ClaimSpec, row: str) -> ClaimJudgement:
-    assert claim.column is not None
-    group = part(frame, row, claim.column)
-    missing = _missing(group["status"])
-    if missing:
-        return ClaimJudgement(claim, missing, "not all runs are there")
-    chance = 100 * statistics.fmean(group["chance"])
-    values = per_seed(frame, row, claim.column)
-    label = table.all_rows[row].label
-    return verdict.judge_near(claim, values, dict.fromkeys(values, chance), label, "chance")
+        rows[name] = dict.fromkeys(rows[own[0]], table.rows[name].reported[column])
+    if against_chance:
+        rows[CHANCE] = per_seed(frame.assign(value=frame["chance"]), own[0], column)
+    assert table.inference is not None
+    level = table.inference.level
+    rows = {name: rows[name] for name in [*names, *([CHANCE] if against_chance else [])]}
+    return Comparison(claim, table, rows, cited, level).finding()
 
 
 def _in_block(frame: pd.DataFrame, table: Table, column: str, block: str | None) -> pd.DataFrame:

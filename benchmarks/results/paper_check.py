@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.spec.table import ROMAN, ClaimSpec, Table
+from benchmarks.spec.claim import ClaimSpec
+from benchmarks.spec.table import ROMAN, ColumnSpec, Table
 
 HALF_UNIT = 0.05 + 1e-9
 """Half of the last printed digit."""
@@ -112,7 +113,7 @@ def _against(claim: ClaimSpec, column: str, table: Table) -> str | None:
         first, rivals = claim.above[0], claim.above[1:]
     else:
         return None
-    ahead = [row for row in rivals if row in values and values[row] >= values[first]]
+    ahead = [r for r in rivals if r in values and values[r] + claim.by >= values[first]]
     return _listed(table, values, [first, *ahead]) if ahead else None
 
 
@@ -187,31 +188,60 @@ def _impossible(table: Table) -> list[str]:
 
 
 def _sampling(table: Table) -> list[str]:
-    by_size: dict[int, list[str]] = {}
+    by_test: dict[str, list[str]] = {}
     for column, label, values in _parts(table):
-        num_test = table.columns[column].num_test
-        if num_test is None or len(values) < 2:
+        spec = table.columns[column]
+        if spec.num_test is None or len(values) < 2:
             continue
         first, second = sorted(values.values(), reverse=True)[:2]
-        low, high = wilson(first, num_test)
+        low, high = wilson(first, spec.num_test / design_effect(spec))
         spread = first - min(values.values())
-        by_size.setdefault(num_test, []).append(
+        by_test.setdefault(_test_items(spec), []).append(
             f"{label} {first:.1f} is {low:.1f} to {high:.1f} (the best two are {first - second:.1f}"
             f" apart, all rows {spread:.1f})"
         )
     return [
-        f"The binomial interval (95 %, Wilson) of one accuracy over {num_test:,} test items:"
-        f" {', '.join(parts)}. The paper gives no number of runs."
-        for num_test, parts in by_size.items()
+        f"The binomial interval (95 %, Wilson) of one accuracy over {items}: {', '.join(parts)}."
+        " The paper gives no number of runs."
+        for items, parts in by_test.items()
     ]
 
 
-def wilson(percent: float, num_items: int) -> tuple[float, float]:
+def _test_items(column: ColumnSpec) -> str:
+    """How many test items there are, and as how many independent ones they count."""
+    assert column.num_test is not None
+    words = f"{column.num_test:,} test items"
+    if column.num_groups is None:
+        return words
+    effect = design_effect(column)
+    return (
+        f"{words} of {column.num_groups:,} groups, in which hits correlate at"
+        f" {column.group_correlation:g}, so that the items count as"
+        f" {column.num_test / effect:,.0f} independent ones (design effect"
+        f" 1 + ({column.num_test / column.num_groups:.2f} - 1) x {column.group_correlation:g} ="
+        f" {effect:.2f})"
+    )
+
+
+def design_effect(column: ColumnSpec) -> float:
+    """By how much the variance of an accuracy grows because test items come in groups.
+
+    Kish's design effect (Survey Sampling, 1965) 1 + (m - 1) rho, with the mean group size m and
+    the intraclass correlation rho of hits within one. It is exact for groups of equal size and a
+    lower bound for others; 1.0 where a column names no groups.
+    """
+    if column.num_test is None or column.num_groups is None or column.group_correlation is None:
+        return 1.0
+    return 1 + (column.num_test / column.num_groups - 1) * column.group_correlation
+
+
+def wilson(percent: float, num_items: float) -> tuple[float, float]:
     """Ends of Wilson's 95 % interval of an accuracy over items, in percent.
 
     Args:
         percent: the accuracy, 0-100.
-        num_items: that it was counted over, 1 or more.
+        num_items: independent items that it was counted over, 1 or more; if items come in groups,
+            their number over the design effect, which need not be whole.
     """
     p, n, z = percent / 100, num_items, NORMAL_QUANTILE
     middle = p + z * z / (2 * n)

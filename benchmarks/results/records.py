@@ -30,6 +30,7 @@ COLUMNS = [
     "precision",
     "run",
     "commit",
+    "claims",
     "processor",
 ]
 
@@ -38,8 +39,9 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
     """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
 
     ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
-    (other code made it), ``damaged``, or the state of the run that is still missing. ``processor``
-    names all processors that a value was computed on, those of the runs below it too.
+    (other code made it), ``damaged``, or the state of the run that is still missing. ``claims`` is
+    the digest of the claims that were fixed when the run was launched; earlier runs have none.
+    ``processor`` names all processors that a value was computed on, those of the runs below it too.
     """
     lines, processors = [], _Processors(home)
     for cell in plan.cells:
@@ -74,6 +76,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "precision": plan.precision,
                 "run": source or run.id,
                 "commit": attempts[-1]["commit"] if attempts else None,
+                "claims": attempts[-1].get("claims") if attempts else None,
                 "processor": processors.of(source) if source else None,
             }
         )

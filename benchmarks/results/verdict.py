@@ -1,21 +1,22 @@
-"""Verdicts on cells, claims and controls.
+"""Verdicts on cells and claims, and on the order of controls.
 
-All values are percentages. An interval is a two-sided t interval over seeds; one seed has none.
+All values are percentages, all differences points. A verdict follows the p-value that is adjusted
+for the number of its family: the judged claims of a table, or its compared cells.
 """
 
 import itertools
-import math
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy.special import stdtrit
+from benchmarks.results import inference
+from benchmarks.results.inference import Estimate, Evidence, estimate
+from benchmarks.results.power import OneSidedTest, seeds_for_power
+from benchmarks.spec.claim import ClaimSpec
 
-from benchmarks.spec.table import ClaimSpec, Table
+CELL_LEVEL = 0.05
+"""Of the compared cells of a table together; their intervals have 1 - this as confidence."""
 
-LEVEL = 0.95
-MAX_SEEDS = 1000
 Values = Mapping[int, float]  # seed -> value, a seed's folds averaged
 CellVerdict = Literal[
     "match", "below", "above", "open", "incomplete", "failed", "damaged", "stale", "not compared"
@@ -23,191 +24,195 @@ CellVerdict = Literal[
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A summary of seeds; ``half_width`` and ``sd`` (n - 1) are NaN for one seed."""
+class Family:
+    """The comparisons that are judged together.
 
-    num_seeds: int
-    mean: float
-    sd: float
-    half_width: float
-
-
-def summarise(values: Sequence[float], level: float = LEVEL) -> Summary:
-    """Mean, standard deviation and half the t interval of at least one value."""
-    n = len(values)
-    if n == 1:
-        return Summary(1, values[0], math.nan, math.nan)
-    sd = statistics.stdev(values)
-    return Summary(n, statistics.fmean(values), sd, _half_width(sd, n, level))
-
-
-def _half_width(sd: float, n: int, level: float) -> float:
-    return float(stdtrit(n - 1, (1 + level) / 2)) * sd / math.sqrt(n)
-
-
-def seeds_to_settle(sd: float, distance: float, level: float = LEVEL) -> int | None:
-    """The fewest seeds whose interval would be no wider than ``distance`` to either side.
-
-    Supposes that mean and standard deviation stay as they are; None if 1,000 would not do.
+    Attributes:
+        size: how many there are, each once.
+        level: the probability of one false verdict or more among them, at most.
     """
-    if distance <= 0:
-        return None
-    for n in range(2, MAX_SEEDS + 1):
-        if _half_width(sd, n, level) <= distance:
-            return n
-    return None
+
+    size: int
+    level: float
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, the numbers behind it, and the seeds that would settle an open one."""
+    """A cell's verdict and the numbers behind it.
+
+    Attributes:
+        verdict: a :data:`CellVerdict`, or ``not applicable``.
+        summary: of the seeds.
+        delta: mean - reported value, where absolute numbers are compared.
+        seeds_for_power: for 80 % power to find a match, if the cell is open.
+    """
 
     verdict: str
-    summary: Summary | None = None
+    summary: Estimate | None = None
     delta: float | None = None
-    seeds_needed: int | None = None
+    seeds_for_power: int | None = None
 
 
-def judge(values: Values, reported: float, tolerance: float) -> Judgement:
-    """A reproduced cell against the band of ``tolerance`` around the reported value.
+@dataclass(frozen=True)
+class ComparedCell:
+    """Our seeds beside a reported value, before the verdict.
 
-    The whole interval inside the band is a match, wholly outside it is below or above, and
-    across an edge it is open. One seed has no interval and is always open.
+    Attributes:
+        values: ours, by seed.
+        reported: the paper's value, which is one run.
+        tolerance: points that still count as a match.
     """
-    summary = summarise(list(values.values()))
-    delta = summary.mean - reported
+
+    values: Values
+    reported: float
+    tolerance: float
+
+
+def judge_cells(cells: Sequence[ComparedCell]) -> list[Judgement]:
+    """The compared cells of a table: *match* or *below* or *above*, if Holm's adjusted p allows it.
+
+    *Match* says that the mean of our runs and the paper's lie within the tolerance of each other.
+    """
+    differences = [
+        estimate([value - cell.reported for value in cell.values.values()], printed=True)
+        for cell in cells
+    ]
+    found = [
+        inference.near(difference, cell.tolerance)
+        for difference, cell in zip(differences, cells, strict=True)
+    ]
+    adjusted = inference.holm([float(evidence.p) for evidence in found])
+    return [
+        _judgement(cell, difference, evidence, p, len(cells))
+        for cell, difference, evidence, p in zip(cells, differences, found, adjusted, strict=True)
+    ]
+
+
+def _judgement(
+    cell: ComparedCell, difference: Estimate, evidence: Evidence, adjusted: float, num_cells: int
+) -> Judgement:
+    summary, delta = estimate(list(cell.values.values())), float(difference.mean)
+    if adjusted <= CELL_LEVEL:
+        outside = "below" if delta < 0 else "above"
+        return Judgement("match" if evidence.favours == "holds" else outside, summary, delta)
     if summary.num_seeds == 1:
         return Judgement("open", summary, delta)
-    if abs(delta) + summary.half_width <= tolerance:
-        return Judgement("match", summary, delta)
-    if abs(delta) - summary.half_width > tolerance:
-        return Judgement("below" if delta < 0 else "above", summary, delta)
-    needed = seeds_to_settle(summary.sd, abs(abs(delta) - tolerance))
-    return Judgement("open", summary, delta, needed)
+    side = OneSidedTest(
+        cell.tolerance, float(summary.sd), CELL_LEVEL / num_cells, difference.printed
+    )
+    return Judgement("open", summary, delta, seeds_for_power([side, side]))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the seeds say on a claim, before the adjustment.
+
+    Attributes:
+        claim: which claim.
+        key: of the comparison, equal for claims that make the same one.
+        evidence: the p-values of both verdicts.
+        pairs: evidence on each pair of rows that the claim is made of, by the key of the pair.
+        why: the difference that decides, in words.
+        bound: for an open verdict: the largest difference that is left, in words, or empty.
+        tests: that *holds* needs, at the paper's reported effect; empty if it reports none. Their
+            levels are those of a family of one.
+    """
+
+    claim: ClaimSpec
+    key: str
+    evidence: Evidence
+    pairs: Mapping[str, Evidence]
+    why: str
+    bound: str
+    tests: tuple[OneSidedTest, ...]
 
 
 @dataclass(frozen=True)
 class ClaimJudgement:
     """A claim's verdict, and why.
 
-    It is holds, reversed, open, incomplete, failed, damaged, stale or untested.
+    Attributes:
+        claim: which claim.
+        verdict: holds, reversed, open, incomplete, failed, damaged, stale or untested.
+        why: the difference that decides, or what is missing, in words.
+        p: of the comparison that decides; None if nothing was compared.
+        adjusted: the same, adjusted over the table's family by Holm's method.
+        comparison: the key of the comparison that decides; None if the claim is not in the family.
+        seeds_for_power: for 80 % power at the paper's effect, if the verdict is open.
+        is_exploratory: a run that it is judged on was made before the claim was fixed.
+        beside: the same comparison, like with like, where the claim names a column for it.
     """
 
     claim: ClaimSpec
     verdict: str
     why: str
-    seeds_needed: int | None = None
+    p: float | None = None
+    adjusted: float | None = None
+    comparison: str | None = None
+    seeds_for_power: int | None = None
+    is_exploratory: bool = False
+    beside: "ClaimJudgement | None" = None
 
 
-def paired(first: Values, second: Values, level: float = LEVEL) -> Summary:
-    """The difference first - second over the seeds that both have."""
-    return summarise([first[s] - second[s] for s in sorted(set(first) & set(second))], level)
+def members(looked: Sequence[Finding | ClaimJudgement]) -> dict[str, float]:
+    """The family: the p-value of each comparison, once.
 
-
-def judge_best(row: str, rows: Mapping[str, Values]) -> tuple[str, str, Summary, int | None]:
-    """Is a row above every other row?
-
-    *Holds* needs every paired 95 % interval above zero. That is an intersection-union test: the
-    claim is accepted only if each of its parts is, so no correction for their number is due.
-    *Reversed* needs one rival's interval wholly below zero. There any of several chances would do,
-    so these intervals are Bonferroni-corrected for the number of rivals.
-
-    Returns:
-        the verdict, the rival that decides it, the paired difference to it, seeds that would settle
+    A comparison that cannot be made yet counts with p = 1, so that the family does not grow later.
+    A claim that a row is best of several is no comparison of its own if each of its pairs is one
+    that another claim makes: it holds if all of these do (Berger 1982), and is reversed if one is.
     """
-    rivals = {name: values for name, values in rows.items() if name != row}
-    corrected = 1 - (1 - LEVEL) / len(rivals)
-    plain = {name: paired(rows[row], values) for name, values in rivals.items()}
-    hardest = min(plain, key=lambda name: plain[name].mean)
-    if plain[hardest].num_seeds == 1:
-        return "open", hardest, plain[hardest], None
-    for name in sorted(plain, key=lambda name: plain[name].mean):
-        wide = paired(rows[row], rivals[name], corrected)
-        if wide.mean + wide.half_width < 0:
-            return "reversed", name, wide, None
-    if all(d.mean - d.half_width > 0 for d in plain.values()):
-        return "holds", hardest, plain[hardest], None
-    undecided = [n for n, d in plain.items() if d.mean - d.half_width <= 0]
-    # The rival that needs most seeds decides how many would settle the claim.
-    needed = [seeds_to_settle(plain[n].sd, abs(plain[n].mean)) for n in undecided]
-    most = None if None in needed else max(n for n in needed if n is not None)
-    return "open", hardest, plain[hardest], most
+    family: dict[str, float] = {}
+    alone = {one.key for one in looked if isinstance(one, Finding) and len(one.pairs) == 1}
+    for one in looked:
+        if isinstance(one, ClaimJudgement):
+            if one.comparison is not None:
+                family.setdefault(one.comparison, 1.0)
+        elif not _follows(one, alone):
+            family[one.key] = float(one.evidence.p)
+    return family
 
 
-def judge_differ(rows: Mapping[str, Values]) -> tuple[str, tuple[str, str], Summary, int | None]:
-    """Do at least two rows differ? Paired intervals, Bonferroni-corrected for the pairs."""
-    pairs = list(itertools.combinations(rows, 2))
-    level = 1 - (1 - LEVEL) / len(pairs)
-    differences = {(a, b): paired(rows[a], rows[b], level) for a, b in pairs}
-    if next(iter(differences.values())).num_seeds == 1:
-        pair = max(differences, key=lambda p: abs(differences[p].mean))
-        return "open", pair, differences[pair], None
-    # The pair whose difference is farthest from zero for the width of its interval. Rows that are
-    # equal to the last digit are no evidence.
-    pair = max(
-        differences, key=lambda p: abs(differences[p].mean) / max(differences[p].half_width, 1e-9)
-    )
-    difference = differences[pair]
-    if abs(difference.mean) > difference.half_width:
-        return "holds", pair, difference, None
-    return "open", pair, difference, seeds_to_settle(difference.sd, abs(difference.mean), level)
+def _follows(finding: Finding, alone: set[str]) -> bool:
+    """Whether a claim follows from comparisons that other claims make."""
+    is_best = finding.claim.best is not None
+    return is_best and finding.key not in alone and alone.issuperset(finding.pairs)
 
 
-def judge_above(first: Values, second: Values) -> tuple[str, Summary, int | None]:
-    """Is one row above another? Their paired interval above, below or across zero."""
-    difference = paired(first, second)
-    if difference.num_seeds == 1 or abs(difference.mean) <= difference.half_width:
-        needed = seeds_to_settle(difference.sd, abs(difference.mean))
-        return "open", difference, None if difference.num_seeds == 1 else needed
-    return "holds" if difference.mean > 0 else "reversed", difference, None
+def decide(looked: Sequence[Finding | ClaimJudgement], level: float) -> list[ClaimJudgement]:
+    """The verdicts of a table's claims, in their order, by p-values adjusted over its family."""
+    family = members(looked)
+    adjusted = dict(zip(family, inference.holm(list(family.values())), strict=True))
+    return [
+        one if isinstance(one, ClaimJudgement) else _decided(one, family, adjusted, level)
+        for one in looked
+    ]
 
 
-def judge_near(
-    claim: ClaimSpec, first: Values, second: Values, first_label: str, second_label: str
+def _decided(
+    finding: Finding, family: Mapping[str, float], adjusted: Mapping[str, float], level: float
 ) -> ClaimJudgement:
-    """Does the paired interval of a difference lie within the claim's points around zero?"""
-    assert claim.within is not None
-    apart = {seed: first[seed] - second[seed] for seed in set(first) & set(second)}
-    judged = judge(apart, 0.0, claim.within)
-    words = {"match": "holds", "below": "reversed", "above": "reversed", "open": "open"}
-    why = (
-        f"{first_label} - {second_label} = {spread(paired(first, second))}, within {claim.within:g}"
-    )
-    return ClaimJudgement(claim, words[judged.verdict], why, judged.seeds_needed)
+    key, favours = finding.key, finding.evidence.favours
+    if key not in family:
+        behind = [k for k, pair in finding.pairs.items() if pair.favours == "reversed"]
+        key = min(behind, key=lambda k: family[k]) if behind else max(
+            finding.pairs, key=lambda k: family[k]
+        )  # fmt: skip
+        favours = finding.pairs[key].favours
+    p, decided = family[key], adjusted[key] <= level
+    verdict = favours if decided else "open"
+    needed = None if decided else seeds_for(finding, len(family))
+    why = finding.why if decided else finding.why + finding.bound
+    return ClaimJudgement(finding.claim, verdict, why, p, adjusted[key], key, needed)
 
 
-def rows_of(claim: ClaimSpec, table: Table) -> list[str]:
-    """The paper's rows that a claim about a column compares, those without a number left out."""
-    assert claim.column is not None
-    if claim.best is not None:
-        names = [claim.best, *table.rivals(claim.best)]
-    else:
-        names = claim.names or list(table.rows)
-    return [n for n in names if table.rows[n].runs or claim.column in table.rows[n].reported]
+def seeds_for(finding: Finding, family_size: int) -> int | None:
+    """The seeds for 80 % power at the paper's effect, in a family of so many comparisons.
 
-
-def judge_claim(claim: ClaimSpec, table: Table, rows: Mapping[str, Values]) -> ClaimJudgement:
-    """A claim against the complete values of the rows that it compares."""
-    label = {name: row.label for name, row in table.rows.items()}
-    if claim.best is not None:
-        verdict, rival, difference, needed = judge_best(claim.best, rows)
-        a, b = claim.best, rival
-    elif claim.above is not None:
-        a, b = claim.above
-        verdict, difference, needed = judge_above(rows[a], rows[b])
-    elif claim.near is not None:
-        a, b = claim.near
-        return judge_near(claim, rows[a], rows[b], label[a], label[b])
-    else:
-        verdict, (a, b), difference, needed = judge_differ(rows)
-    return ClaimJudgement(claim, verdict, f"{label[a]} - {label[b]} = {spread(difference)}", needed)
-
-
-def spread(summary: Summary) -> str:
-    """A difference with its interval, signed."""
-    if math.isnan(summary.half_width):
-        return f"{summary.mean:+.1f} (one seed)"
-    return f"{summary.mean:+.1f} ± {summary.half_width:.1f}"
+    The level is that of the first step of Holm's adjustment. None if the paper reports no effect,
+    or no number of seeds is enough.
+    """
+    tests = [replace(test, level=test.level / family_size) for test in finding.tests]
+    return seeds_for_power(tests) if tests else None
 
 
 def in_order(steps: Sequence[Sequence[float]]) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.spec.table import ClaimSpec, RowSpec, Table
+from benchmarks.spec.claim import ClaimSpec
+from benchmarks.spec.table import RowSpec, Table
 
 LEFT_OUT = "it needs rows or columns that this part of the table leaves out"
 
@@ -10,8 +11,8 @@ LEFT_OUT = "it needs rows or columns that this part of the table leaves out"
 def part(table: Table, rows: Sequence[str] | None, columns: Sequence[str] | None) -> Table:
     """The table with only the named rows and columns.
 
-    A claim is judged if everything that it compares is in the part, and is untested otherwise. The
-    order of the controls is judged if each of its steps is in the part.
+    A claim is judged if everything that it compares is in the part, like with like included, and is
+    untested otherwise. The order of the controls is judged if each of its steps is in the part.
 
     Args:
         table: the whole table.
@@ -92,20 +93,13 @@ def _claim(
     """The claim, or that it is untested because the part lacks what it compares."""
     if claim.untested is not None:
         return claim
-    others: list[str] = []
-    if claim.best is not None:
-        others = table.rivals(claim.best)
-    if claim.differ:
-        others = list(table.rows)
-    with_number = [
-        n for n in others if table.rows[n].runs or claim.column in table.rows[n].reported
-    ]
-    if {*claim.names, *with_number} <= rows and claim.column in columns:
+    wanted = {name for name in (claim.column, claim.beside) if name is not None}
+    if {*claim.names, *table.compared(claim)} <= rows and wanted <= columns.keys():
         return claim
-    no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance"))
+    no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance", "beside"))
     column = claim.column if claim.column in columns else None
     return claim.model_copy(
-        update={**no_kind, "differ": False, "column": column, "untested": LEFT_OUT}
+        update={**no_kind, "by": 0.0, "differ": False, "column": column, "untested": LEFT_OUT}
     )
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.spec.claim import CHANCE
 from benchmarks.spec.table import ROMAN, ColumnSpec, RowSpec, Settings, Table
 from slurm.strict_yaml import KeyPath, SpecError, YamlFile, load, unknown
 
@@ -33,13 +34,7 @@ def load_table(path: Path) -> Table:
     for name in table.protocols:
         if name not in {column.protocol for column in table.columns.values()}:
             raise file.error(("protocols", name), f"no column uses protocol {name!r}")
-    for i, claim in enumerate(table.claims):
-        if claim.column is not None and claim.column not in table.columns:
-            raise unknown(file, ("claims", i, "column"), claim.column, table.columns)
-        for named in claim.names:
-            legal = table.all_rows if named == claim.at_chance else table.rows
-            if named not in legal:
-                raise unknown(file, ("claims", i), named, legal)
+    _check_claims(table, file)
     for i, repeat in enumerate(table.paper.repeats):
         if repeat.row not in table.rows or repeat.column not in table.rows[repeat.row].reported:
             message = f"{repeat.row!r} has no reported {repeat.column!r}"
@@ -102,7 +97,29 @@ def _check_column(table: Table, file: YamlFile, name: str, column: ColumnSpec) -
         raise file.error(where, "a column with reported values needs a tolerance")
 
 
+def _check_claims(table: Table, file: YamlFile) -> None:
+    judged = any(claim.untested is None for claim in table.claims)
+    if judged and table.inference is None:
+        raise file.error(("claims",), "claims that are judged need inference, which fixes how")
+    if table.inference is not None and not judged:
+        raise file.error(("inference",), "no claim of the table is judged: it has no use")
+    for i, claim in enumerate(table.claims):
+        for key in ("column", "beside"):
+            column = getattr(claim, key)
+            if column is not None and column not in table.columns:
+                raise unknown(file, ("claims", i, key), column, table.columns)
+        if claim.above is not None and claim.above[0] == CHANCE:
+            message = f"{CHANCE} may stand second only: a row is above it"
+            raise file.error(("claims", i, "above"), message)
+        for named in claim.names:
+            legal = table.rows if named == claim.best else table.all_rows
+            if named not in legal:
+                raise unknown(file, ("claims", i), named, legal)
+
+
 def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSpec) -> None:
+    if name in (CHANCE, "rows"):
+        raise file.error((section, name), f"{name!r} has a meaning of its own in order and claims")
     if section == "controls" and name in table.rows:
         raise file.error((section, name), f"{name!r} is a row already")
     for field, columns in (("reported", list(row.reported)), ("bold", row.bold)):
@@ -123,6 +140,11 @@ def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSp
         if key in default and default[key] == value:
             message = f"{key}: {value!r} overrides nothing, the table's default is the same"
             raise file.error((section, name, "pretrain", key), message)
+
+
+def load_all(folder: Path) -> list[Table]:
+    """All tables of a folder, by name."""
+    return [load_table(path) for path in sorted(folder.glob("*.yaml"))]
 
 
 def find_tables(folder: Path, wanted: Sequence[str]) -> list[Table]:

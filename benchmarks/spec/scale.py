@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from benchmarks.spec.table import Name, Settings, Spec
+from benchmarks.spec.base import Name, Spec
+from benchmarks.spec.table import Settings
 from slurm.strict_yaml import KeyPath, SpecError, YamlFile, load, unknown
 
 Positive = Annotated[float, Field(gt=0)]

@@ -1,14 +1,18 @@
 """Table files as validated objects."""
 
+# ruff: noqa: RUF012 (pydantic copies a mutable default for each object)
+
+import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from benchmarks.spec.base import Name, Spec
+from benchmarks.spec.claim import ClaimSpec, Inference
 from slurm.strict_yaml import KeyPath, SpecError, YamlFile
 
 Percent = Annotated[float, Field(ge=0, le=100, strict=True)]
 Settings = dict[str, Any]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Fold = Annotated[int, Field(ge=1)]
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
@@ -25,12 +29,6 @@ def overlay(base: Settings, over: Settings) -> Settings:
         if isinstance(base[key], dict) and isinstance(over[key], dict):
             merged[key] = overlay(base[key], over[key])
     return merged
-
-
-class Spec(BaseModel):
-    """Base of all parts of a file: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Measurement(Spec):
@@ -59,7 +57,21 @@ class ColumnSpec(Spec):
     metric: str
     tolerance: Annotated[float, Field(gt=0)] | None = None  # points around the reported value
     num_test: Annotated[int, Field(ge=1)] | None = None  # items that an accuracy is counted over
+    num_groups: Annotated[int, Field(ge=1)] | None = None  # of test items, such as clips of a video
+    # Of hits within a group, intraclass; without it the items count as independent.
+    group_correlation: Annotated[float, Field(ge=0, le=1)] | None = None
+    beside_chance: bool = False  # print the value's distance from chance beside it
     reading_of: Name | None = None  # another reading of that column's reported values
+
+    @model_validator(mode="after")
+    def _groups(self) -> "ColumnSpec":
+        if (self.num_groups is None) != (self.group_correlation is None):
+            raise ValueError("num_groups and group_correlation need each other")
+        if self.num_groups is not None and self.num_test is None:
+            raise ValueError("num_groups needs num_test, the items that the groups are of")
+        if (self.num_groups or 0) > (self.num_test or math.inf):
+            raise ValueError(f"num_groups is {self.num_groups}: more than the test items")
+        return self
 
 
 class RowSpec(Spec):
@@ -81,39 +93,6 @@ class RowSpec(Spec):
     def runs(self) -> bool:
         """Whether the suite runs it."""
         return not self.cited and self.unavailable is None
-
-
-class ClaimSpec(Spec):
-    """A statement of the paper that the table's numbers can decide, or why they cannot."""
-
-    says: str
-    where: str
-    column: Name | None = None
-    best: Name | None = None  # this row is above every other row of the paper in its block
-    above: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
-    near: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
-    within: Annotated[float, Field(gt=0)] | None = None  # points that count as near
-    differ: bool = False  # at least two rows of the paper differ
-    at_chance: Name | None = None  # this row, or control, is within so many points of chance
-    untested: str | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "ClaimSpec":
-        kinds = [self.best, self.above, self.near, self.differ or None, self.at_chance]
-        if sum(kind is not None for kind in [*kinds, self.untested]) != 1:
-            known = "best, above, near, differ, at_chance, untested"
-            raise ValueError(f"a claim needs exactly one of {known}")
-        if (self.column is None) != (self.untested is not None):
-            raise ValueError("a claim needs a column, unless it is untested")
-        if (self.within is None) != (self.near is None and self.at_chance is None):
-            raise ValueError("near and at_chance need within, the points that count as near")
-        return self
-
-    @property
-    def names(self) -> list[str]:
-        """The rows that the claim names."""
-        one = [name for name in (self.best, self.at_chance) if name is not None]
-        return [*one, *(self.above or []), *(self.near or [])]
 
 
 class Repeat(Spec):
@@ -170,6 +149,7 @@ class Table(Spec):
     controls: dict[Name, RowSpec] = {}
     order: list[Name] = []  # ascending: chance, rows or controls by name, or all the paper's "rows"
     claims: list[ClaimSpec] = []
+    inference: Inference | None = None  # None only if no claim is judged
     axis: Axis | None = None
     figure: Figure | None = None
     _file: YamlFile = PrivateAttr()
@@ -217,6 +197,16 @@ class Table(Spec):
         """The paper's other rows of a row's block."""
         block = self.rows[row].block
         return [name for name, other in self.rows.items() if name != row and other.block == block]
+
+    def compared(self, claim: ClaimSpec) -> list[str]:
+        """The rows and controls that a judged claim compares, those without a number left out."""
+        assert claim.column is not None
+        if claim.best is not None:
+            names = [claim.best, *self.rivals(claim.best)]
+        else:
+            names = claim.names or list(self.rows)
+        rows = self.all_rows
+        return [n for n in names if rows[n].runs or claim.column in rows[n].reported]
 
     def step(self, name: str, block: str | None) -> list[str]:
         """The rows that a step of ``order`` means in a block.

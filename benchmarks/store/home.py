@@ -6,6 +6,7 @@
                                           all result.json
     <home>/runs/.aside/                   what --force moved away
     <home>/runs/<run id>/.aside/          damaged files that were made again
+    <home>/claims/<digest>.json           what the tables' files claimed at a launch
     <home>/speed/<scale>-<precision>.json how fast this machine computes
     <home>/launches/<host>-<pid>          touched while a launch lives
     <home>/jobs/, <home>/snapshots/       of clusters: what the scheduler ran, and with what code
@@ -26,9 +27,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import files
+from benchmarks.store import files, records
 from benchmarks.store.files import DamagedFileError
 from benchmarks.store.lease import this_user
+from benchmarks.store.records import TableClaims
 from benchmarks.store.run_folder import Access, RunFolder, set_aside
 from benchmarks.store.run_records import DamageNotices
 from slurm.job_queue import Queue
@@ -73,6 +75,42 @@ class Home:
     def speed(self, name: str) -> Path:
         """File with how fast this machine computes, of the scale and precision ``name``."""
         return self.root / "speed" / f"{name}.json"
+
+    def keep_claims(self, fixed: Mapping[str, Any]) -> None:
+        """Keep what the tables' files claim, under its digest, which the runs of a launch record.
+
+        Args:
+            fixed: :class:`TableClaims` by table.
+        """
+        digest = files.digest(fixed)
+        path = self._claims(digest)
+        try:
+            is_there = self._read_claims(digest) is not None
+        except DamagedFileError as problem:
+            self.notices.say_once(problem, "it is moved aside")
+            set_aside(path)
+            is_there = False
+        if not is_there:
+            files.write_json(path, fixed)
+
+    def claims_of(self, table: str, digest: str) -> list[dict[str, Any]]:
+        """The claims of a table that were fixed at a launch; empty if nothing says so."""
+        try:
+            fixed = self._read_claims(digest) or {}
+        except DamagedFileError as problem:
+            self.notices.say_once(problem, "the claims that it fixed count as exploratory")
+            return []
+        return fixed[table]["claims"] if table in fixed else []
+
+    def _claims(self, digest: str) -> Path:
+        return self.root / "claims" / f"{digest}.json"
+
+    def _read_claims(self, digest: str) -> dict[str, TableClaims] | None:
+        path = self._claims(digest)
+        fixed = records.read(path, dict[str, TableClaims])
+        if fixed is not None and files.digest(fixed) != digest:
+            raise DamagedFileError(path, "its content does not fit its name")
+        return fixed
 
     @property
     def launches(self) -> Path:

@@ -104,7 +104,8 @@ class Result(Sealed):
 class Attempt(TypedDict):
     """One execution: software, machine, place, the files it began with (``found``), its end.
 
-    Older records lack the instruction set and the libraries that choose kernels by it.
+    ``claims`` is the digest of the claims that were fixed at its launch. Older records lack it, and
+    the instruction set and the libraries that choose kernels by it.
     """
 
     commit: str
@@ -121,9 +122,18 @@ class Attempt(TypedDict):
     num_nodes: Count
     found: list[str]
     ended: str
+    claims: NotRequired[Seal]
     launch: NotRequired[str]
     job: NotRequired[str]
     host: NotRequired[str]
+
+
+@with_config(CONFIG)
+class TableClaims(TypedDict):
+    """What the file of a table fixed: its judged claims, and the tolerances of its columns."""
+
+    claims: list[dict[str, Any]]
+    tolerances: dict[str, Amount]
 
 
 @with_config(CONFIG)

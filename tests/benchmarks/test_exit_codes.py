@@ -112,7 +112,8 @@ def test_incomplete_is_3_and_never_replaces_a_published_table(
 def test_a_reversed_claim_is_1(checkout: Checkout) -> None:
     table = checkout.folder / "tables" / "table2.yaml"
     table.write_text(
-        table.read_text() + "claims:\n- {says: B wins, where: IV, column: r1, best: b}\n"
+        table.read_text() + "inference: {level: 0.05, adjustment: holm}\n"
+        "claims:\n- {says: B wins, where: IV, column: r1, best: b}\n"
     )
     assert checkout.run("--yes", "--seeds", *"01234") == 1
     assert "reversed" in (checkout.folder / "out" / "table2.md").read_text()

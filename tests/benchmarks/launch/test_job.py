@@ -21,6 +21,7 @@ from benchmarks.store.home import Home
 from slurm.scheduler import AGAIN
 
 ROOT = Path(__file__).parents[3]
+CLAIMS = "0" * 64
 STAGES = """\
 import os, signal, time
 from pathlib import Path
@@ -58,8 +59,9 @@ def work(home: Home, **runs: str) -> JobPayload:
         assert home.claim(run_id, SPEC)
     home.hand_over(dict.fromkeys(runs, "7"))
     common: dict[str, Any] = {"stages": "job_stages", "home": home.root, "corpora": {}}
+    common |= {"execution": {}, "claims": CLAIMS}
     calls = [
-        {**common, "run_id": run_id, "resolved": {"do": do}, "upstream": {}, "execution": {}}
+        {**common, "run_id": run_id, "resolved": {"do": do}, "upstream": {}}
         for run_id, do in runs.items()
     ]
     return JobPayload(
@@ -104,6 +106,7 @@ def test_runs_are_done_in_turn_and_given_back(home: Home) -> None:
     assert home.run("b").log().read_text() == "rank 0 does succeed\n"
     (attempt,) = home.run("a").attempts()
     assert (attempt["site"], attempt["job"], attempt["num_ranks"]) == ("s", "7", 1)
+    assert attempt["claims"] == CLAIMS
     assert carry_out(home, assigned) == job.DONE  # requeued after its last run
     assert ended(home, "a") == ["finished"]
 

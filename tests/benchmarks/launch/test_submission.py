@@ -37,6 +37,21 @@ def test_a_launch_submits_arrays_that_wait_for_each_other_and_returns(
     assert {prepared.home.run(i).state() for i in jobs} == {"queued"}
 
 
+def test_jobs_record_the_claims_of_their_submission(
+    prepared: Checkout, fake_slurm: FakeSlurm
+) -> None:
+    kept = set((prepared.home.root / "claims").iterdir())
+    table = prepared.folder / "tables" / "table2.yaml"
+    claim = "{says: A is best, where: IV, column: r1, best: a}"
+    inference = "inference: {level: 0.05, adjustment: holm}"
+    table.write_text(f"{table.read_text()}{inference}\nclaims:\n  - {claim}\n")
+    assert launch(prepared) == 3
+    (path,) = set((prepared.home.root / "claims").iterdir()) - kept
+    pickles = [p.read_bytes() for p in prepared.home.jobs.rglob("*.pkl")]
+    assert pickles
+    assert all(path.stem.encode() in pickled for pickled in pickles)
+
+
 def test_a_second_launch_submits_nothing_that_is_under_way(
     prepared: Checkout, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ def test_the_document_is_the_recorded_one(
         assert (out / name).read_text() == (GOLDEN / name).read_text(), out / name
     with (out / "table1.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 6 * 3 * 5  # rows and controls x columns x seeds
+    assert len(lines) == 7 * 3 * 5  # rows and controls x columns x seeds
     assert {line["status"] for line in lines} == {"done"}
     assert len({line["run"] for line in lines}) == len(lines)
     first = (out / "table1.png").read_bytes()
@@ -77,7 +77,8 @@ def test_a_claim_about_a_cited_row_is_untested_at_other_scales(
     table = checkout.folder / "tables" / "table2.yaml"
     text = table.read_text().replace(f"  {cited}: {{", f"  {cited}: {{cited: true, ")
     table.write_text(
-        text + "claims:\n  - {says: A is best, where: IV, column: r1, best: a}\n"
+        text + "inference: {level: 0.05, adjustment: holm}\n"
+        "claims:\n  - {says: A is best, where: IV, column: r1, best: a}\n"
         "  - {says: they differ, where: IV, column: r1, differ: true}\n"
     )
     assert checkout.run("--yes") == 0
@@ -117,8 +118,8 @@ def test_blocks_readings_and_gaps_are_all_shown() -> None:
     [
         (Cell("match", 50.0, mean=51.0, half_width=0.5, delta=1.0), "+1.0, match"),
         (
-            Cell("open", 50.0, mean=51.0, delta=1.0, seeds_needed=7),
-            "+1.0, open, 7 seeds would settle",
+            Cell("open", 50.0, mean=51.0, delta=1.0, seeds_for_power=7),
+            "+1.0, open, 7 seeds for 80 % power",
         ),
         (Cell("stale", 50.0, mean=51.0), "stale"),
         (Cell("not compared", None, mean=51.0), ""),

@@ -1,12 +1,16 @@
 """What is compared with the paper, and what is not."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from fake_checkout import ROOT, Checkout
 
 from benchmarks.results import judge
 from benchmarks.results.records import per_seed
+from benchmarks.spec.claim import ClaimSpec
 from benchmarks.spec.read_tables import find_tables
+from benchmarks.spec.table import Table
 
 
 def test_an_oracle_is_never_compared_and_a_seed_is_the_mean_of_its_folds() -> None:
@@ -44,9 +48,83 @@ def test_a_control_that_must_be_at_chance_is_judged(
     table.write_text(
         table.read_text()
         + "controls:\n  r: {label: R, pretrain: {method: random_init}}\n"
-        + f"claims:\n  - {claim}\n"
+        + f"inference: {{level: 0.05, adjustment: holm}}\nclaims:\n  - {claim}\n"
     )
     assert checkout.run("--yes") == (1 if verdict == "reversed" else 0)
     text = (checkout.folder / "out" / "table2.md").read_text()
     assert "| R - chance = +2" in text
     assert f"| {verdict}" in text
+
+
+def frame_of(rows: dict[str, dict[str, list[float]]], chance: float = 0.1) -> pd.DataFrame:
+    """Records of finished runs: row -> column -> a fraction per seed."""
+    return pd.DataFrame(
+        {"row": row, "group": "paper", "block": None, "column": column, "seed": seed, "fold": 1,
+         "status": "done", "value": value, "chance": chance, "selection": "last",
+         "num_evaluated": 480, "num_expected": 480}
+        for row, columns in rows.items()
+        for column, values in columns.items()
+        for seed, value in enumerate(values)
+    )  # fmt: skip
+
+
+def table_with(*claims: dict[str, object]) -> Table:
+    (table,) = find_tables(ROOT / "tables", ["I"])
+    made = [ClaimSpec.model_validate({"says": "x", "where": "y", **claim}) for claim in claims]
+    return table.model_copy(update={"claims": made, "order": []})
+
+
+HIGH, LOW, ODD = [0.50, 0.51, 0.52, 0.51], [0.30, 0.31, 0.33, 0.30], [0.20, 0.44, 0.31, 0.40]
+
+
+def test_like_with_like_stands_beside_its_claim_and_decides_no_exit_code() -> None:
+    table = table_with(
+        {"column": "r1", "above": ["c400", "c100"], "beside": "fc_only"},
+        {"column": "r1", "above": ["c400", "c200"]},
+    )
+    rows = {"c400": {"r1": HIGH, "fc_only": LOW}, "c100": {"r1": LOW, "fc_only": HIGH},
+            "c200": {"r1": LOW, "fc_only": LOW}}  # fmt: skip
+    judged = judge.judge(frame_of(rows), table, compares=False)
+    first, second = judged.claims
+    assert first.beside is not None
+    assert (first.verdict, first.beside.verdict, second.beside) == ("holds", "reversed", None)
+    assert first.beside.comparison == "fc_only: c100 - c400"
+    assert judged.claims_family == judge.Family(3, 0.05)
+    assert not judged.faults(table)
+    beside = table_with({"column": "fc_only", "above": ["c400", "c100"]})
+    judged = judge.judge(frame_of(rows), beside, compares=False)
+    assert judged.faults(beside)
+    exploratory = replace(judged.claims[0], is_exploratory=True)
+    assert not replace(judged, claims=[exploratory]).faults(beside)
+
+
+def test_a_row_is_compared_with_its_own_chance_seed_by_seed() -> None:
+    table = table_with({"column": "r1", "above": ["c400", "chance"]})
+    frame = frame_of({"c400": {"r1": ODD}}, chance=0.3)
+    (judged,) = judge.judge(frame, table, compares=False).claims
+    assert judged.verdict == "open"
+    frame["chance"] = [value - 0.05 - 0.001 * seed for seed, value in enumerate(ODD)]
+    (judged,) = judge.judge(frame, table, compares=False).claims
+    assert judged.verdict == "holds"
+    assert judged.why.startswith("400 - chance = +5.1")
+
+
+def test_only_judged_claims_are_in_the_family() -> None:
+    table = table_with({"untested": "because"}, {"column": "r1", "above": ["c400", "c100"]})
+    judged = judge.judge(frame_of({"c400": {"r1": HIGH}}), table, compares=False)
+    assert [claim.verdict for claim in judged.claims] == ["untested", "untested"]
+    assert judged.claims_family is None
+    frame = frame_of({"c400": {"r1": HIGH}, "c100": {"r1": LOW}})
+    frame.loc[0, "status"] = "new"
+    judged = judge.judge(frame, table, compares=False)
+    assert [claim.verdict for claim in judged.claims] == ["untested", "incomplete"]
+    assert judged.claims_family == judge.Family(1, 0.05)
+
+
+def test_compared_cells_are_a_family() -> None:
+    table = table_with()
+    far = [0.10, 0.11, 0.12, 0.11]
+    frame = frame_of({row: {"r1": far, "fc_only": far} for row in ("c100", "c200", "c400")})
+    judged = judge.judge(frame.assign(num_evaluated=3783, num_expected=3783), table, compares=True)
+    assert judged.cells_family == judge.Family(6, 0.05)
+    assert judge.judge(frame, table, compares=False).cells_family is None

@@ -45,7 +45,7 @@ def test_rows_and_columns_keep_the_order_of_the_file(table1: Table) -> None:
     assert set(small.protocols) == {"fc_only", "retrieval"}
     assert small.rows["c400"].bold == ["fc_only"]
     assert small.part == (
-        "This is a part of the table: 3 of 6 rows (100, 400, supervised) and 2 of 3 columns"
+        "This is a part of the table: 3 of 7 rows (100, 400, supervised) and 2 of 3 columns"
         " (fc-only, R@1)."
     )
     assert table1.part is None
@@ -60,7 +60,7 @@ def test_a_claim_is_judged_only_with_all_that_it_compares(table1: Table) -> None
         column = "r1" if columns == ["r1"] else None
         assert (same.untested, same.column, same.best) == (LEFT_OUT, column, None)
     left_out = [c.says for c in part(table1, ["c100"], ["r1"]).claims if c.untested == LEFT_OUT]
-    assert len(left_out) == 5  # two of the 6 differ in nothing but a column that is left out
+    assert len(left_out) == 8  # two pairs of the 10 differ in nothing but a column left out
     assert set(left_out) == {claim.says for claim in table1.claims if claim.untested is None}
 
 
@@ -72,6 +72,19 @@ def test_a_claim_that_names_its_rows_needs_no_other(tmp_path: Path) -> None:
     table = load_table(path)
     assert part(table, ["c100", "c400"], ["r1"]).claims[0] == table.claims[0]
     assert part(table, ["c200", "c400"], ["r1"]).claims[0].untested == LEFT_OUT
+
+
+def test_a_claim_needs_its_comparison_of_like_with_like() -> None:
+    table = load_table(ROOT / "tables" / "table2.yaml")
+    (claim,) = [
+        claim
+        for claim in table.claims
+        if claim.above == ["both_ucf101", "instance_ucf101"] and claim.column == "nmi"
+    ]
+    assert claim in part(table, None, ["nmi", "nmi_kmeans_z"]).claims
+    small = part(table, None, ["nmi"])
+    (same,) = [c for c in small.claims if c.says == claim.says and c.column == "nmi"]
+    assert (same.untested, same.beside, same.above) == (LEFT_OUT, None, None)
 
 
 def test_the_order_of_the_controls_needs_each_of_them(table1: Table) -> None:
@@ -90,7 +103,7 @@ def test_the_figure_needs_its_row() -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "message"),
     [
-        (["c100", "c300"], None, "--rows: unknown 'c300'; legal: c100, c200, c400, c800, random"),
+        (["c100", "c300"], None, "--rows: unknown 'c300'; legal: c100, c200, c400, c800, without"),
         (None, ["r5"], "--columns: unknown 'r5'; legal: fc_only, finetune, r1"),
         (["c100", "c100"], None, "--rows: 'c100' is named twice"),
     ],

@@ -89,6 +89,15 @@ BAD_TABLES = [
     ("corpus: audioset", "corpus: [audioset]", 6, "corpus is ['audioset']: a name"),
     ("clusters: 100}", "clusters: [100]}", 13, "clusters: [100] has no value at scale smoke"),
     ("rows:", "axis: {setting: colour, label: c}\nrows:", 11, "no row has the setting"),
+    ("tolerance: 1.0, ", "tolerance: 1.0, num_groups: 3, ", 10, "need each other"),
+    ("num_test: 3783", "num_groups: 3, group_correlation: 0.4", 10, "num_groups needs num_test"),
+    (
+        "num_test: 3783",
+        "num_test: 2, num_groups: 3, group_correlation: 0.4",
+        10,
+        "num_groups is 3: more than the test items",
+    ),
+    ("  b: {label: B,", "  chance: {label: B,", 13, "'chance' has a meaning of its own"),
     ("rows:", "axis: {setting: corpus, label: c}\nrows:", 6, "the plot's axis needs a whole"),
 ]
 

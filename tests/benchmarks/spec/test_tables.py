@@ -7,6 +7,7 @@ import pytest
 from fake_checkout import ROOT
 from pydantic import TypeAdapter
 
+from benchmarks.spec.claim import ClaimSpec
 from benchmarks.spec.read_tables import find_tables, load_table
 from benchmarks.spec.table import PRETRAIN_KEYS, Table
 from iicl import protocols
@@ -135,10 +136,34 @@ def test_claims_compare_rows_with_numbers_or_runs(table: Table) -> None:
         for name in claim.names:
             row = table.all_rows[name]
             assert row.runs or claim.column in row.reported
-        if claim.above or claim.near:
-            assert len(set(claim.names)) == 2
         if claim.best is not None:
             assert table.rivals(claim.best)
+
+
+# The one claim of the paper that is about unlike things: a head at once, and no method at all.
+MEANT_TO_BE_UNLIKE = "the cluster head assigns items online, better than k-means on untrained"
+
+
+@every_table
+def test_a_claim_about_unlike_measurements_has_one_of_like_with_like_beside_it(
+    table: Table,
+) -> None:
+    def measured(claim: ClaimSpec, column: str) -> set[str]:
+        name = table.columns[column].protocol
+        return {
+            repr(sorted({**table.protocols[name].settings, **row.evaluate.get(name, {})}.items()))
+            for row in (table.all_rows[name] for name in table.compared(claim))
+            if row.runs
+        }
+
+    for claim in table.claims:
+        if claim.column is None or claim.says.startswith(MEANT_TO_BE_UNLIKE):
+            continue
+        if claim.beside is not None:
+            assert len(measured(claim, claim.beside)) == 1, claim
+            assert table.columns[claim.beside].reading_of in (claim.column, None)
+        else:
+            assert len(measured(claim, claim.column)) == 1, claim
 
 
 def test_every_bold_mark_is_a_claim() -> None:
@@ -208,7 +233,7 @@ def test_rows_of_a_block_are_clustered_into_as_many_clusters(row: str) -> None:
             found[name] = table.pretrain(row, name)["clusters"]
         else:
             found[name] = settings.get("num_clusters", classes)
-    assert found == {"head": classes, "votes": 400, "kmeans": classes}
+    assert found == {"head": classes, "votes": 400, "kmeans": classes, "kmeans_z": classes}
 
 
 def phases(table: Table, row: str) -> str:

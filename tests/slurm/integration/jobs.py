@@ -58,6 +58,7 @@ def submit(
 
     def work(*run_ids: str) -> dict[str, JobPayload]:
         common = {"stages": stages, "home": home.root, "execution": {}, "upstream": {}}
+        common["claims"] = "0" * 64
         calls = [{**common, "run_id": run_id, **runs[run_id]} for run_id in run_ids]
         assigned = JobPayload(
             "benchmarks.launch.attempt:run",

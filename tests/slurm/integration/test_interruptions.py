@@ -67,6 +67,7 @@ def undisturbed(training: dict[str, Any], tmp_path_factory: pytest.TempPathFacto
         stages="benchmarks.stages",
         home=home.root,
         upstream={},
+        claims="0" * 64,
         place=place,
         **training,
     )
