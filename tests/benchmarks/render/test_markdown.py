@@ -25,7 +25,7 @@ def test_the_document_is_the_recorded_one(
         assert (out / name).read_text() == (GOLDEN / name).read_text(), out / name
     with (out / "table1.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 6 * 3 * 5  # rows and controls x columns x seeds
+    assert len(lines) == 7 * 3 * 5  # rows and controls x columns x seeds
     assert {line["status"] for line in lines} == {"done"}
     assert len({line["run"] for line in lines}) == len(lines)
     first = (out / "table1.png").read_bytes()
