@@ -8,7 +8,7 @@ the entry in :mod:`iicl.interpretations` that argues the default and names the a
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Precision = Literal["float32", "tf32", "bf16"]
 GradientExchange = Literal["float64", "float32"]
+Framing = Literal["crop", "squash"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -32,6 +33,18 @@ class Config(BaseModel):
     """Base of all settings: immutable, and an unknown key is an error that lists the legal ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are written only if they have not their default, so that runs without them keep
+    the names that they had before there were these fields."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name in self.LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del written[name]
+        return written
 
     @model_validator(mode="before")
     @classmethod
@@ -64,8 +77,13 @@ class Clip(Config):
     sample_rate: Count = 16_000
     mel_bins: Count = 40
     spectrogram_frames: Count = 100
-    window_seconds: Positive = 0.025
+    window_seconds: Positive = 0.025  # [33]
+    mel_scale: Literal["htk", "slaney"] = "htk"  # slaney: with filters of equal area [33]
+    log_offset: Positive = 1e-6  # added to mel power before the logarithm [33]
+    framing: Framing = "crop"  # how a frame becomes square [42]
     alignment: Literal["centred", "start"] = "centred"  # [21]
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"mel_scale", "log_offset", "framing"})
 
     @property
     def seconds(self) -> float:
@@ -100,27 +118,18 @@ NO_AUGMENTATION = Augmentation(
 
 
 class Optimisation(Config):
-    """How a pretraining descends (paper IV-B).
-
-    ``gradient_exchange`` is written only if it is not the default, so that runs that do not use it
-    keep their names.
-    """
+    """How a pretraining descends (paper IV-B)."""
 
     batch_size: Annotated[int, Field(ge=2)] = 256
     chunk_size: Annotated[int, Field(ge=2)] = 32  # items encoded, and normalised, together [30]
     learning_rate: Positive = 5e-4
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # coupled L2, as torch.optim.Adam
+    optimiser: Literal["adam", "adamw"] = "adam"  # adam couples the weight decay (L2) [44]
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # of all parameters [44]
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
     # float32 halves the bytes between ranks; the result then depends on the number of ranks.
     gradient_exchange: GradientExchange = "float64"
 
-    @model_serializer(mode="wrap")
-    def _without_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        default = type(self).model_fields["gradient_exchange"].default
-        if written["gradient_exchange"] == default:
-            del written["gradient_exchange"]
-        return written
+    LATER: ClassVar[frozenset[str]] = frozenset({"gradient_exchange", "optimiser"})
 
 
 class Preparation(Config):
@@ -146,8 +155,8 @@ class Execution(Config):
 class PretrainLength(Config):
     """Epochs of a pretraining (paper IV-B); a method of one phase trains for their sum."""
 
-    initialisation: Annotated[int, Field(ge=0)] = 300
-    co_training: Annotated[int, Field(ge=0)] = 300
+    initialisation: Annotated[int, Field(ge=0)] = 300  # [40]
+    co_training: Annotated[int, Field(ge=0)] = 300  # [40]
 
 
 class CorpusFacts(Config):

@@ -5,7 +5,7 @@ The paper's values are the defaults. Where it is silent, ``[n]`` is the number o
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -84,6 +84,9 @@ class Retrieval(Protocol):
     stage: Literal["retrieval"] = "retrieval"
     space: Literal["f", "z"] = "f"  # [18]
     ranks: tuple[Count, ...] = (1, 5, 10, 20)
+    centred: bool = False  # the mean of the train items is taken from all embeddings [39]
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"centred"})
 
     def metrics(self) -> tuple[str, ...]:
         """``recall_at_<k>``, ``recall_at_<k>_sound``, ``recall_at_<k>_silent``."""
@@ -101,7 +104,8 @@ class Linear(Protocol):
 
     stage: Literal["linear"] = "linear"
     view: View = "video"
-    classifier: Literal["logistic", "svm"] = "logistic"  # svm: squared hinge, one against the rest
+    # svm: squared hinge, one against the rest
+    classifier: Literal["logistic", "svm"] = "logistic"  # [37] [38]
     penalties: tuple[Positive, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse L2 strengths tried
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1  # part of train that chooses the penalty
 
@@ -121,12 +125,12 @@ class Finetune(Protocol):
     epochs: Count = 12
     clips_per_item: Count = 10
     batch_size: Count = 32
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    head_learning_rate: Positive = 2e-2
-    encoder_learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-3
+    optimiser: Literal["sgd", "adam"] = "sgd"  # [36]
+    head_learning_rate: Positive = 2e-2  # [36]
+    encoder_learning_rate: Positive = 2e-3  # [36]
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-3  # [36]
     warmup_epochs: Annotated[float, Field(ge=0)] = 2.0  # linear, from an eighth of the rate
-    milestones: tuple[Count, ...] = (6, 10)  # epochs after which the rate is multiplied by decay
+    milestones: tuple[Count, ...] = (6, 10)  # epochs after which decay multiplies the rate [36]
     decay: Positive = 0.05
     num_clips: Count = 10
     num_crops: Literal[1, 3] = 3  # along the longer side, at test
@@ -171,7 +175,7 @@ class Clustering(Protocol):
 
     def metrics(self) -> tuple[str, ...]:
         """See :mod:`iicl.evaluation.clustering`."""
-        return ("nmi", "accuracy", "purity", "ami", "ari")
+        return ("nmi", "accuracy", "purity", "ami", "ari", "same_alone")
 
     def needs(self) -> Needs:
         """Features of all items; the encoder's run where a head is asked for."""
@@ -223,9 +227,12 @@ class Neighbours(Protocol):
     def metrics(self) -> tuple[str, ...]:
         """``<way>_precision``: neighbours of the item's class, over all test items.
 
-        ``confusion``: items whose nearest by sound is of another class.
+        ``within_precision``, ``across_precision``: the same within a modality and across the two.
+        ``confusion``, ``across_confusion``: items whose nearest by sound, or in the other modality,
+        is of another class.
         """
-        return (*(f"{way}_precision" for way in ("v2v", "a2a", "v2a", "a2v")), "confusion")
+        ways = ("v2v", "a2a", "v2a", "a2v", "within", "across")
+        return (*(f"{way}_precision" for way in ways), "confusion", "across_confusion")
 
     def needs(self) -> Needs:
         """As :class:`CrossModal`."""

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
+from scipy.special import stdtrit
 
 from benchmarks.plan.corpora import by_name, summaries
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.render import document
-from benchmarks.results.paper_check import wilson
 from benchmarks.spec.table import ColumnSpec, Table
 from benchmarks.store import files
 from benchmarks.store.files import DamagedFileError
@@ -21,7 +21,9 @@ from benchmarks.store.records import check
 MAX_CURVE_POINTS = 200
 CURVE_DIGITS = 4
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-CHOICES = ("view", "space", "items", "assign", "num_clusters", "classifier", "galleries")
+CHOICES = (
+    "view", "space", "centred", "items", "assign", "num_clusters", "classifier", "galleries"
+)  # fmt: skip
 """Settings of a protocol that a reader needs to know what was measured."""
 
 
@@ -59,17 +61,18 @@ def _by_rows(words_of_row: Mapping[str, str]) -> str:
 
 
 def _counting(columns: Mapping[str, ColumnSpec], part: pd.DataFrame) -> str:
-    """The uncertainty of an accuracy that is counted over some items, which all seeds share."""
+    """The uncertainty of a mean over some items, which all seeds share."""
     words = []
-    for name, column in columns.items():
-        rows = part[(part["column"] == name) & (part["group"] == "paper")].dropna(subset=["value"])
-        if column.num_test is not None and len(rows):
-            mean, num_items = 100 * rows["value"].mean(), int(rows["num_evaluated"].min())
-            low, high = wilson(mean, num_items)
-            words.append(
-                f"{column.label} {mean:.1f} over {num_items:,} items {low:.1f} to {high:.1f}"
-            )
-    return f"; binomial interval (95 %, Wilson) of {', '.join(words)}" if words else ""
+    rows = part[part["group"] == "paper"].dropna(subset=["value", "item_error"])
+    for name, of_column in rows.groupby("column", sort=False):
+        num_groups = int(of_column["num_groups"].min())
+        half_width = 100 * of_column["item_error"].mean() * stdtrit(num_groups - 1, 0.975)
+        words.append(
+            f"{columns[str(name)].label} {100 * of_column['value'].mean():.1f} ± {half_width:.1f}"
+            f" ({num_groups:,} recordings)"
+        )
+    interval = "t interval over test items, those of one recording as one (95 %)"
+    return f"; {interval}: {', '.join(words)}" if words else ""
 
 
 def _choices(resolved: Mapping[str, Any]) -> str:

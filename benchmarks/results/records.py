@@ -25,6 +25,8 @@ COLUMNS = [
     "chance",
     "num_evaluated",
     "num_expected",
+    "item_error",
+    "num_groups",
     "selection",
     "scale",
     "precision",
@@ -37,6 +39,9 @@ COLUMNS = [
 
 def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
     """One line per row, column, seed and fold; ``value`` and ``chance`` are fractions, 0-1.
+
+    ``item_error`` is the standard error of the value over test items, those of one recording taken
+    as one of the ``num_groups``; a fraction, and empty where the value is no mean over items.
 
     ``status`` is ``done``, ``accepted`` (other code made it, a person let it stand), ``stale``
     (other code made it), ``damaged``, or the state of the run that is still missing. ``claims`` is
@@ -53,6 +58,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
         result = home.run(source).result() if source else None
         attempts = home.run(source).attempts() if source else []
         metrics = result["metrics"] if result else {}
+        errors = result.get("item_errors", {}).get(column.metric) if result else None
         if result and column.metric not in metrics:
             known = ", ".join(metrics)
             raise ValueError(f"{source} has no metric {column.metric!r}; it has: {known}")
@@ -71,6 +77,8 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
                 "chance": result.get("chance", {}).get(column.metric) if result else None,
                 "num_evaluated": result.get("num_evaluated") if result else None,
                 "num_expected": result.get("num_expected") if result else None,
+                "item_error": errors["standard_error"] if errors else None,
+                "num_groups": errors["num_groups"] if errors else None,
                 "selection": result.get("selection") if result else None,
                 "scale": plan.scale.scale,
                 "precision": plan.precision,
@@ -81,7 +89,7 @@ def records(plan: Plan, table: Table, home: Home) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(lines, columns=COLUMNS)
-    return frame.astype({"num_evaluated": "Int64", "num_expected": "Int64"})
+    return frame.astype(dict.fromkeys(("num_evaluated", "num_expected", "num_groups"), "Int64"))
 
 
 class _Processors:

@@ -86,11 +86,26 @@ class Sealed(TypedDict):
 
 
 @with_config(CONFIG)
+class ItemError(TypedDict):
+    """Standard errors of a mean over test items, as ``iicl.item_errors`` explains them.
+
+    ``standard_error`` takes items of one recording as one, ``standard_error_items`` takes all items
+    as independent; None where there are fewer than two.
+    """
+
+    num_items: Count
+    num_groups: Count
+    standard_error: Amount | None
+    standard_error_items: Amount | None
+
+
+@with_config(CONFIG)
 class Result(Sealed):
     """``result.json`` of a run, unless it is a preparation."""
 
     metrics: Fractions
     chance: NotRequired[Fractions]
+    item_errors: NotRequired[dict[str, ItemError]]
     num_evaluated: NotRequired[Count]
     num_expected: NotRequired[Count]
     selection: NotRequired[str]

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from iicl import views
-from iicl.config import NO_AUGMENTATION, Augmentation, Clip
+from iicl.config import NO_AUGMENTATION, Augmentation, Clip, Framing
 from iicl.data.manifest import ManifestItem
 from iicl.data.sampling import Batching
 from iicl.samples import Sample, plain
@@ -91,15 +91,16 @@ class Drawing:
             augmented: the item from which the sample of :meth:`augmented_as` is taken.
         """
         augmentation, num_crops = self.contents.augmentation, self.batching.num_crops
+        framing = self.contents.clip.framing
         start_seconds = self.start_seconds(sample, item)
         if self.batching.sampling == "uniform":
-            boxes = uniform_boxes(item.height, item.width, num_crops)
+            boxes = uniform_boxes(item.height, item.width, num_crops, framing)
             return Draw(start_seconds, boxes, False, _NO_JITTER, 1.0)
         numbers = self._numbers(self.augmented_as(sample), augmented)
         if num_crops == 1 and augmentation.crop_fraction != (1.0, 1.0):
-            boxes = _random_box(item, augmentation.crop_fraction, numbers[1:4])
+            boxes = _random_box(item, augmentation.crop_fraction, numbers[1:4], framing)
         else:
-            boxes = uniform_boxes(item.height, item.width, num_crops)
+            boxes = uniform_boxes(item.height, item.width, num_crops, framing)
         jitter = _NO_JITTER
         if numbers[5] < augmentation.colour_jitter_probability:
             jitter = 1 + augmentation.colour_jitter * (2 * numbers[6:9] - 1)
@@ -181,29 +182,41 @@ def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def uniform_boxes(height: int, width: int, num_crops: int) -> np.ndarray:
+def uniform_boxes(height: int, width: int, num_crops: int, framing: Framing = "crop") -> np.ndarray:
     """Squares of the short side, evenly spaced along the longer side; one square: the centre.
+
+    With framing "squash" each is the whole frame instead.
 
     Returns:
         (num_crops, 4) int64, not to be written to: top, left, height, width.
     """
-    side = min(height, width)
+    tall, wide = _largest_box(height, width, framing)
     parts = np.linspace(0, 1, num_crops) if num_crops > 1 else np.array([0.5])
-    tops = np.round(parts * (height - side)).astype(np.int64)
-    lefts = np.round(parts * (width - side)).astype(np.int64)
-    sides = np.full(num_crops, side)
-    boxes = np.stack([tops, lefts, sides, sides], axis=1)
+    tops = np.round(parts * (height - tall)).astype(np.int64)
+    lefts = np.round(parts * (width - wide)).astype(np.int64)
+    sizes = np.broadcast_to([tall, wide], (num_crops, 2))
+    boxes = np.concatenate([tops[:, None], lefts[:, None], sizes], axis=1)
     boxes.setflags(write=False)
     return boxes
 
 
-def _random_box(item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray) -> np.ndarray:
-    """A square at a random place, its side a random fraction of the short side: (1, 4) int64."""
+def _largest_box(height: int, width: int, framing: Framing) -> tuple[int, int]:
+    """Height and width of what a whole picture is made of: a square, or all of the frame."""
+    return (height, width) if framing == "squash" else (min(height, width),) * 2
+
+
+def _random_box(
+    item: ManifestItem, fraction: tuple[float, float], draw: np.ndarray, framing: Framing
+) -> np.ndarray:
+    """A random fraction of the largest box, in length, at a random place: (1, 4) int64."""
     low, high = fraction
-    side = max(1, round((low + (high - low) * draw[0]) * min(item.height, item.width)))
-    top = int(draw[1] * (item.height - side + 1))
-    left = int(draw[2] * (item.width - side + 1))
-    return np.array([[top, left, side, side]])
+    tall, wide = (
+        max(1, round((low + (high - low) * draw[0]) * side))
+        for side in _largest_box(item.height, item.width, framing)
+    )
+    top = int(draw[1] * (item.height - tall + 1))
+    left = int(draw[2] * (item.width - wide + 1))
+    return np.array([[top, left, tall, wide]])
 
 
 def _named(name: str, samples: Sequence[Sample]) -> Sample:

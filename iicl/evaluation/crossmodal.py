@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.pairs import LabelTable, embed_pairs
 from iicl.evaluation.search import cosine_blocks
+from iicl.item_errors import item_errors
 from iicl.protocols import CrossModal
 from iicl.seeding import derive_seed
 from iicl.training.context import Context
@@ -25,7 +26,8 @@ def run(config: CrossModal, context: Context) -> dict[str, Any]:
         Metrics ``<way>_mrr_<size>`` (instance level: the one relevant item is the query's partner,
         so that average precision is the reciprocal rank; None where the gallery is larger than the
         split) and ``<way>_map`` (class level: every item that shares a label with the query, its
-        partner included), their chance levels, and the items evaluated and expected.
+        partner included), their chance levels, the standard errors over queries, and the items
+        evaluated and expected.
 
     Raises:
         ValueError: if fewer than two test items have both views, or the pretraining lacks the
@@ -41,22 +43,24 @@ def run(config: CrossModal, context: Context) -> dict[str, Any]:
     seed = derive_seed(config.seed, "crossmodal", config.fold)
     metrics: dict[str, float | None] = {}
     chance: dict[str, float | None] = {}
+    values = {}
     for number, (way, (queries, gallery)) in enumerate(ways.items(), start=1):
         better, tied = partner_ranks(queries, gallery)
         for name, size in sizes.items():
-            fits = size <= num_pairs
-            metrics[f"{way}_mrr_{name}"] = (
-                float(expected_reciprocal_rank(better, tied, num_pairs, size).mean())
-                if fits
-                else None
-            )
-            chance[f"{way}_mrr_{name}"] = float(_harmonic(size) / size) if fits else None
-        metrics[f"{way}_map"] = float(average_precision(queries, gallery, classes, seed).mean())
+            metrics[f"{way}_mrr_{name}"] = chance[f"{way}_mrr_{name}"] = None
+            if size <= num_pairs:
+                reciprocal = expected_reciprocal_rank(better, tied, num_pairs, size)
+                values[f"{way}_mrr_{name}"] = reciprocal
+                metrics[f"{way}_mrr_{name}"] = float(reciprocal.mean())
+                chance[f"{way}_mrr_{name}"] = float(_harmonic(size) / size)
+        values[f"{way}_map"] = average_precision(queries, gallery, classes, seed)
+        metrics[f"{way}_map"] = float(values[f"{way}_map"].mean())
         chance[f"{way}_map"] = float(chance_average_precision(num_relevant, num_pairs).mean())
         context.report(number / len(ways), way)
     return {
         "metrics": metrics,
         "chance": chance,
+        "item_errors": item_errors(values, pairs.groups),
         "num_evaluated": num_pairs,
         "num_expected": pairs.num_expected,
         "selection": "last",

@@ -13,6 +13,7 @@ from sklearn.svm import LinearSVC
 
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_features, split_rows
+from iicl.item_errors import item_errors
 from iicl.protocols import Linear
 from iicl.seeding import derive_seed
 from iicl.training.context import Context
@@ -27,8 +28,8 @@ def run(config: Linear, context: Context) -> dict[str, Any]:
     not see, never on the test split; the classifier is then fitted again on the whole train split.
 
     Returns:
-        Metrics ``top1`` over items and ``top1_clip`` over their clips, their chance levels, the
-        penalty chosen and the items evaluated and expected.
+        Metrics ``top1`` over items and ``top1_clip`` over their clips, their chance levels,
+        the standard errors over items, the penalty chosen and the items evaluated and expected.
     """
     corpus = PreparedCorpus.open(context.corpora[config.corpus])
     stored = load_features(context.upstream["features"])
@@ -39,18 +40,22 @@ def run(config: Linear, context: Context) -> dict[str, Any]:
     fit_part, held_out = next(splitter.split(features, groups=train.groups))
     labels = np.asarray(train.labels)
     scores = {
-        penalty: accuracy(
-            fit(features[fit_part], labels[fit_part], penalty, config.classifier, seed),
-            features[held_out],
-            labels[held_out],
-        )["top1"]
+        penalty: float(
+            item_hits(
+                fit(features[fit_part], labels[fit_part], penalty, config.classifier, seed),
+                features[held_out],
+                labels[held_out],
+            )["top1"].mean()
+        )
         for penalty in config.penalties
     }
     chosen = max(config.penalties, key=lambda penalty: scores[penalty])
     model = fit(features, labels, chosen, config.classifier, seed)
+    hits = item_hits(model, stored.features[test.rows], test.labels)
     return {
-        "metrics": accuracy(model, stored.features[test.rows], test.labels),
+        "metrics": {name: float(of_items.mean()) for name, of_items in hits.items()},
         "chance": {name: 1 / len(model.classes_) for name in config.metrics()},
+        "item_errors": item_errors(hits, test.groups),
         "penalty": chosen,
         "held_out_top1": scores[chosen],
         "converged": bool(np.all(model[-1].n_iter_ < MAX_ITERATIONS)),
@@ -86,8 +91,10 @@ def fit(
     return model.fit(clips, np.repeat(labels, features.shape[1]))
 
 
-def accuracy(model: Any, features: NDArray[np.float32], labels: Sequence[str]) -> dict[str, float]:
-    """Fractions whose own class scores highest.
+def item_hits(
+    model: Any, features: NDArray[np.float32], labels: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Whether the own class scores highest.
 
     Args:
         model: from :func:`fit`.
@@ -95,7 +102,8 @@ def accuracy(model: Any, features: NDArray[np.float32], labels: Sequence[str]) -
         labels: N class names.
 
     Returns:
-        ``top1`` over items by the mean decision scores of their clips, ``top1_clip`` over clips.
+        ``top1`` (N,) of items by the mean decision scores of their clips, ``top1_clip`` (N, K) of
+        clips.
     """
     num_items, num_clips, dim = features.shape
     scores = model.decision_function(features.reshape(-1, dim))
@@ -104,6 +112,6 @@ def accuracy(model: Any, features: NDArray[np.float32], labels: Sequence[str]) -
     scores = scores.reshape(num_items, num_clips, -1)
     own = np.asarray(labels)
     return {
-        "top1": float((model.classes_[scores.mean(axis=1).argmax(axis=1)] == own).mean()),
-        "top1_clip": float((model.classes_[scores.argmax(axis=2)] == own[:, None]).mean()),
+        "top1": model.classes_[scores.mean(axis=1).argmax(axis=1)] == own,
+        "top1_clip": model.classes_[scores.argmax(axis=2)] == own[:, None],
     }

@@ -22,6 +22,7 @@ from iicl.data.transforms import make_views
 from iicl.evaluation.pairs import LabelTable, Pairs, embed_pairs
 from iicl.evaluation.search import nearest
 from iicl.files import write_atomically
+from iicl.item_errors import item_errors
 from iicl.protocols import Neighbours
 from iicl.samples import AUDIO, VIDEO
 from iicl.seeding import derive_seed
@@ -67,8 +68,11 @@ def run(config: Neighbours, context: Context) -> dict[str, Any]:
 
     Returns:
         Metrics ``<way>_precision`` (fraction of the ``num_neighbours`` nearest that are of the
-        query's class) and ``confusion`` (fraction of items whose nearest by sound is of another
-        class), their chance levels, the anchors' ids, and the items evaluated and expected.
+        query's class), ``within_precision`` and ``across_precision`` (their means over the two ways
+        within a modality and the two across), ``confusion`` (fraction of items whose nearest by
+        sound is of another class) and ``across_confusion`` (the same of the nearest item in the
+        other modality, mean of both ways), their chance levels, the standard errors over items, the
+        anchors' ids, and the items evaluated and expected.
 
     Raises:
         ValueError: if an anchor is no such item, the items are too few or of too few classes, or
@@ -90,22 +94,47 @@ def run(config: Neighbours, context: Context) -> dict[str, Any]:
         queries, gallery = views[way[0]], views[way[2]]
         rows, cosines = nearest(queries, gallery, config.num_neighbours, without_own=True)
         near[way] = (rows.numpy(), cosines.numpy())
-    same_class = {way: classes.shared_with(near[way][0]) for way in WAYS}
-    metrics = {f"{way}_precision": float(same_class[way].mean()) for way in WAYS}
-    metrics["confusion"] = float(1 - same_class["a2a"][:, :1].mean())
+    hits = _hits({way: classes.shared_with(near[way][0]) for way in WAYS})
     by_chance = float((classes.num_sharing() - 1).mean() / (num_items - 1))
     num_shown = _write(config, context, corpus, pairs, anchors, near)
     context.report(1.0, f"{num_shown} items shown")
     return {
-        "metrics": metrics,
-        "chance": {
-            **{f"{way}_precision": by_chance for way in WAYS},
-            "confusion": 1 - by_chance,
+        "metrics": {
+            name: float(1 - of_items.mean() if _is_confusion(name) else of_items.mean())
+            for name, of_items in hits.items()
         },
+        "chance": {name: 1 - by_chance if _is_confusion(name) else by_chance for name in hits},
+        "item_errors": item_errors(hits, pairs.groups),
         "anchors": [corpus.manifest.items[pairs.positions[row]].id for row in anchors],
         "num_evaluated": num_items,
         "num_expected": pairs.num_expected,
         "selection": "last",
+    }
+
+
+def _is_confusion(metric: str) -> bool:
+    return metric.endswith("confusion")
+
+
+def _hits(same_class: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+    """Whether the neighbours that each metric of :func:`run` counts are of the item's class.
+
+    Args:
+        same_class: way -> (N, K) whether the K nearest of each item are of its class.
+
+    Returns:
+        Metric -> (N, neighbours that it counts).
+    """
+    within, across = (
+        np.concatenate([same_class[way] for way in ways], axis=1)
+        for ways in (("v2v", "a2a"), ("v2a", "a2v"))
+    )
+    return {
+        **{f"{way}_precision": same_class[way] for way in WAYS},
+        "within_precision": within,
+        "across_precision": across,
+        "confusion": same_class["a2a"][:, :1],
+        "across_confusion": np.stack([same_class[way][:, 0] for way in ("v2a", "a2v")], axis=1),
     }
 
 

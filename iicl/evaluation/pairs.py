@@ -23,6 +23,7 @@ class Pairs:
     Attributes:
         positions: of the N items in the corpus.
         labels: N sets of class names.
+        groups: N group names; items of a group come from one recording.
         video: (N, D) unit vectors.
         audio: (N, D) unit vectors.
         num_expected: items of the test split.
@@ -30,6 +31,7 @@ class Pairs:
 
     positions: list[int]
     labels: list[frozenset[str]]
+    groups: list[str]
     video: NDArray[np.float32]
     audio: NDArray[np.float32]
     num_expected: int
@@ -70,6 +72,7 @@ def embed_pairs(
     return Pairs(
         positions,
         [frozenset(corpus.manifest.items[p].labels) for p in positions],
+        [corpus.manifest.items[p].group for p in positions],
         embedded["video"],
         embedded["audio"],
         num_in_split(corpus, config.fold, "test"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iicl.data.store import PreparedCorpus
 from iicl.evaluation.features import load_space, split_rows
 from iicl.evaluation.search import nearest
+from iicl.item_errors import ItemError, item_errors
 from iicl.protocols import Retrieval
 from iicl.training.context import Context
 
@@ -23,7 +24,7 @@ def run(config: Retrieval, context: Context) -> dict[str, Any]:
     Returns:
         Metrics ``recall_at_<k>`` over all test items, ``_sound`` and ``_silent`` over those of
         classes with and without sound (None if there are none), the chance levels of each over
-        the same gallery, and the items evaluated and expected.
+        the same gallery, the standard errors over test items, and the items evaluated and expected.
 
     Raises:
         ValueError: if a rank exceeds the gallery, or the pretraining lacks the space.
@@ -31,21 +32,24 @@ def run(config: Retrieval, context: Context) -> dict[str, Any]:
     corpus = PreparedCorpus.open(context.corpora[config.corpus])
     stored = load_space(context.upstream, "features", "video", config.space)
     test, train = (split_rows(corpus, stored, config.fold, split) for split in ("test", "train"))
-    hits = hits_at(
-        item_embeddings(stored.features[test.rows]),
-        test.labels,
-        item_embeddings(stored.features[train.rows]),
-        train.labels,
-        config.ranks,
-    )
+    queries, gallery = (item_embeddings(stored.features[split.rows]) for split in (test, train))
+    if config.centred:
+        middle = gallery.mean(axis=0)
+        queries, gallery = queries - middle, gallery - middle
+    hits = hits_at(queries, test.labels, gallery, train.labels, config.ranks)
     items = corpus.manifest.items
     sounding = {label for item in items if "audio" in item.views for label in item.labels}
     has_sound = np.array([label in sounding for label in test.labels])
     parts = {"": np.ones_like(has_sound), "_sound": has_sound, "_silent": ~has_sound}
     metrics: dict[str, float | None] = {}
     chance: dict[str, float | None] = {}
+    errors: dict[str, ItemError] = {}
     for part, rows in parts.items():
         labels = [label for label, taken in zip(test.labels, rows, strict=True) if taken]
+        groups = [group for group, taken in zip(test.groups, rows, strict=True) if taken]
+        if groups:
+            own = {f"recall_at_{k}{part}": hits[k][rows] for k in config.ranks}
+            errors |= item_errors(own, groups)
         for k in config.ranks:
             name = f"recall_at_{k}{part}"
             metrics[name] = float(hits[k][rows].mean()) if labels else None
@@ -53,6 +57,7 @@ def run(config: Retrieval, context: Context) -> dict[str, Any]:
     return {
         "metrics": metrics,
         "chance": chance,
+        "item_errors": errors,
         "num_evaluated": len(test.rows),
         "num_expected": test.num_expected,
         "num_sound": int(has_sound.sum()),

@@ -69,4 +69,32 @@ NETWORK: tuple[Interpretation, ...] = (
         "The largest entry of g_clu(f).",
         "k-means on features, which is not online; used where Table II has no cluster head.",
     ),
+    Interpretation(
+        34,
+        "Which R(2+1)D-18 and which ResNet",
+        "IV-B names R(2+1)D and ResNet, and Table V R(2+1)D-18. That table has three networks "
+        "under the first name, of 15.4 (AVID), 31.3 (GDT) and 33.4 million parameters (XDC).",
+        "torchvision's R(2+1)D-18 (31.3 million), as in GDT, and ResNet-18, as in XDC. "
+        "Both end in a mean over positions, with 512 numbers.",
+        "ResNet-9 for sound, as in GDT: `encoders: {audio_depth: 1}`. The other two video "
+        "networks are not offered; a folder in iicl/encoders would add one.",
+    ),
+    Interpretation(
+        35,
+        "Inside the heads",
+        "III-C and III-D give g_ins and g_clu two fully connected layers each and the sizes of "
+        "their outputs, nothing else.",
+        "As many hidden units as a feature has numbers, ReLU, no batch norm and no dropout. g_clu "
+        "ends in a softmax, since III-D takes an entry of y as the probability of a cluster.",
+        "Batch norm and dropout of 0.3 between the layers, as in GDT; another hidden width; rows "
+        "of Y without the softmax. Not switchable here.",
+    ),
+    Interpretation(
+        45,
+        "Gradient through keys and values of the attention",
+        "Eq. 1 has one F_v as keys and values. Nothing is said of a stop of the gradient.",
+        "The gradient flows through queries, keys and values, as it does through any equation.",
+        "A stop at keys and values, with which H_v would train the audio encoder alone. Detached "
+        "keys of the loss are entry 7. Not switchable here.",
+    ),
 )

@@ -106,4 +106,66 @@ TRAINING: tuple[Interpretation, ...] = (
         "The whole batch, or smaller chunks.",
         (Setting("Optimisation.chunk_size", 32, (8, 256)),),
     ),
+    Interpretation(
+        33,
+        "Details of the spectrogram",
+        "IV-B gives 2 s of sound, 40 mel filters and 100 frames, and neither window, scale, "
+        "logarithm nor normalisation.",
+        "16 kHz and a step of 20 ms, which makes 100 frames without a border. A Hann window of 25 "
+        "ms, HTK's mel scale, ln(x + 1e-6), and one mean and deviation of all values of the "
+        "corpus.",
+        "Windows of 16 ms (XDC; at this step a fifth of the sound lies between the windows), of "
+        "20 ms (GDT) or 10 ms. Slaney's scale with filters of equal area. Less or more added "
+        "before the logarithm (XDC: in effect 1e-9). A mean for each filter (AVID): not "
+        "switchable here.",
+        (
+            Setting("Clip.window_seconds", 0.025, (0.01, 0.016, 0.02)),
+            Setting("Clip.mel_scale", "htk", ("slaney",)),
+            Setting("Clip.log_offset", 1e-6, (1e-9, 1e-3)),
+        ),
+    ),
+    Interpretation(
+        41,
+        "Lambda over time",
+        "III-E calls lambda a weight that balances the losses across the training process; IV-B "
+        "gives one value, 0.5.",
+        "The constant, from the first step of the co-training on.",
+        "Growing from 0 within the co-training, or scheduled otherwise. Not switchable here.",
+    ),
+    Interpretation(
+        42,
+        "From a frame to 128 x 128",
+        "IV-B: the resized video has 128 x 128 pixels. Most videos are wider than high.",
+        "A square of the frame: a random one in training, the middle one, or three, at test.",
+        "The whole frame, squashed. Several crops at test are then copies of one.",
+        (Setting("Clip.framing", "crop", ("squash",)),),
+    ),
+    Interpretation(
+        43,
+        "Mean and deviation of colours",
+        "The paper does not mention them.",
+        "0.45 and 0.225 for every channel, as in GDT.",
+        "Those of ImageNet or Kinetics, for each channel. They change a channel's scale and "
+        "offset, which the first convolution and its batch norm can undo. Not switchable here.",
+    ),
+    Interpretation(
+        44,
+        "Kind of Adam, and what decays",
+        "IV-B names Adam and a weight decay of 1e-6.",
+        "Adam as torch has it: the decay is added to the gradient, of all parameters, those of "
+        "batch norm included.",
+        "AdamW, which takes the decay from the weights. No decay of batch norm: at 1e-6 neither is "
+        "likely to matter, and the latter is not switchable here.",
+        (
+            Setting("Optimisation.optimiser", "adam", ("adamw",)),
+            Setting("Optimisation.weight_decay", 1e-6, (0.0,)),
+        ),
+    ),
+    Interpretation(
+        47,
+        "Masks of the spectrogram",
+        "III speaks of augmented samples; for sound the paper names no augmentation.",
+        "A change of the volume by up to a tenth, which the systems compared with share [22].",
+        "Masks over time and filters (SpecAugment), as in GDT. Not switchable here.",
+    ),
 )

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from iicl.data.draws import Contents
@@ -13,6 +15,7 @@ from iicl.data.loader import make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
+from iicl.item_errors import item_errors
 from iicl.methods.supervised.method import Supervised
 from iicl.methods.supervised.settings import Settings
 from iicl.protocols import Finetune
@@ -48,7 +51,7 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
 
     Returns:
         Metric ``top1`` over items (mean logits of all test clips and crops, last epoch), its chance
-        level, counts and cost.
+        level and standard errors, counts and cost.
 
     Raises:
         ValueError: if the train items cannot fill one batch, a split is empty, the pretraining has
@@ -77,9 +80,12 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
         started = time.monotonic()
         scores = _test_scores(config, method, items, test_items, context.report, ranks)
         num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
+        hits = _hits(scores, corpus, test_items)
+        groups = [corpus.manifest.items[position].group for position in test_items]
         return {
-            "metrics": {"top1": _top1(scores, corpus, test_items)},
+            "metrics": {"top1": float(hits.mean())},
             "chance": {"top1": 1 / len(corpus.manifest.classes)},
+            "item_errors": item_errors({"top1": hits}, groups),
             "num_evaluated": len(test_items),
             "num_expected": num_expected,
             "num_steps": items.num_steps,
@@ -207,12 +213,9 @@ def _test_scores(
     return scores.index_add_(0, rows, whole / views_per_item)
 
 
-def _top1(scores: Tensor, corpus: PreparedCorpus, test_items: Sequence[int]) -> float:
-    """Part of the items that have the class with their highest score among their labels."""
+def _hits(scores: Tensor, corpus: PreparedCorpus, test_items: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each item has the class with its highest score among its labels."""
     classes, items = corpus.manifest.classes, corpus.manifest.items
     predicted = [classes[index] for index in scores.argmax(1).tolist()]
-    hits = [
-        label in items[position].labels
-        for label, position in zip(predicted, test_items, strict=True)
-    ]
-    return sum(hits) / len(hits)
+    pairs = zip(predicted, test_items, strict=True)
+    return np.array([label in items[position].labels for label, position in pairs])

@@ -126,7 +126,8 @@ def _training(
         taken = method.load_previous(state, keep_instance_head=config.keep_instance_head)
     method.to(items.device)
     trained = [(n, p) for n, p in method.named_parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(
+    kind = torch.optim.AdamW if config.optimisation.optimiser == "adamw" else torch.optim.Adam
+    optimiser = kind(
         # A control may have no parameters; Adam takes none only in a group.
         [{"params": trained}],
         lr=config.optimisation.learning_rate,

@@ -21,6 +21,12 @@ STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
 items_trained_on, work = stages.items_trained_on, stages.work
 default_encoders = stages.default_encoders
+ITEM_ERROR = {
+    "num_items": 478,
+    "num_groups": 90,
+    "standard_error": 0.03,
+    "standard_error_items": 0.02,
+}
 
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
@@ -106,6 +112,7 @@ def run(
     return {
         "metrics": values,
         "chance": {name: None if value is None else 1 / 12 for name, value in values.items()},
+        "item_errors": {name: ITEM_ERROR for name, value in values.items() if value is not None},
         "num_evaluated": 478,
         "num_expected": 480,
         "selection": "last",

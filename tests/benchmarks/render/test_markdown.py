@@ -28,6 +28,7 @@ def test_the_document_is_the_recorded_one(
     assert len(lines) == 7 * 3 * 5  # rows and controls x columns x seeds
     assert {line["status"] for line in lines} == {"done"}
     assert len({line["run"] for line in lines}) == len(lines)
+    assert {(line["item_error"], line["num_groups"]) for line in lines} == {("0.030000", "90")}
     first = (out / "table1.png").read_bytes()
     assert checkout.run("--collect", table="I") in (0, 1)
     assert (out / "table1.png").read_bytes() == first

@@ -250,10 +250,13 @@ def test_interpretations_change_one_choice_and_cite_an_entry() -> None:
     table = TABLES["interpretations"]
     numbers = {entry.number for entry in INTERPRETATIONS}
     rows = {name: row for name, row in table.rows.items() if name != "ours"}
-    made = {name: (phases(table, name), repr(row.evaluate)) for name, row in table.rows.items()}
+    made = {
+        name: (phases(table, name), repr(row.evaluate), repr(row.clip))
+        for name, row in table.rows.items()
+    }
     assert len(set(made.values())) == len(made), "two rows would show the same runs twice"
     for name, row in rows.items():
-        assert len(set(row.pretrain) - {"objective"}) <= 1
-        assert row.pretrain or row.evaluate
+        assert len(set(row.pretrain) - {"objective"}) + len(row.clip) <= 1
+        assert row.pretrain or row.evaluate or row.clip
         _, bracket, cited = row.label.rstrip("]").rpartition("[")
         assert not bracket or int(cited) in numbers, name

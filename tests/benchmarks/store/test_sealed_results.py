@@ -254,6 +254,32 @@ def test_a_whole_number_that_might_be_a_fraction_is_sound(tmp_path: Path) -> Non
     assert home.run("r").damage() is None
 
 
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        ({}, None),
+        ({"standard_error": None, "standard_error_items": None, "num_groups": 1}, None),
+        ({"standard_error": -0.1}, "item_errors.a.standard_error"),
+        ({"num_groups": 2.5}, "item_errors.a.num_groups"),
+        ({"standard_error": "0.1"}, "item_errors.a.standard_error"),
+    ],
+)
+def test_errors_over_test_items_are_checked(
+    tmp_path: Path, error: dict[str, object], fault: str | None
+) -> None:
+    whole = {"num_items": 9, "num_groups": 3, "standard_error": 0.1, "standard_error_items": 0.05}
+    home = Home(tmp_path)
+    assert home.claim("r", SPEC)
+    home.run("r").begin_attempt(PROVENANCE)
+    result = {**RESULT, "item_errors": {"a": whole | error}}
+    if fault is None:
+        home.run("r").finish(result)
+        assert home.run("r").damage() is None
+        return
+    with pytest.raises(ValueError, match=f"no valid result: {fault} is"):
+        home.run("r").finish(result)
+
+
 def test_a_digest_is_the_same_after_writing_and_reading() -> None:
     result = {**RESULT, "losses": {1: 0.1 + 0.2, "b": (1, 2.0)}, "count": 1.0}
     stored = records.seal(result, "r", {}, {})

@@ -182,3 +182,15 @@ def test_three_crops_lie_along_the_longer_side() -> None:
         uniform_boxes(32, 42, 3), [[0, 0, 32, 32], [0, 5, 32, 32], [0, 10, 32, 32]]
     )
     np.testing.assert_array_equal(uniform_boxes(50, 32, 1), [[9, 0, 32, 32]])
+
+
+def test_a_squashed_frame_is_whole_or_a_part_of_its_own_shape() -> None:
+    np.testing.assert_array_equal(uniform_boxes(32, 42, 2, "squash"), [[0, 0, 32, 42]] * 2)
+    crop, squash = (
+        drawing(VIDEO, clip=Clip(framing=framing)).draw(VIDEO, LONG, LONG).boxes[0]
+        for framing in ("crop", "squash")
+    )
+    assert crop[2] == crop[3] == squash[2]
+    assert squash[3] / squash[2] == pytest.approx(LONG.width / LONG.height, abs=0.01)
+    assert crop[0] == squash[0]
+    assert 0 <= squash[1] <= LONG.width - squash[3]

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.metrics import mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from iicl.evaluation import clustering
-from iicl.evaluation.clustering import agreement, chance_agreement
+from iicl.evaluation import features as evaluated_features
+from iicl.evaluation.clustering import agreement, chance_agreement, item_hits, largest_entry
 from iicl.evaluation.features import project
 from iicl.evaluation.retrieval import item_embeddings
+from iicl.item_errors import item_errors
 from iicl.protocols import Clustering
 from tests.iicl.context import context
 
@@ -107,7 +111,7 @@ def test_chance_keeps_the_sizes_of_the_clusters(monkeypatch):
 def place(stored, pretrained):
     """60 items of 5 classes, each a direction, a third of them in the test split of fold 2."""
     rng = np.random.default_rng(4)
-    items = [("abcde"[i % 5], "test" if i % 3 == 0 else "train", f"g{i}") for i in range(60)]
+    items = [("abcde"[i % 5], "test" if i % 3 == 0 else "train", f"g{i // 2}") for i in range(60)]
     centres = rng.normal(size=(5, 1, 32))
     features = centres[np.arange(60) % 5] + 0.3 * rng.normal(size=(60, 3, 32))
     lengths = rng.uniform(0.2, 5, size=(60, 3, 1))
@@ -136,7 +140,18 @@ def test_the_largest_entry_of_the_mean_assignment_is_the_cluster(place, tmp_path
     clusters = y.mean(axis=1).argmax(axis=1)
     assert not np.array_equal(clusters, y[:, 0].argmax(axis=1)), "clips must disagree"
     result = run(where, tmp_path, items=items)
-    assert result["metrics"] == pytest.approx(agreement(chosen % 5, clusters))
+    assert result["metrics"] == pytest.approx({**agreement(chosen % 5, clusters), "same_alone": 1})
+    shares = np.unique(clusters, return_counts=True)[1] / len(chosen)
+    assert result["chance"]["same_alone"] == pytest.approx((shares**2).sum())
+    hits = item_hits(chosen % 5, clusters)
+    assert {name: of_items.mean() for name, of_items in hits.items()} == {
+        name: result["metrics"][name] for name in ("accuracy", "purity")
+    }
+    order = np.concatenate([chosen[chosen % 3 > 0], chosen[chosen % 3 == 0]])  # train, then test
+    groups = [f"g{i // 2}" for i in order]
+    assert result["item_errors"] == item_errors(
+        {name: of_items[np.searchsorted(chosen, order)] for name, of_items in hits.items()}, groups
+    )
     assert result["num_clusters_used"] == len(set(clusters.tolist())) > 1
     assert result["num_evaluated"] == len(chosen)
     assert result["num_expected"] == (300 if items == "test" else 800)
@@ -147,7 +162,9 @@ def test_k_means_clusters_item_embeddings_into_as_many_clusters_as_classes(place
     """The classes are directions: found whatever the lengths of the clips, which vary 25-fold."""
     where, _, _ = place
     result = run(where, tmp_path, assign="kmeans", space="f")
-    assert result["metrics"] == pytest.approx(dict.fromkeys(result["metrics"], 1.0))
+    expected = dict.fromkeys(result["metrics"], 1.0) | {"same_alone": None}
+    assert result["metrics"] == pytest.approx(expected)
+    assert result["chance"]["same_alone"] is None
     assert result["num_clusters_used"] == 5
     assert run(where, tmp_path, assign="kmeans", space="f") == result
 
@@ -173,3 +190,44 @@ def test_a_pretraining_without_clusters_is_refused(place, pretrained, tmp_path):
     pretrained("initialisation", name="iicl")
     with pytest.raises(ValueError, match="no space 'y'; it has: f, z"):
         run(where, tmp_path)
+
+
+def test_chance_of_nmi_is_the_exact_one_for_the_clusters_in_use():
+    """Permutations leave the entropies; the mean information is known (Vinh et al., 2010)."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 12, 400)
+    levels = {}
+    for num_clusters in (5, 50):
+        clusters = rng.integers(0, num_clusters, 400)
+        table = contingency_matrix(labels, clusters, sparse=True).astype(np.int64)
+        entropies = [mutual_info_score(x, x) for x in (labels, clusters)]
+        exact = expected_mutual_information(table, 400) / np.mean(entropies)
+        found = chance_agreement(labels, clusters, seed=0)["nmi"]
+        assert found == pytest.approx(exact, rel=0.01)
+        levels[num_clusters] = found
+    assert levels[50] > 3 * levels[5]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_an_item_s_cluster_does_not_depend_on_the_items_beside_it(place, size):
+    _, features, method = place
+    together = largest_entry(project(method, "video", "y", features))
+    parts = [features[start : start + size] for start in range(0, 60, size)]
+    apart = [largest_entry(project(method, "video", "y", part)) for part in parts]
+    assert np.concatenate(apart).tolist() == together.tolist()
+
+
+def test_a_head_that_looks_at_other_items_is_noticed(place, tmp_path, monkeypatch):
+    """Oracle of ``same_alone``: a head that subtracts the mean of its batch gives others alone."""
+    where, features, method = place
+
+    def by_batch(method, view, space, f):
+        y = project(method, view, space, f)
+        return y - y.mean(axis=(0, 1))
+
+    monkeypatch.setattr(evaluated_features, "project", by_batch)
+    monkeypatch.setattr(clustering, "project", by_batch)
+    result = run(where, tmp_path, items="all")
+    together = largest_entry(by_batch(method, "video", "y", features))
+    alone = [largest_entry(by_batch(method, "video", "y", f[None]))[0] for f in features]
+    assert result["metrics"]["same_alone"] == np.mean(together == alone) < 0.9

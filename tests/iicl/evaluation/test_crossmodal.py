@@ -17,6 +17,7 @@ from iicl.evaluation.crossmodal import (
 from iicl.evaluation.features import FEATURES, project
 from iicl.evaluation.pairs import LabelTable
 from iicl.evaluation.retrieval import item_embeddings
+from iicl.item_errors import item_errors
 from iicl.models.coattention import CoAttention
 from iicl.protocols import CrossModal
 from tests.iicl.context import context
@@ -137,7 +138,7 @@ def test_test_items_with_both_views_are_found_in_the_space_asked_for(stored, pre
     """One train item and two with a single view are left out; labels may be several."""
     rng = np.random.default_rng(0)
     items = [
-        *((label, "test", "g", "video+audio") for label in ("a", "a+b", "b", "c", "c", "a")),
+        *((x, "test", f"g{x}", "video+audio") for x in ("a", "a+b", "b", "c", "c", "a")),
         ("a", "test", "g", "video"),
         ("a", "train", "g", "video+audio"),
         ("a", "test", "g", "audio"),
@@ -159,6 +160,11 @@ def test_test_items_with_both_views_are_found_in_the_space_asked_for(stored, pre
                 average_precision_score([bool(own & labels[i]) for own in labels], similar)
             )
         metrics, chance = result["metrics"], result["chance"]
+        groups, errors = [f"g{item[0]}" for item in items[:6]], result["item_errors"]
+        expected = item_errors({"map": np.array(precision), "mrr": np.array(reciprocal)}, groups)
+        assert errors[f"{way}_map"] == pytest.approx(expected["map"])
+        assert errors[f"{way}_mrr_all"] == pytest.approx(expected["mrr"])
+        assert errors.keys() == {name for name, value in metrics.items() if value is not None}
         assert metrics[f"{way}_mrr_all"] == pytest.approx(np.mean(reciprocal))
         assert metrics[f"{way}_mrr_6"] == metrics[f"{way}_mrr_all"]
         assert metrics[f"{way}_mrr_2"] == pytest.approx(np.mean(pairwise))

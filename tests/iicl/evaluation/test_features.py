@@ -14,6 +14,7 @@ from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.evaluation import features
+from iicl.evaluation.clustering import largest_entry
 from iicl.evaluation.features import load_features, load_space, project
 from iicl.protocols import Features
 from iicl.samples import plain
@@ -153,3 +154,24 @@ def test_a_space_that_is_not_there_is_named(pretrained, method, phase, space, sp
     made, _ = pretrained(phase, **method)
     with pytest.raises(ValueError, match=f"no space '{space}'; it has: {spaces}$"):
         project(made, "video", space, np.zeros((2, 1, 32), np.float32))
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_an_item_gets_the_same_cluster_alone_as_among_others(
+    stage, corpora, pretrained, tmp_path, monkeypatch, size
+):
+    """From the decoded clips to the cluster, with one or seven clips encoded at a time."""
+    method, folder = pretrained(name="iicl", clusters=6)
+    encoded = []
+    for batch_size in (features.FEATURE_BATCH_SIZE, size):
+        monkeypatch.setattr(features, "FEATURE_BATCH_SIZE", batch_size)
+        out = tmp_path / str(batch_size)
+        run(stage, corpora, folder, out)
+        encoded.append(load_features(out).features)
+    # An untrained head puts all items in one cluster; without its mean it tells them apart.
+    y = project(method, "video", "y", encoded[0])
+    with torch.no_grad():
+        method.cluster_head["shared"][2].bias -= torch.from_numpy(np.log(y).mean(axis=(0, 1)))
+    together, apart = (largest_entry(project(method, "video", "y", f)).tolist() for f in encoded)
+    assert apart == together
+    assert len(set(together)) > 3

@@ -4,7 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from iicl.evaluation import linear
-from iicl.evaluation.linear import accuracy, fit
+from iicl.evaluation.linear import fit, item_hits
+from iicl.item_errors import item_errors
 from iicl.protocols import Linear
 from tests.iicl.context import context
 
@@ -37,7 +38,8 @@ def test_items_are_scored_by_the_mean_over_their_clips_and_clips_by_their_own(
         hits += reference.classes_[np.mean(scores, axis=0).argmax()] == label
         clip_hits += sum(reference.classes_[score.argmax()] == label for score in scores)
     assert hits / 60 != clip_hits / 180
-    assert accuracy(model, features, labels) == {"top1": hits / 60, "top1_clip": clip_hits / 180}
+    means = {name: of.mean() for name, of in item_hits(model, features, labels).items()}
+    assert means == {"top1": hits / 60, "top1_clip": clip_hits / 180}
 
 
 @pytest.fixture
@@ -76,13 +78,14 @@ def test_the_penalty_is_chosen_on_groups_of_train_that_the_fit_does_not_see(
         calls.append(("fit", penalty, {group_of[row.tobytes()] for row in part}))
         return fit(part, labels, penalty, classifier, seed)
 
-    def note_accuracy(model, part, labels):
+    def note_hits(model, part, labels):
         calls.append(("score", None, {group_of[row.tobytes()] for row in part}))
         top1 = {2: 0.5, 4: 0.9, 6: 0.9}.get(len(calls), 0.7)
-        return {"top1": top1, "top1_clip": 1 - top1}
+        share = np.arange(len(part)) < top1 * len(part)
+        return {"top1": share, "top1_clip": ~share[:, None]}
 
     monkeypatch.setattr(linear, "fit", note_fit)
-    monkeypatch.setattr(linear, "accuracy", note_accuracy)
+    monkeypatch.setattr(linear, "item_hits", note_hits)
     result = run(
         stored(items, features),
         tmp_path,
@@ -103,6 +106,10 @@ def test_the_penalty_is_chosen_on_groups_of_train_that_the_fit_does_not_see(
     assert result["penalty"] == 0.1
     assert result["held_out_top1"] == 0.9
     assert result["metrics"] == {"top1": 0.7, "top1_clip": pytest.approx(0.3)}
+    groups = [group for _, split, group in items if split == "test"]
+    assert result["item_errors"] == item_errors({"top1": [1] * 14 + [0] * 6}, groups) | item_errors(
+        {"top1_clip": [0] * 14 + [1] * 6}, groups
+    )
 
 
 def test_chance_is_that_of_the_classes_to_choose_from(stored, tmp_path):

@@ -21,6 +21,7 @@ from iicl.samples import AUDIO, VIDEO
 from tests.iicl.context import context
 
 K = 2
+CONFUSIONS = ("confusion", "across_confusion")
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_precision_and_confusion_equal_a_loop_over_sorted_cosines(place, setting
     assert (result["num_evaluated"], result["num_expected"]) == (len(both), 24)
     assert len(both) < 24, "some test items are silent"
     label = {p: set(corpus.manifest.items[p].labels) for p in both}
-    expected = {}
+    expected, confused = {}, {}
     for way in WAYS:
         hits = []
         for p in both:
@@ -87,14 +88,22 @@ def test_precision_and_confusion_equal_a_loop_over_sorted_cosines(place, setting
             )
             hits.append([bool(label[q] & label[p]) for q in others[:K]])
         expected[f"{way}_precision"] = np.mean(hits)
-        if way == "a2a":
-            expected["confusion"] = 1 - np.mean([h[0] for h in hits])
+        confused[way] = 1 - np.mean([h[0] for h in hits])
+    expected["within_precision"] = (expected["v2v_precision"] + expected["a2a_precision"]) / 2
+    expected["across_precision"] = (expected["v2a_precision"] + expected["a2v_precision"]) / 2
+    expected["confusion"] = confused["a2a"]
+    expected["across_confusion"] = (confused["v2a"] + confused["a2v"]) / 2
     assert len({round(value, 3) for value in expected.values()}) > 3, "metrics must differ"
     assert result["metrics"] == pytest.approx(expected)
     same = np.mean([bool(label[p] & label[q]) for p in both for q in both if p != q])
     assert result["chance"] == pytest.approx(
-        {**dict.fromkeys(result["chance"], same), "confusion": 1 - same}
+        {**dict.fromkeys(result["chance"], same), **dict.fromkeys(CONFUSIONS, 1 - same)}
     )
+    assert result["item_errors"].keys() == expected.keys()
+    errors = result["item_errors"]["across_confusion"]
+    assert errors["num_items"] == len(both)
+    assert errors["num_groups"] == len({corpus.manifest.items[p].group for p in both}) > 1
+    assert 0 < errors["standard_error"] < 0.5
 
 
 def test_what_is_stored_is_what_the_encoders_see_of_the_anchors_and_their_neighbours(

@@ -5,6 +5,7 @@ from scipy.stats import hypergeom
 from iicl.evaluation import retrieval
 from iicl.evaluation.features import project
 from iicl.evaluation.retrieval import chance_recall_at, hits_at, item_embeddings
+from iicl.item_errors import item_errors
 from iicl.protocols import Retrieval
 from tests.iicl.context import context
 
@@ -48,7 +49,7 @@ def test_chance_is_the_hypergeometric_one():
 def test_test_items_of_the_fold_are_looked_for_among_its_train_items(stored, tmp_path):
     """One query has its class among the train items; two more have it among the queries only."""
     items = [("a", "train", "0"), ("b", "train", "1"), ("c", "train", "2"), ("c", "train", "3")]
-    items += [("a", "test", "4"), ("d", "test", "5"), ("d", "test", "6")]
+    items += [("a", "test", "4"), ("d", "test", "5"), ("d", "test", "5")]
     angles = np.radians([0, 30, 60, 80, 5, 61, 62])
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
     result = retrieval.run(
@@ -67,6 +68,8 @@ def test_test_items_of_the_fold_are_looked_for_among_its_train_items(stored, tmp
         **nothing,
     }
     assert (result["num_evaluated"], result["num_expected"]) == (3, 300)
+    hits = {name: [1, 0, 0] for name, value in result["metrics"].items() if value is not None}
+    assert result["item_errors"] == item_errors(hits, ["4", "5", "5"])
     assert result["num_gallery"] == 4
 
 
@@ -127,3 +130,21 @@ def test_neighbours_are_sought_in_the_space_asked_for(stored, pretrained, tmp_pa
         nearest = (inputs[40:] @ inputs[:40].T).argmax(1)
         assert found[space] == np.mean(nearest % 4 == np.arange(40) % 4)
     assert found["f"] != found["z"]
+
+
+def test_centred_embeddings_have_lost_the_mean_of_the_train_items(stored, tmp_path):
+    """All features share a long part, which hides their classes until it is subtracted."""
+    rng = np.random.default_rng(1)
+    items = [("abcd"[i % 4], "test" if i >= 40 else "train", str(i)) for i in range(80)]
+    features = rng.normal(size=(80, 2, 8)) + 0.5 * np.eye(8)[np.arange(80) % 4][:, None]
+    features[..., 7] += 20
+    place = stored(items, features.astype("f4"))
+    found = {}
+    for centred in (False, True):
+        stage = Retrieval(corpus="ucf101", fold=2, ranks=(1,), seed=0, centred=centred)
+        found[centred] = retrieval.run(stage, context(tmp_path, **place))["metrics"]["recall_at_1"]
+    own = item_embeddings(features.astype("f4"))
+    own -= own[:40].mean(axis=0)
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    nearest = (own[40:] @ own[:40].T).argmax(1)
+    assert found[True] == np.mean(nearest % 4 == np.arange(40) % 4) != found[False]

@@ -1,3 +1,7 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import one_hot
@@ -5,9 +9,11 @@ from torch.nn.functional import one_hot
 from iicl.config import PretrainLength
 from iicl.data.draws import Contents
 from iicl.data.loader import make_loader
+from iicl.data.manifest import Manifest
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
+from iicl.item_errors import item_errors
 from iicl.methods.supervised.method import Supervised
 from iicl.pretraining import pretrain_phases
 from iicl.protocols import Finetune
@@ -171,6 +177,33 @@ def test_an_item_is_right_if_its_own_class_scores_highest(
     monkeypatch.setattr(finetune, "_test_scores", know)
     result = run(recipe, corpora, encoder, tmp_path / "tuned")
     assert result["metrics"] == {"top1": expected}
+
+
+def test_hits_are_grouped_by_the_recordings_of_the_test_items(
+    recipe, corpora, encoder, tmp_path, monkeypatch
+):
+    """Every second recording is right; the corpus has five."""
+    shutil.copytree(corpora["ucf101"], tmp_path / "corpus")
+    manifest = Manifest.read(tmp_path / "corpus")
+    items = [replace(item, group=f"g{n % 5}") for n, item in enumerate(manifest.items)]
+    replace(manifest, items=items).write(tmp_path / "corpus")
+    hits, groups = [], []
+
+    def know(config, method, train_items, items, report, ranks):
+        manifest = train_items.corpus.manifest
+        groups.extend(manifest.items[i].group for i in items)
+        right = {group for group in groups if sorted(set(groups)).index(group) % 2}
+        hits.extend(group in right for group in groups)
+        labels = [manifest.classes.index(manifest.items[i].labels[0]) for i in items]
+        wrong = (torch.tensor(labels) + ~torch.tensor(hits)) % len(manifest.classes)
+        return one_hot(wrong, len(manifest.classes)).float()
+
+    monkeypatch.setattr(finetune, "train", lambda *_: loop.Trained({}, 1.0, 1, 0))
+    monkeypatch.setattr(finetune, "_test_scores", know)
+    result = run(recipe, {"ucf101": tmp_path / "corpus"}, encoder, tmp_path / "tuned")
+    assert result["metrics"] == {"top1": np.mean(hits)}
+    assert result["item_errors"] == item_errors({"top1": np.array(hits)}, groups)
+    assert result["item_errors"]["top1"]["num_groups"] == 5
 
 
 def test_what_cannot_be_tuned_on_is_refused(recipe, corpora, encoder, tmp_path):

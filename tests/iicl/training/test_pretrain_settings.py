@@ -51,6 +51,17 @@ def test_every_setting_of_the_recipe_reaches_the_training(settings, corpora, tmp
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_the_optimiser_is_the_one_asked_for(settings, corpora, tmp_path, monkeypatch, name, kind):
+    settings["optimisation"] |= {"optimiser": name, "weight_decay": 0.3}
+    phase, _ = pretrain_phases(LENGTH, **settings)
+    training = training_of(phase, corpora, tmp_path / "out", monkeypatch)
+    assert type(training.optimiser) is kind
+    assert training.optimiser.param_groups[0]["weight_decay"] == 0.3
+
+
+@pytest.mark.parametrize(
     ("change", "has_silent"),
     [
         ({}, False),
