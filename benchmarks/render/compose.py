@@ -22,7 +22,7 @@ from benchmarks.results.records import per_seed
 from benchmarks.results.verdict import ClaimJudgement
 from benchmarks.spec.table import RowSpec, Table
 from benchmarks.store.home import Home
-from benchmarks.store.provenance import processor_of
+from benchmarks.store.provenance import processors_of
 
 CONFIDENCE = 0.95
 """Of the interval beside a cell's mean."""
@@ -132,7 +132,7 @@ def _figure_run(plan: Plan, table: Table) -> str | None:
 def _processors(runs: Sequence[Run], home: Home) -> list[str]:
     """What the table's finished runs were computed on, each once."""
     attempts = [one for run in runs if run.state == "done" for one in home.run(run.id).attempts()]
-    return sorted({processor_of([attempt]) for attempt in attempts})
+    return sorted(processors_of(attempts))
 
 
 def _compared(plan: Plan, table: Table) -> str:

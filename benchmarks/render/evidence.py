@@ -61,7 +61,7 @@ def _by_rows(words_of_row: Mapping[str, str]) -> str:
 
 
 def _counting(columns: Mapping[str, ColumnSpec], part: pd.DataFrame) -> str:
-    """The uncertainty of a mean over some items, which all seeds share."""
+    """How uncertain a mean over the test items of one seed is."""
     words = []
     rows = part[part["group"] == "paper"].dropna(subset=["value", "item_error"])
     for name, of_column in rows.groupby("column", sort=False):
