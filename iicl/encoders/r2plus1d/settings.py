@@ -1,9 +1,7 @@
 """Sizes of R(2+1)D. Imports no torch."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
-
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from typing import ClassVar
 
 from iicl.config import Clip, Count
 from iicl.encoders.settings import Convolution, EncoderSettings, output_size
@@ -14,7 +12,7 @@ class Settings(EncoderSettings):
 
     The channels between a spatial convolution and its temporal one are rounded to a multiple of
     ``middle_multiple``. 1 leaves them as in torchvision's network; 8 suits the vector registers of
-    a CPU. It is written only if it is not 1, so that runs without it keep their identity.
+    a CPU.
     """
 
     NAME: ClassVar[str] = "r2plus1d"
@@ -23,12 +21,7 @@ class Settings(EncoderSettings):
     depth: Count = 2
     middle_multiple: Count = 1
 
-    @model_serializer(mode="wrap")
-    def _without_default(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        if self.middle_multiple == 1:
-            del written["middle_multiple"]
-        return written
+    LATER: ClassVar[frozenset[str]] = frozenset({"middle_multiple"})
 
     @property
     def feature_dim(self) -> int:
