@@ -201,7 +201,9 @@ def _decided(
     p, decided = family[key], adjusted[key] <= level
     verdict = favours if decided else "open"
     needed = None if decided else seeds_for(finding, len(family))
-    why = finding.why if decided else finding.why + finding.bound
+    why = finding.why
+    if not decided:
+        why += "; undecided after the adjustment" if p <= level else finding.bound
     return ClaimJudgement(finding.claim, verdict, why, p, adjusted[key], key, needed)
 
 

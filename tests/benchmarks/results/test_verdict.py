@@ -156,6 +156,7 @@ def test_a_verdict_follows_the_adjusted_p_of_its_family() -> None:
     judged, _ = decide([barely, other], 0.05)
     assert judged.verdict == "open"
     assert (judged.p, judged.adjusted) == (barely.evidence.p, pytest.approx(2 * judged.p))
+    assert judged.why.endswith("; undecided after the adjustment")
     few, many = alone(other).seeds_for_power, decide([other, barely], 0.05)[0].seeds_for_power
     assert few is not None
     assert many is not None
