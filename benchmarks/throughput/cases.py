@@ -229,7 +229,7 @@ def _command(words: list[str]) -> None:
 
 def _status(place: Place) -> Body:
     seeds = [str(number) for number in range(5)]
-    words = ["--table", "I", "II", "--scale", "smoke", "--home", str(place.folder)]
+    words = ["--table", "II", "--scale", "smoke", "--home", str(place.folder)]
     words += ["--status", "--seeds", *seeds]
     if not (place.folder / "filled").exists():
         _fill_home(words)
@@ -288,7 +288,7 @@ CASES: Mapping[str, Case] = {
     "retrieval": Case("500 queries, 6,000 items of 512, the 50 nearest", _retrieval),
     "mAP": Case("1,000 queries, 1,000 items of 512, 101 classes", _mean_average_precision),
     "planner": Case("a dry run of the paper's six tables", _planner),
-    "--status": Case(f"{NUM_STATUS_RUNS} folders of runs", _status),
+    "--status": Case(f"{NUM_STATUS_RUNS} folders of runs of Table II", _status),
     "rendering": Case("one table: read, Markdown and plot", _rendering),
     "desk scale": _training(
         "the desk step with the channels that desk scale has now and had before",
