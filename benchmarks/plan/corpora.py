@@ -176,10 +176,11 @@ class Corpora:
         """The corpus that a run of a seed reads where its settings have this name."""
         real = self.serving(name)
         generation = self._generation(real)
-        if generation is not None and generation.seed == "run":
-            generation = generation.model_copy(update={"seed": run_seed})
         seed = None if generation is None else generation.seed
+        seed = run_seed if seed == "run" else seed
         if (real, seed) not in self._found:
+            if generation is not None:
+                generation = generation.model_copy(update={"seed": seed})
             self._found[real, seed] = self._find(real, generation)
         return self._found[real, seed]
 
