@@ -65,7 +65,7 @@ def compose(
         rows=tuple(_rows(plan, table, frame, judged, about)),
         claims=tuple(_claim(table, judgement) for judgement in judged.claims),
         order=tuple(_order(table, check) for check in judged.order),
-        measured=tuple(evidence.measured(plan, table, frame)),
+        measured=tuple(measurement.measured(plan, table, frame)),
         # Of a part, the paper's numbers are not all there.
         paper_check=tuple(paper_check(table, others)) if table.part is None else (),
         data=tuple(evidence.data(runs, home)),

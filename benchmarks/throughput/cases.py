@@ -43,8 +43,7 @@ class Place:
 
 Setup = Callable[[Place], Body]
 Sizes = tuple[int, int, int, int, int]
-"""Width and depth of both encoders, frames and side of a clip, and the multiple to which channels
-within the pairs of R(2+1)D are rounded."""
+"""Width and depth of both encoders, frames and side of a clip, R(2+1)D's ``middle_multiple``."""
 
 
 @dataclass(frozen=True)
@@ -291,10 +290,7 @@ CASES: Mapping[str, Case] = {
     "--status": Case(f"{NUM_STATUS_RUNS} folders of runs of Table II", _status),
     "rendering": Case("one table: read, Markdown and plot", _rendering),
     "desk scale": _training(
-        "the desk step with the channels that desk scale has now and had before",
-        (16, 1, 8, 32, 8),
-        *(32, 32),
-        is_guarded=False,
+        "desk step, channels as desk scale has them", (16, 1, 8, 32, 8), 32, 32, is_guarded=False
     ),
     "paper step": _training(
         "IICL, R(2+1)D-18, 16x112x112, batch 2", (64, 2, 16, 112, 1), 2, 2, is_guarded=False
