@@ -11,7 +11,7 @@ from benchmarks.plan.corpora import by_name
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.variation import variations
-from benchmarks.render import document, evidence, words
+from benchmarks.render import document, evidence, measurement, words
 from benchmarks.render.claim import Claim, Tested
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
