@@ -90,13 +90,30 @@ def test_numbers_of_the_paper_are_those_of_the_table(path):
                 assert cell.paper == table.rows[row.name].reported.get(column.name)
 
 
+def calibrating(path: Path) -> set[str]:
+    """Labels of the columns of a result that measure all rows alike, each quantity once.
+
+    They are those that are no other reading of one. Where a claim about one names a column beside
+    it, its protocol measures rows unlike each other, and the columns beside take their place.
+    """
+    table, shown = load_table(ROOT / "tables" / f"{path.stem}.yaml"), load(path)
+    claims = [claim for claim in table.claims if claim.beside] if path in PRESENT else []
+    beside = {claim.beside for claim in claims}
+    unlike = {table.columns[claim.column].protocol for claim in claims}
+    alike = {
+        column.name
+        for column in shown.columns
+        if column.reads is None and not (unlike and table.columns[column.name].protocol in unlike)
+    }
+    return {column.label for column in shown.columns if column.name in alike | beside}
+
+
 def calibrated():
-    """The checks of order in columns of their own; another reading of one decides nothing."""
+    """The checks of order in the columns that calibrate."""
     for path, name in zip(RESULTS, NAMES, strict=True):
-        shown = load(path)
-        own = {column.label for column in shown.columns if column.reads is None}
-        for check in shown.order:
-            if check.column in own:
+        labels = calibrating(path)
+        for check in load(path).order:
+            if check.column in labels:
                 yield pytest.param(check, id=f"{name}-{check.block}-{check.column}")
 
 
