@@ -1,12 +1,12 @@
 """The guard's own test: does it stay silent where nothing changed, and does it see a slowdown?
 
-    python benchmarks/throughput/trial.py FOLDER [--unchanged 20] [--slowed 10]
+    python benchmarks/throughput/trial.py [--unchanged 20] [--slowed 10] [--out FOLDER]
 
 Two processes of lower priority compute without end meanwhile. A trial compares a fresh checkout
 of HEAD with HEAD. In the trials called *slowed* the cases of that checkout take longer: after each
 repetition they compute on for a tenth (steps) or 15 % (other parts) of its CPU time. Each trial
-appends its outcome to FOLDER/trials.jsonl; the same command goes on where it was stopped, and
-prints both tables at its end.
+appends its outcome to ``trials.jsonl`` and writes the tables of all that are there to
+``trials.md``; the same command goes on where it was stopped.
 """
 
 import argparse
@@ -27,12 +27,14 @@ if __name__ == "__main__":
 
 from tabulate import tabulate  # noqa: E402
 
+from benchmarks.store.files import write_text  # noqa: E402
 from benchmarks.throughput import guard, pairs, worktree  # noqa: E402
 
 KINDS = ("unchanged", "slowed")
 STEPS = ("desk step", "full step", "large batch")
 IN_STEPS, ELSEWHERE = 0.10, 0.15
 NUM_LOADS = 2
+RESULTS = ROOT / "benchmarks" / "throughput" / "results"
 PLANTED = f"""
 
 
@@ -105,15 +107,26 @@ def tables(trials: list[dict[str, Any]]) -> str:
     return "\n\n".join(texts)
 
 
+def page(trials: list[dict[str, Any]]) -> str:
+    """The tables as a Markdown file."""
+    return (
+        "# The guard's own test\n\nWritten by `python benchmarks/throughput/trial.py`: each trial is"
+        " a run of the guard, HEAD beside a fresh checkout of HEAD, under a load on both cores. An"
+        " alarm is a part that it calls slower. In the trials called slowed the checkout takes a"
+        " tenth longer in the steps and 15 % longer elsewhere. `trials.jsonl` has every ratio and"
+        f" the commits.\n\n{tables(trials)}\n"
+    )
+
+
 def main() -> None:
     """Make the trials that are missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="outside the checkout")
     parser.add_argument("--unchanged", type=int, default=20, metavar="TRIALS")
     parser.add_argument("--slowed", type=int, default=10, metavar="TRIALS")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    file = arguments.folder / "trials.jsonl"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    file = arguments.out / "trials.jsonl"
     file.touch()
     commit = worktree.full_hash(ROOT, "HEAD")
     trials = [json.loads(line) for line in file.read_text().splitlines()]
@@ -129,9 +142,10 @@ def main() -> None:
                 )
                 with file.open("a") as lines:
                     lines.write(json.dumps(trials[-1]) + "\n")
+                write_text(file.with_suffix(".md"), page(trials))
                 slower = [o["part"] for o in outcomes if o["verdict"] == "slower"]
                 print(f"{kind}: {seconds:.0f} s; slower: {', '.join(slower) or 'none'}", flush=True)
-    print(tables(trials))
+    print(page(trials))
 
 
 if __name__ == "__main__":

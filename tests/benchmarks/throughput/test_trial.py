@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import time
 from pathlib import Path
 
@@ -53,3 +54,10 @@ def test_the_tables_count_alarms() -> None:
         "|:-------|:---------|:---------|:---------------|:------------|\n"
         "| a      | 1        | 1        | 1.100 to 1.200 | 3           |"
     )
+
+
+def test_the_page_holds_the_trials_that_are_there() -> None:
+    file = trial.RESULTS / "trials.jsonl"
+    trials = [json.loads(line) for line in file.read_text().splitlines()]
+    assert trials
+    assert file.with_suffix(".md").read_text() == trial.page(trials)
