@@ -111,8 +111,8 @@ def page(trials: list[dict[str, Any]]) -> str:
     """The tables as a Markdown file."""
     return (
         "# The guard's own test\n\nWritten by `python benchmarks/throughput/trial.py`: each trial"
-        " is a run of the guard, HEAD beside a fresh checkout of HEAD, under a load on both cores. An"
-        " alarm is a part that it calls slower. In the trials called slowed the checkout takes a"
+        " is a run of the guard, HEAD beside a fresh checkout of HEAD, under a load on both cores."
+        " An alarm is a part that it calls slower. In the trials called slowed the checkout takes a"
         " tenth longer in the steps and 15 % longer elsewhere. `trials.jsonl` has every ratio and"
         f" the commits.\n\n{tables(trials)}\n"
     )
