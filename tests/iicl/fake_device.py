@@ -22,6 +22,10 @@ CUDA = torch.device("cuda")
 # Torch needs a real GPU for a backward pass on "cuda", and nothing for one on "lazy".
 WITH_BACKWARD = torch.device("lazy")
 
+# The first backward pass of a process decides whether processes that it forks may have one. It must
+# come before torch counts the fake devices as real ones; tests of ranks fork.
+torch.ones((), requires_grad=True).backward()
+
 _WAITING_TAGS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
