@@ -18,7 +18,7 @@ from iicl.work import (
 
 WEIGHT = 4  # bytes, of a float32 parameter, of one of its moments or of a feature
 GRADIENT = {"float64": 8, "float32": 4}  # bytes of a number of a gradient that ranks add up
-MOMENTS = {"adam": 2, "sgd": 1}  # numbers that an optimiser keeps for each parameter
+MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1}  # numbers that an optimiser keeps for each parameter
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _of_pretraining(stage: Pretrain, counts: Counts) -> StageFootprint:
     return _of_training(
         parameters=parameters,
         parameters_per_class=extra.parameters_per_class,
-        moments=MOMENTS["adam"],
+        moments=MOMENTS[stage.optimisation.optimiser],
         buffer_bytes=buffers,
         gradient_bytes=GRADIENT[stage.optimisation.gradient_exchange] * parameters,
         exchanged_bytes=WEIGHT * stage.method.num_exchanged(stage.phase, encoded),

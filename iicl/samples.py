@@ -58,6 +58,7 @@ AUDIO = Sample("audio", time="with", of="video")
 LABEL = Sample("label")
 INDEX = Sample("index")
 SOURCE = Sample("source")
+DRAWS = Sample("draws")
 
 
 def plain(view: str) -> Sample:

@@ -55,6 +55,8 @@ class Draw(NamedTuple):
         flip: whether left and right are exchanged.
         jitter: (3,) factors of brightness, contrast and saturation.
         gain: factor of the sound's amplitude.
+        numbers: (10,) from 0 to 1, evenly distributed: what the augmentation is made of. A view
+            without an augmentation may use them in a way of its own.
     """
 
     start_seconds: float
@@ -62,6 +64,7 @@ class Draw(NamedTuple):
     flip: bool
     jitter: np.ndarray
     gain: float
+    numbers: np.ndarray
 
 
 class Drawing:
@@ -93,10 +96,10 @@ class Drawing:
         augmentation, num_crops = self.contents.augmentation, self.batching.num_crops
         framing = self.contents.clip.framing
         start_seconds = self.start_seconds(sample, item)
+        numbers = self._numbers(self.augmented_as(sample), augmented)
         if self.batching.sampling == "uniform":
             boxes = uniform_boxes(item.height, item.width, num_crops, framing)
-            return Draw(start_seconds, boxes, False, _NO_JITTER, 1.0)
-        numbers = self._numbers(self.augmented_as(sample), augmented)
+            return Draw(start_seconds, boxes, False, _NO_JITTER, 1.0, numbers)
         if num_crops == 1 and augmentation.crop_fraction != (1.0, 1.0):
             boxes = _random_box(item, augmentation.crop_fraction, numbers[1:4], framing)
         else:
@@ -110,6 +113,7 @@ class Drawing:
             flip=bool(numbers[4] < augmentation.flip_probability),
             jitter=jitter,
             gain=1 + augmentation.volume * (2 * numbers[9] - 1),
+            numbers=numbers,
         )
 
     def augmented_as(self, sample: Sample) -> Sample:

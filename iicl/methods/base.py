@@ -74,6 +74,21 @@ class Method(nn.Module, ABC):
             The scalar to descend, and its unweighted terms by name.
         """
 
+    def answers(self, features: Mapping[str, Tensor]) -> tuple[Tensor, float] | None:
+        """Whether each question that the method asks about items is answered right.
+
+        It may use no buffer that is ``not_exported``: the items may be other than those that the
+        method was trained on.
+
+        Args:
+            features: what ``encode`` returned, in evaluation mode, of a batch of N items.
+
+        Returns:
+            (M,) bool for M questions, and the share that guessing answers right, 0 to 1. None: the
+            method asks no question.
+        """
+        return None
+
     def before_epoch(self, epoch: int, corpus_pass: CorpusPass) -> Collection[str]:
         """Change parameters and buffers before an epoch; by default nothing.
 

@@ -33,6 +33,15 @@ class MethodSettings(Config):
     a default.
     """
 
+    SYSTEM: ClassVar[str]
+    """The name of the method as the field prints it."""
+
+    REFERENCE: ClassVar[str]
+    """Authors, title and year of its source; for a control, what it is."""
+
+    DEPARTURES: ClassVar[tuple[str, ...]] = ()
+    """Where this version departs from the original, or had to choose: a sentence each."""
+
     PHASES: ClassVar[tuple[str, ...]] = ("training",)
     """Names of the phases of its pretraining, in order; each starts from the one before."""
 

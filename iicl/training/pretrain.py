@@ -1,6 +1,6 @@
 """The stage ``pretrain``: one phase of a pretraining (paper III-E)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from iicl.training.loop import train
 from iicl.training.outcome import training_cost
 from iicl.training.recipe import Training, TrainItems
 from iicl.training.weights import load_weights, save_weights
+
+SGD_MOMENTUM = 0.9
 
 
 def run(config: Pretrain, context: Context) -> dict[str, Any]:
@@ -126,19 +128,29 @@ def _training(
         taken = method.load_previous(state, keep_instance_head=config.keep_instance_head)
     method.to(items.device)
     trained = [(n, p) for n, p in method.named_parameters() if p.requires_grad]
-    kind = torch.optim.AdamW if config.optimisation.optimiser == "adamw" else torch.optim.Adam
-    optimiser = kind(
-        # A control may have no parameters; Adam takes none only in a group.
-        [{"params": trained}],
-        lr=config.optimisation.learning_rate,
-        weight_decay=config.optimisation.weight_decay,
-        fused=True,
-    )
+    optimiser = _optimiser(config.optimisation, trained)
     if config.keep_optimiser and previous is not None:
         _continue_optimiser(optimiser, previous, taken)
     rate = partial(_rate, config.optimisation, items.num_steps)
     exchange = config.optimisation.gradient_exchange
     return Training(method, optimiser, rate, items, config.precision, exchange)
+
+
+def _optimiser(
+    optimisation: Optimisation, trained: Sequence[tuple[str, torch.nn.Parameter]]
+) -> torch.optim.Optimizer:
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": partial(torch.optim.SGD, momentum=SGD_MOMENTUM),
+    }
+    return kinds[optimisation.optimiser](
+        # A control may have no parameters; torch takes none only in a group.
+        [{"params": trained}],
+        lr=optimisation.learning_rate,
+        weight_decay=optimisation.weight_decay,
+        fused=True,
+    )
 
 
 def _positions(contents: Contents, corpus: PreparedCorpus) -> list[int]:

@@ -11,6 +11,7 @@ from iicl.encoders.choice import Encoders
 from iicl.losses import cluster_loss, instance_loss
 from iicl.methods.base import Head, Method
 from iicl.methods.iicl.settings import Settings
+from iicl.methods.matching import match
 from iicl.models.coattention import CoAttention
 from iicl.models.heads import Heads, cluster_head, instance_head
 
@@ -127,6 +128,18 @@ class IICL(Method):
         total = sum(instance_terms.values()) + weight * sum(cluster_terms.values())
         assert isinstance(total, Tensor)
         return total, {**instance_terms, **cluster_terms}
+
+    def answers(self, features: Mapping[str, Tensor]) -> tuple[Tensor, float]:
+        """Which sound of the batch belongs to a video, and which video to a sound.
+
+        By z = g_ins(f), or by f where there is no such head. Without the co-attention, in which a
+        video would see its own sound.
+        """
+        video, audio = (
+            _project(self.instance_head, view, f.mean(1) if f.ndim == 3 else f)
+            for view, f in ((view, features[view]) for view in self.samples)
+        )
+        return match(video, audio)
 
     def heads(self) -> dict[str, Head]:
         """``z`` by g_ins and ``y`` by g_clu, as far as the phase has them."""

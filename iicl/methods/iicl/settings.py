@@ -26,6 +26,14 @@ from iicl.samples import AUDIO, VIDEO, Sample
 class Settings(MethodSettings):
     """The paper's method, sections III-B to III-E."""
 
+    SYSTEM: ClassVar[str] = "IICL"
+    REFERENCE: ClassVar[str] = (
+        "Inter-Intra Cross-Modality Self-Supervised Video Representation Learning by Contrastive"
+        " Clustering: the paper"
+    )
+    DEPARTURES: ClassVar[tuple[str, ...]] = (
+        "What the paper leaves open is read as `iicl interpretations` says.",
+    )
     PHASES: ClassVar[tuple[str, ...]] = ("initialisation", "co_training")
 
     name: Literal["iicl"] = "iicl"

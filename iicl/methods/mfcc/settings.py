@@ -33,6 +33,11 @@ class CepstrumSettings(EncoderSettings):
 class Settings(MethodSettings):
     """Mean and deviation over time of cepstral coefficients: an audio baseline without learning."""
 
+    SYSTEM: ClassVar[str] = "MFCC"
+    REFERENCE: ClassVar[str] = (
+        "control: mean and deviation of the cepstral coefficients of the sound, untrained"
+    )
+
     name: Literal["mfcc"] = "mfcc"
     num_coefficients: Count = 20
 

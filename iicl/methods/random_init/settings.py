@@ -1,6 +1,6 @@
 """Settings of the untrained control. Imports no torch."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from iicl.config import PretrainLength
 from iicl.methods.settings import UNTRAINED, MethodSettings, PhasePlan
@@ -9,6 +9,9 @@ from iicl.samples import AUDIO, VIDEO, Sample
 
 class Settings(MethodSettings):
     """Untrained encoders: the lower control."""
+
+    SYSTEM: ClassVar[str] = "random init"
+    REFERENCE: ClassVar[str] = "control: the encoders as they are before training"
 
     name: Literal["random_init"] = "random_init"
 

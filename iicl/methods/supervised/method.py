@@ -67,6 +67,15 @@ class Supervised(Method):
         assert isinstance(total, Tensor)
         return total, parts
 
+    def answers(self, features: Mapping[str, Tensor]) -> tuple[Tensor, float]:
+        """Whether the likeliest class by the mean of the views' logits is one of the item's."""
+        views = [view for view in self.samples if view != "label"]
+        logits = sum(self.classifier(features[view]) for view in views)
+        assert isinstance(logits, Tensor)
+        label = features["label"]
+        own = label.gather(1, logits.argmax(1, keepdim=True))[:, 0]
+        return own == label.amax(1), 1 / label.shape[1]
+
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> Supervised:
     """See :func:`iicl.methods.build`."""

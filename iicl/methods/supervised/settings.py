@@ -1,7 +1,7 @@
 """Settings of the supervised control. Imports no torch."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from iicl.config import PretrainLength
 from iicl.encoders.choice import Encoders
@@ -17,6 +17,11 @@ from iicl.samples import AUDIO, LABEL, VIDEO, Sample
 
 class Settings(MethodSettings):
     """Cross-entropy on the corpus's own labels, one classifier for all views: the upper control."""
+
+    SYSTEM: ClassVar[str] = "supervised"
+    REFERENCE: ClassVar[str] = (
+        "control: the encoders trained with the labels of the pretraining corpus"
+    )
 
     name: Literal["supervised"] = "supervised"
     modalities: Literal["both", "video"] = "both"

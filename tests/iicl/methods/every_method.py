@@ -54,6 +54,9 @@ def batch_of(
             shape = SMALL.of(view).input_shape(CLIP)
         elif view == "label":
             shape = (NUM_CLASSES,)
+        elif view == "draws":
+            batch[name] = torch.rand(num_items, 10, generator=generator)
+            continue
         else:
             batch[name] = torch.arange(num_items)
             continue

@@ -136,6 +136,32 @@ def test_encode_writes_nothing(name: str) -> None:
     assert_same(batch, batch_of(method.samples, 4))
 
 
+@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"mfcc", "random_init"}))
+def test_its_question_is_answered_by_chance_before_training(name: str) -> None:
+    method = make(name).eval()
+    before = state(method, with_statistics=True)
+    hits, chance = [], 0.0
+    for _ in range(4):
+        with torch.no_grad():
+            answers = method.answers(method.encode(batch_of(method.samples, 32)))
+        assert answers is not None
+        assert answers[0].dtype == torch.bool
+        hits.append(answers[0])
+        chance = answers[1]
+    assert 0 < chance < 1
+    share = torch.cat(hits).float().mean()
+    assert share < chance + 0.35, "random inputs tell nothing"
+    assert_same(before, state(method, with_statistics=True))
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_it_says_what_it_is_after(name: str) -> None:
+    settings = methods.settings_class(name)
+    assert settings.SYSTEM
+    assert settings.REFERENCE
+    assert all(sentence.endswith(".") for sentence in settings.DEPARTURES)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_loss_writes_nothing_and_draws_from_the_global_generator_only(name: str) -> None:
     method = make(name)
