@@ -44,6 +44,7 @@ class Settings(EncoderSettings):
     """Outputs of the map."""
 
     NAME: ClassVar[str] = "mean"
+    TITLE: ClassVar[str] = "mean"
     INPUT: ClassVar[str] = "frames"
     outputs: Count = 12
 

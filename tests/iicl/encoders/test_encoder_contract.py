@@ -35,7 +35,7 @@ def test_settings_give_the_price_of_the_network(name: str, sizes: dict[str, int]
 
 @pytest.mark.parametrize("clip", CLIPS, ids=["odd", "even"])
 @pytest.mark.parametrize("name", encoders.names())
-def test_a_feature_is_the_mean_over_tokens(name: str, clip: Clip) -> None:
+def test_a_feature_is_pooled_from_tokens(name: str, clip: Clip) -> None:
     torch.manual_seed(0)
     settings = small(name, width=2, depth=1)
     network = encoders.build(settings, facts()).eval()
@@ -44,7 +44,22 @@ def test_a_feature_is_the_mean_over_tokens(name: str, clip: Clip) -> None:
         tokens, features = network.tokens(inputs), network(inputs)
     assert network.feature_dim == settings.feature_dim
     assert tokens.shape == (2, settings.num_tokens(clip), settings.feature_dim)
-    torch.testing.assert_close(features, tokens.mean(1))
+    pooled = {"mean": tokens.mean(1), "maximum": tokens.amax(1)}
+    torch.testing.assert_close(features, pooled[settings.POOLING])
+
+
+@pytest.mark.parametrize("name", encoders.names())
+def test_initial_weights_follow_from_the_seed(name: str) -> None:
+    states = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        states.append(encoders.build(small(name, width=2, depth=1), facts()).state_dict())
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+def test_people_see_a_name_of_its_own() -> None:
+    titles = [encoders.settings_class(name).TITLE for name in encoders.names()]
+    assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize("name", encoders.names())
