@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from iicl import encoders
 from iicl.config import Clip
 from iicl.encoders.settings import EncoderSettings
-from iicl.models.channels_last import SpatialConv3d, TemporalConv3d
+from iicl.models.channels_last import SpatialConv3d, SpatiotemporalConv3d, TemporalConv3d
 from tests.iicl.encoders.test_encoder_contract import small
 from tests.iicl.facts import facts
 
@@ -64,7 +64,7 @@ def convolutions_in_use() -> dict[Shape, nn.Module]:
 
     with torch.device("meta"):
         for settings, clip in uses():
-            encoder = encoders.build(settings, facts())
+            encoder = encoders.build(settings, facts()).eval()
             for module in encoder.modules():
                 if isinstance(module, nn.Conv2d | nn.Conv3d):
                     module.register_forward_pre_hook(note)
@@ -113,3 +113,16 @@ def test_temporal_convolution_at_any_length(frames: int, stride: int) -> None:
     torch.manual_seed(0)
     conv = TemporalConv3d(24, 16, 3, stride)
     assert gradient_error(conv, torch.randn(4, 24, frames, 4, 4)) < 0.02
+
+
+@pytest.mark.parametrize("height", [1, 2, 5])
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kind", [SpatialConv3d, SpatiotemporalConv3d])
+def test_convolution_of_few_places(
+    kind: type[nn.Conv3d], stride: int, width: int, height: int
+) -> None:
+    torch.manual_seed(0)
+    strides = (stride, stride) if kind is SpatiotemporalConv3d else stride
+    conv = kind(32, 64, 3, strides)
+    assert gradient_error(conv, torch.randn(4, 32, 2, height, width)) < 0.02

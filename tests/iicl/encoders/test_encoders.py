@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 from torchvision.models.video import VideoResNet, mc3_18, r2plus1d_18, r3d_18, s3d
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem
@@ -184,6 +185,28 @@ def test_channels_within_pairs_are_multiples(multiple: int, stem: int, middles: 
     settings = Settings(width=16, depth=1, middle_multiple=multiple)
     assert settings.num_parameters() == sum(p.numel() for p in encoder.parameters())
     assert ("middle_multiple" in settings.model_dump()) == (multiple > 1)
+
+
+def test_vmz_has_its_own_middles_and_norms() -> None:
+    encoder = R2Plus1D(16, 1, middle="convolution")
+    pairs = [(stage[0].conv1[0], stage[0].conv2[0]) for stage in (encoder.layer1, encoder.layer4)]
+    # 27 i o / (9 i + 3 o) of i, o = 16, 16; 16, 16; 64, 128; 128, 128
+    assert [[pair[0].out_channels for pair in block] for block in pairs] == [[36, 36], [230, 288]]
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm3d)]
+    assert {norm.eps for norm in norms} == {1e-3}
+    settings, clip = Settings(width=16, depth=1, middle="convolution"), Clip(num_frames=8, size=32)
+    assert settings.model_dump() == {"width": 16, "depth": 1, "middle": "convolution"}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder.eval()(torch.zeros(1, 3, 8, 32, 32))
+    assert 2 * settings.macs(clip) == counter.get_total_flops()
+
+
+def test_maps_of_avids_networks() -> None:
+    video = encoders.settings_class("r2plus1d_avid")()
+    assert video.num_tokens(Clip(num_frames=8, size=224)) == 7 * 7
+    assert video.num_tokens(Clip(num_frames=8, size=32)) == 1
+    audio = encoders.settings_class("conv10")()
+    assert audio.num_tokens(Clip(mel_bins=200, spectrogram_frames=257)) == 13 * 17
 
 
 @pytest.mark.parametrize("name", encoders.names())
