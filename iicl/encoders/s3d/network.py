@@ -33,7 +33,7 @@ class S3D(Encoder):
         first, middle, last = (
             [_Inception(sizes, gated) for sizes in stage] for stage in settings.stages()
         )
-        self.features = nn.Sequential(
+        layers = [
             _separable(3, width, 7, 2),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
             _Unit(SpatialConv3d(width, width, 1)),
@@ -44,7 +44,8 @@ class S3D(Encoder):
             *middle,
             nn.MaxPool3d(2, 2, 0),
             *last,
-        )
+        ]
+        self.features = nn.Sequential(*layers)
         initialise(self)
 
     def tokens(self, video: Tensor) -> Tensor:
