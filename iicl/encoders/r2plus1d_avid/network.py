@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from iicl.config import CorpusFacts
-from iicl.encoders.network import maximum
+from iicl.encoders.network import Unit, maximum
 from iicl.encoders.r2plus1d_avid.settings import Settings
 from iicl.encoders.settings import BlockSizes, residual_stages
 from iicl.encoders.video_resnet import VideoResNet
@@ -28,7 +28,7 @@ class AvidR2Plus1D(VideoResNet):
     def __init__(self, settings: Settings) -> None:
         width = settings.width
         stem = nn.Sequential(
-            _unit(SpatiotemporalConv3d(3, width, 7, stride=(1, 2))),
+            Unit(SpatiotemporalConv3d(3, width, 7, stride=(1, 2))),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         )
         stages = (
@@ -49,9 +49,9 @@ class _Block(nn.Module):
         super().__init__()
         in_planes, planes, stride = sizes
         self.main = nn.Sequential(
-            _unit(SpatialConv3d(in_planes, planes, 3, stride)),
-            _unit(TemporalConv3d(planes, planes, 3, stride)),
-            _unit(SpatialConv3d(planes, planes, 3)),
+            Unit(SpatialConv3d(in_planes, planes, 3, stride)),
+            Unit(TemporalConv3d(planes, planes, 3, stride)),
+            Unit(SpatialConv3d(planes, planes, 3)),
             TemporalConv3d(planes, planes, 3),
         )
         self.shortcut: nn.Module = nn.Identity()
@@ -64,11 +64,6 @@ class _Block(nn.Module):
         """(B, C, T, H, W) to the block's channels and, with its stride, fewer places."""
         y: Tensor = self.relu(self.norm(self.main(x) + self.shortcut(x)))
         return y
-
-
-def _unit(convolution: nn.Conv3d) -> nn.Sequential:
-    norm = BatchNorm3d(convolution.out_channels)
-    return nn.Sequential(convolution, norm, nn.ReLU(inplace=True))
 
 
 def build(settings: Settings, facts: CorpusFacts) -> AvidR2Plus1D:
