@@ -236,10 +236,10 @@ def _check_items(corpus: PreparedCorpus, positions: Sequence[int], contents: Con
     items = [corpus.manifest.items[position] for position in sorted(positions)]
     short = [item.id for item in items if not has_room(item, contents.samples, contents.clip)]
     if short:
-        apart = ", ".join(sample.name for sample in contents.samples if sample.time == "apart")
+        asked = [s.name for s in contents.samples if s.whole or s.time == "apart"]
         raise ValueError(
-            f"{len(short)} items are too short for {apart}, which must be one window apart;"
-            f" the first is {short[0]}"
+            f"{len(short)} items are too short for {', '.join(asked)}, which must be whole or one"
+            f" window apart; the first is {short[0]}"
         )
 
 

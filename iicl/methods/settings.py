@@ -67,6 +67,18 @@ class MethodSettings(Config):
         """
         return encoders.of(view)
 
+    def encoded_clip(self, sample: Sample, clip: Clip) -> Clip:
+        """Frames and size of what an encoder gets of a sample; by default of the whole sample.
+
+        A method that cuts smaller pieces out of a sample overrides it, and says in ``extra`` how
+        many pieces an item has.
+
+        Args:
+            sample: as the method asks for it.
+            clip: of the pretraining.
+        """
+        return read_clip(sample, clip)
+
     def check_encoders(self, phase: str, encoders: Encoders) -> None:
         """Refuse encoders that do not fit the method or each other; by default all fit.
 
@@ -102,7 +114,7 @@ class Encoded(NamedTuple):
     Attributes:
         sample: as the method asks for it.
         encoder: sizes of its view's encoder.
-        clip: with the frames and size that the sample has.
+        clip: with the frames and size of what the encoder gets of it at a time.
     """
 
     sample: Sample
@@ -121,7 +133,8 @@ class Extra:
         buffer_bytes: size of the buffers outside the encoders, such as queues.
         buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
         frozen_bytes: size of the parameters that require no gradient, such as a momentum encoder's.
-        encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
+        encodings: name of a sample -> how often a step encodes it, or how many pieces of it; 1 if
+            it is not named.
         forward_only: name of a sample -> how often a step encodes it without a gradient, beside
             ``encodings``; 0 if it is not named. A sample that only a momentum encoder sees has 0 in
             ``encodings`` and 1 here.
@@ -153,6 +166,12 @@ class PhasePlan(NamedTuple):
     epochs: int
     method: MethodSettings
     idle: Set[str]
+
+
+def read_clip(sample: Sample, clip: Clip) -> Clip:
+    """The clip with the sample's own frames and size; its stride changes no shape."""
+    own = {"num_frames": sample.num_frames, "size": sample.size}
+    return clip.model_copy(update={k: v for k, v in own.items() if v is not None})
 
 
 _Settings = TypeVar("_Settings", bound=Config)

@@ -6,7 +6,7 @@ import pytest
 
 from iicl import config, methods
 from iicl.pretraining import pretrain_phases
-from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL
+from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SHORTER, SMALL
 
 
 @pytest.fixture(scope="module")
@@ -36,4 +36,6 @@ def phases(settings: dict) -> Callable[[str], list]:
         "encoders": SMALL,
         "optimisation": {"batch_size": 12, "chunk_size": 4},
     }
-    return lambda name: pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
+    return lambda name: pretrain_phases(
+        LENGTH, **{**settings, "method": {"name": name, **SHORTER.get(name, {})}}
+    )

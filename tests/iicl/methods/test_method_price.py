@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from iicl import methods, views
-from iicl.config import PretrainLength
+from iicl.config import Clip, PretrainLength
 from iicl.encoders.choice import default_names
 from iicl.footprint import footprint
 from iicl.methods.base import Method
-from iicl.methods.settings import Encoded
+from iicl.methods.settings import Encoded, read_clip
 from iicl.pretraining import Pretrain, pretrain_phases
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
@@ -45,6 +45,9 @@ VARIANTS = [
     *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
+    {"name": "vcop", "clip_frames": 6, "gap": 2, "crop": 1.0, "hidden": 7, "signal": "destroyed"},
+    {"name": "st_puzzle", "kinds": "temporal", "temporal_grid": 1, "piece_side": 1.0},
+    {"name": "st_puzzle", "kinds": "spatial", "hidden": 7, "channel_replication": False},
 ]
 
 
@@ -137,7 +140,7 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
             priced[e.sample.view] += extra.encodings.get(e.sample.name, 1)
             shape = e.encoder.input_shape(e.clip)
             priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
-        calls, forward = count_calls(method)
+        calls, forward = count_encodings(method, num_items=3)
         features = method.encode(batch_of(encoded, 3))
         assert calls == priced
         assert forward == priced_forward
@@ -148,17 +151,24 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
 def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
     """Random inputs of the encoders, and what else a method may read."""
     inputs = {
-        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
+        e.sample.name: torch.randn(
+            num_items, *e.encoder.input_shape(read_clip(e.sample, Clip(**CLIP)))
+        )
+        for e in encoded
     }
     numbers = {view: torch.arange(num_items) for view in DATA}
+    for name in ("draws", "draws:1", "draws:2"):
+        numbers[name] = torch.rand(num_items, 10)
     return {**numbers, "label": torch.rand(num_items, NUM_CLASSES), **inputs}
 
 
-def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]:
-    """Counts, from now on, how often encoders are asked for features or tokens.
+def count_encodings(
+    method: Method, num_items: int
+) -> tuple[Counter[str], Counter[tuple[int, ...]]]:
+    """Counts, from now on, of how many inputs an item encoders are asked for features or tokens.
 
     Returns:
-        Calls with a gradient by the view, and calls without one by the shape of an input.
+        Inputs with a gradient by the view, and inputs without one by their shape.
     """
     calls: Counter[str] = Counter()
     forward: Counter[tuple[int, ...]] = Counter()
@@ -170,9 +180,9 @@ def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]
 
         def counted(inputs: Tensor) -> Tensor:
             if view is not None and torch.is_grad_enabled():
-                calls[view] += 1
+                calls[view] += len(inputs) // num_items
             else:
-                forward[inputs.shape[1:]] += 1
+                forward[inputs.shape[1:]] += len(inputs) // num_items
             result: Tensor = gives(inputs)
             return result
 
