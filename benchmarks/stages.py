@@ -400,3 +400,10 @@ def neighbours(folder: Path) -> Any:
     from iicl.evaluation.neighbours import load_neighbours
 
     return load_neighbours(folder)
+
+
+def ceilings() -> dict[str, Any]:
+    """What a pretext can learn in each generated corpus, by :mod:`iicl.data.synthetic.ceilings`."""
+    from iicl.data.synthetic import ceilings
+
+    return ceilings.measure()
