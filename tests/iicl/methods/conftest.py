@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from iicl import config, methods
-from iicl.pretraining import pretrain_phases
+from iicl.pretraining import Pretrain, pretrain_phases
 from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL
 
 
@@ -30,10 +30,20 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def phases(settings: dict) -> Callable[[str], list]:
-    """Makes the phases of a pretraining of two epochs of three steps, three chunks a step."""
+    """Makes the phases of a pretraining: the last has two epochs, those before have none.
+
+    An epoch has three steps of three chunks.
+    """
     settings |= {
         "clip": config.Clip(num_frames=4, fps=8.0, size=16, audio_seconds=0.5),
         "encoders": SMALL,
         "optimisation": {"batch_size": 12, "chunk_size": 4},
     }
-    return lambda name: pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
+
+    def make(name: str) -> list[Pretrain]:
+        *before, last = pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
+        phases = [phase.model_copy(update={"epochs": 0}) for phase in before]
+        epochs = 2 if last.epochs else 0
+        return [*phases, last.model_copy(update={"epochs": epochs})]
+
+    return make

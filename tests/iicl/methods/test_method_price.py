@@ -23,6 +23,7 @@ from tests.iicl.methods.every_method import NAMES
 SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
 NUM_CLASSES = 5
+NUM_ITEMS = 3
 COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
 DATA = set(views.names()) - default_names().keys()  # read, not encoded
 
@@ -139,7 +140,7 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
             shape = e.encoder.input_shape(e.clip)
             priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
         calls, forward = count_calls(method)
-        features = method.encode(batch_of(encoded, 3))
+        features = method.encode(batch_of(encoded, NUM_ITEMS))
         assert calls == priced
         assert forward == priced_forward
         numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
@@ -152,6 +153,7 @@ def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
         e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
     }
     numbers = {view: torch.arange(num_items) for view in DATA}
+    numbers["draws"] = torch.rand(num_items, 10)
     return {**numbers, "label": torch.rand(num_items, NUM_CLASSES), **inputs}
 
 
@@ -159,7 +161,8 @@ def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]
     """Counts, from now on, how often encoders are asked for features or tokens.
 
     Returns:
-        Calls with a gradient by the view, and calls without one by the shape of an input.
+        Encodings of an item with a gradient by the view, and calls without one by the shape of an
+        input. Several samples of an item may go through an encoder in one call.
     """
     calls: Counter[str] = Counter()
     forward: Counter[tuple[int, ...]] = Counter()
@@ -171,7 +174,7 @@ def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]
 
         def counted(inputs: Tensor) -> Tensor:
             if view is not None and torch.is_grad_enabled():
-                calls[view] += 1
+                calls[view] += len(inputs) // NUM_ITEMS
             else:
                 forward[inputs.shape[1:]] += 1
             result: Tensor = gives(inputs)
