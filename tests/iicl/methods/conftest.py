@@ -3,10 +3,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
+from torch import Tensor
 
 from iicl import config, methods
+from iicl.methods.xdc.rounds import Round
 from iicl.pretraining import Pretrain, pretrain_phases
-from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL
+from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL, small
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,17 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def rounds_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters without values, as scikit-learn can read none of a device without hardware."""
+
+    def make_round(features: Tensor, before: Tensor, clusters: int) -> Round:
+        number = torch.zeros((), device=features.device)
+        return Round(before, features.mean(0), features[:clusters], number, number)
+
+    monkeypatch.setattr("iicl.methods.xdc.method.make_round", make_round)
+
+
+@pytest.fixture
 def phases(settings: dict) -> Callable[[str], list]:
     """Makes the phases of a pretraining: the last has two epochs, those before have none.
 
@@ -41,7 +55,7 @@ def phases(settings: dict) -> Callable[[str], list]:
     }
 
     def make(name: str) -> list[Pretrain]:
-        *before, last = pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
+        *before, last = pretrain_phases(LENGTH, **{**settings, "method": small(name)})
         phases = [phase.model_copy(update={"epochs": 0}) for phase in before]
         epochs = 2 if last.epochs else 0
         return [*phases, last.model_copy(update={"epochs": epochs})]

@@ -18,7 +18,7 @@ from iicl.methods.settings import Encoded
 from iicl.pretraining import Pretrain, pretrain_phases
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
-from tests.iicl.methods.every_method import NAMES
+from tests.iicl.methods.every_method import NAMES, small
 
 SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
@@ -42,10 +42,11 @@ IICL_VARIANTS = [
     {"co_attention": "token", "co_attention_feed_forward": True},
 ]
 VARIANTS = [
-    *({"name": name} for name in NAMES),
+    *map(small, NAMES),
     *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
+    *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
     *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
