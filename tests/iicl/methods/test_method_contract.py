@@ -18,6 +18,7 @@ from tests.iicl.methods.every_method import (
     assert_same,
     inputs_of,
     make,
+    small,
 )
 
 pytestmark = pytest.mark.usefixtures("examples")
@@ -38,7 +39,7 @@ def test_an_unknown_setting_is_refused_with_the_legal_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_reads_the_samples_that_its_settings_ask_for(name: str) -> None:
-    settings = methods.read_settings({"name": name})
+    settings = methods.read_settings(small(name))
     assert [plan.phase for plan in settings.phases(LENGTH)] == list(settings.PHASES)
     for phase in settings.PHASES:
         samples = settings.samples(phase)
@@ -139,18 +140,16 @@ def test_encode_writes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(methods.names()) - {"mfcc", "random_init"}))
 def test_its_question_is_answered_by_chance_before_training(name: str) -> None:
     method = make(name).eval()
-    before = state(method, with_statistics=True)
-    hits, chance = [], 0.0
-    for _ in range(4):
-        with torch.no_grad():
-            answers = method.answers(method.encode(inputs_of(name, 32)))
-        assert answers is not None
-        assert answers[0].dtype == torch.bool
-        hits.append(answers[0])
-        chance = answers[1]
+    with torch.no_grad():
+        items = method.encode(inputs_of(name, 12))
+        method.before_epoch(0, lambda names: {key: items[key] for key in names})
+        before = state(method, with_statistics=True)
+        answers = method.answers(method.encode(inputs_of(name, 64)))
+    assert answers is not None
+    hits, chance = answers
+    assert hits.dtype == torch.bool
     assert 0 < chance < 1
-    share = torch.cat(hits).float().mean()
-    assert share < chance + 0.35, "random inputs tell nothing"
+    assert hits.float().mean() < chance + 0.35, "random inputs tell nothing"
     assert_same(before, state(method, with_statistics=True))
 
 
@@ -214,6 +213,8 @@ def test_running_statistics_move_once_in_a_step_of_many_chunks(name: str) -> Non
         backward(method, inputs_of(name, 8, torch.float64), size)
         moved = {}
         for path, part in method.named_children():
+            if not path.endswith("_encoder"):
+                continue
             if norms := [m for m in part.modules() if isinstance(m, _BatchNorm)]:
                 moved |= {f"{path}.{i}": m.num_batches_tracked for i, m in enumerate(norms)}
                 moved[path] = norms[0].running_mean

@@ -18,11 +18,12 @@ from iicl.methods.settings import Encoded, read_clip
 from iicl.pretraining import Pretrain, pretrain_phases
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
-from tests.iicl.methods.every_method import NAMES
+from tests.iicl.methods.every_method import NAMES, small
 
 SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
 NUM_CLASSES = 5
+NUM_ITEMS = 3
 COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
 DATA = set(views.names()) - default_names().keys()  # read, not encoded
 
@@ -41,13 +42,15 @@ IICL_VARIANTS = [
     {"co_attention": "token", "co_attention_feed_forward": True},
 ]
 VARIANTS = [
-    *({"name": name} for name in NAMES),
+    *map(small, NAMES),
     *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
     {"name": "vcop", "clip_frames": 6, "gap": 2, "crop": 1.0, "hidden": 7, "signal": "destroyed"},
     {"name": "st_puzzle", "kinds": "temporal", "temporal_grid": 1, "piece_side": 1.0},
     {"name": "st_puzzle", "kinds": "spatial", "hidden": 7, "channel_replication": False},
+    *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
+    *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
 
@@ -130,18 +133,18 @@ def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[str, Any]) -> None:
-    """Each encoder runs as often as it is priced for, and gives as many numbers."""
+    """Each encoder runs as often and on as much as it is priced for, and gives as many numbers."""
     for phase in phases_of(settings):
         method, encoded = build(phase).eval(), encoded_samples(phase)
         extra = phase.method.extra(phase.phase, encoded)
-        priced: Counter[str] = Counter()
+        priced: Counter[tuple[str, tuple[int, ...]]] = Counter()
         priced_forward: Counter[tuple[int, ...]] = Counter()
         for e in encoded:
-            priced[e.sample.view] += extra.encodings.get(e.sample.name, 1)
             shape = e.encoder.input_shape(e.clip)
+            priced[e.sample.view, shape] += extra.encodings.get(e.sample.name, 1)
             priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
-        calls, forward = count_encodings(method, num_items=3)
-        features = method.encode(batch_of(encoded, 3))
+        calls, forward = count_calls(method)
+        features = method.encode(batch_of(encoded, NUM_ITEMS))
         assert calls == priced
         assert forward == priced_forward
         numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
@@ -162,15 +165,16 @@ def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
     return {**numbers, "label": torch.rand(num_items, NUM_CLASSES), **inputs}
 
 
-def count_encodings(
-    method: Method, num_items: int
-) -> tuple[Counter[str], Counter[tuple[int, ...]]]:
-    """Counts, from now on, of how many inputs an item encoders are asked for features or tokens.
+def count_calls(
+    method: Method,
+) -> tuple[Counter[tuple[str, tuple[int, ...]]], Counter[tuple[int, ...]]]:
+    """Counts, from now on, how often encoders are asked for features or tokens.
 
     Returns:
-        Inputs with a gradient by the view, and inputs without one by their shape.
+        Encodings of an item with a gradient by the view and the shape of an input, and calls
+        without one by the shape. Several samples of an item may go through an encoder in one call.
     """
-    calls: Counter[str] = Counter()
+    calls: Counter[tuple[str, tuple[int, ...]]] = Counter()
     forward: Counter[tuple[int, ...]] = Counter()
     of_views, copies = encoders_of(method)
 
@@ -180,9 +184,9 @@ def count_encodings(
 
         def counted(inputs: Tensor) -> Tensor:
             if view is not None and torch.is_grad_enabled():
-                calls[view] += len(inputs) // num_items
+                calls[view, inputs.shape[1:]] += len(inputs) // NUM_ITEMS
             else:
-                forward[inputs.shape[1:]] += len(inputs) // num_items
+                forward[inputs.shape[1:]] += 1
             result: Tensor = gives(inputs)
             return result
 

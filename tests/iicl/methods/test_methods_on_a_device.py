@@ -14,7 +14,7 @@ from iicl.training.precision import encode
 from tests.iicl.fake_device import CUDA, fake_device
 from tests.iicl.methods.every_method import NAMES, TRAINED, inputs_of, make
 
-pytestmark = pytest.mark.usefixtures("examples")
+pytestmark = pytest.mark.usefixtures("examples", "rounds_on_a_device")
 
 
 def run(name: str, phase: str, precision: Precision) -> dict[str, Tensor]:
