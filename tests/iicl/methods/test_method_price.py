@@ -123,7 +123,7 @@ def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
 def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         method, encoded = build(phase).eval(), encoded_samples(phase)
-        features = method.encode(batch_of(encoded, facts().num_items))
+        features = method.encode(batch_of(encoded, facts().num_items, phase.clip))
         corpus_pass = Mock(return_value=features)
         with torch.no_grad():
             method.before_epoch(0, corpus_pass)
@@ -144,19 +144,17 @@ def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[
             priced[e.sample.view, shape] += extra.encodings.get(e.sample.name, 1)
             priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
         calls, forward = count_calls(method)
-        features = method.encode(batch_of(encoded, NUM_ITEMS))
+        features = method.encode(batch_of(encoded, NUM_ITEMS, phase.clip))
         assert calls == priced
         assert forward == priced_forward
         numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
         assert phase.method.num_exchanged(phase.phase, encoded) == numbers
 
 
-def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
+def batch_of(encoded: Sequence[Encoded], num_items: int, clip: Clip) -> dict[str, Tensor]:
     """Random inputs of the encoders, and what else a method may read."""
     inputs = {
-        e.sample.name: torch.randn(
-            num_items, *e.encoder.input_shape(read_clip(e.sample, Clip(**CLIP)))
-        )
+        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(read_clip(e.sample, clip)))
         for e in encoded
     }
     numbers = {view: torch.arange(num_items) for view in DATA}
