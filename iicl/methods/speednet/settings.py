@@ -36,13 +36,15 @@ class Settings(VideoOnlySettings):
     DEPARTURES: ClassVar[tuple[str, ...]] = (
         "The speeds are fixed, by default 1 and 2; the authors draw them from 1 to 1.2 and from"
         " 1.7 to 2.2 and skip frames at random (from memory).",
+        "The normal clip lies in the middle of the fast one and has the same crop, flip and jitter;"
+        " how the authors place it could not be read.",
         "All items of a chunk have one random size; the authors draw it for each video, as far as"
         " could be read.",
         "The optimiser is the suite's, as the authors' could not be read.",
     )
 
     name: Literal["speednet"] = "speednet"
-    speed: Count = 2  # distance of the fast clip's frames; the paper's title page compares 2 x
+    speed: Count = 2  # distance of the fast clip's frames; from memory: 1.7 to 2.2
     # Sides in training as parts of the clip's side; from memory: 64 to 336 pixels for 224
     sizes: tuple[Positive, Positive] = (64 / 224, 336 / 224)
 

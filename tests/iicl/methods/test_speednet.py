@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from iicl import encoders
 from iicl.config import Clip
 from iicl.data.draws import has_room
 from iicl.methods.speednet.method import SpeedNet, num_times
@@ -100,6 +101,18 @@ def test_times_of_a_map_are_counted() -> None:
     encoder = SMALL.of("video")
     for num_frames, times in ((4, 1), (8, 1), (9, 2), (16, 2), (64, 8)):
         assert num_times(encoder, num_frames) == times
+
+
+@pytest.mark.parametrize("name", encoders.names())
+def test_the_rest_of_a_map_is_a_square(name: str) -> None:
+    """Of every encoder of frames, at its default size."""
+    settings = encoders.settings_class(name)()
+    if settings.INPUT == "frames":
+        for num_frames in (8, 16):
+            clip = Clip(num_frames=num_frames, size=64)
+            places, rest = divmod(settings.num_tokens(clip), num_times(settings, num_frames))
+            assert rest == 0
+            assert math.isqrt(places) ** 2 == places
 
 
 def test_both_clips_go_through_one_call_of_the_encoder() -> None:
