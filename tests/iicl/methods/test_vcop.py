@@ -164,7 +164,3 @@ def test_three_clips_of_six_frames_are_priced() -> None:
     assert trained.flops == 2 * 8 * 3 * 2.0 * per_item  # epochs, items, passes, operations
     (cropped,) = encoded_samples(planned(method={**DESK, "crop": 0.875}))
     assert (cropped.clip.num_frames, cropped.clip.size) == (6, 28)
-
-
-def test_what_concerns_sound_changes_no_run() -> None:
-    assert planned(silent_items="zero", pairing="shuffled") == planned()
