@@ -11,13 +11,14 @@ def choose(numbers: Tensor, count: int) -> Tensor:
     """One of ``count`` values for each number.
 
     Args:
-        numbers: any shape, evenly distributed from 0 to below 1.
+        numbers: any shape, evenly distributed from 0 to at most 1 - 2^-24, so that no product is
+            rounded up to ``count``.
         count: 1 or more.
 
     Returns:
         The same shape, int64, from 0 to ``count`` - 1, each equally likely.
     """
-    return (numbers * count).long().clamp(max=count - 1)
+    return (numbers * count).long()
 
 
 def rank(orders: Tensor) -> Tensor:

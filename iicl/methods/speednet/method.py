@@ -67,8 +67,6 @@ class SpeedNet(Method):
         low, high = self.settings.sizes
         part = low + (high - low) * float(torch.rand(()))  # of the host: no device is waited for
         side = max(1, round(part * clips.shape[-1]))
-        if side == clips.shape[-1]:
-            return clips
         return F.interpolate(clips, (clips.shape[2], side, side), mode="trilinear")
 
 

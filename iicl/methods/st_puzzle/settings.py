@@ -87,8 +87,8 @@ class Settings(VideoOnlySettings):
         return video, DRAWS, Sample("draws:1")
 
     def side(self, size: int) -> int:
-        """Side of a piece of frames of a size, in pixels: 1 or more, and at most a cell's."""
-        return min(max(1, round(self.piece_side * size)), size // self.finest_grid())
+        """Side of a piece of frames of a size, in pixels, 1 or more."""
+        return max(1, round(self.piece_side * size))
 
     def encoded_clip(self, sample: Sample, clip: Clip) -> Clip:
         """One of the four pieces."""

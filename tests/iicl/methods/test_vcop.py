@@ -93,6 +93,17 @@ def test_logits_are_those_of_the_equation() -> None:
         torch.testing.assert_close(logits, expected + method.classifier.bias)
 
 
+def test_in_training_half_of_the_pairs_features_are_dropped() -> None:
+    method = make().double()
+    torch.nn.init.ones_(method.classifier.weight)
+    torch.nn.init.zeros_(method.classifier.bias)
+    clips = torch.randn(4, 3, 16, dtype=torch.float64)
+    dropped = torch.stack([method.logits(clips) for _ in range(400)])
+    kept = method.eval().logits(clips)
+    assert (dropped != kept).all()
+    torch.testing.assert_close(dropped.mean(0), kept, rtol=0.05, atol=0)
+
+
 def test_the_loss_starts_at_log_6() -> None:
     method = make()
     assert method.loss(method.encode(counted(60)))[0].item() == pytest.approx(math.log(6), abs=0.2)
