@@ -1,5 +1,6 @@
 """What the settings of every method offer. Imports no torch."""
 
+import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, TypeVar
@@ -125,8 +126,10 @@ class Extra:
         forward_only: name of a sample -> how often a step encodes it without a gradient, beside
             ``encodings``; 0 if it is not named. A sample that only a momentum encoder sees has 0 in
             ``encodings`` and 1 here.
-        corpus_passes: number of times that ``before_epoch`` encodes all items, without a backward
-            pass.
+        corpus_passes: number of times that ``before_epoch`` encodes all items before an epoch,
+            without a backward pass.
+        epochs_per_pass: the epochs before which it does so: the first, and then every so many.
+        passes_at_start: number of further times before the first epoch.
     """
 
     parameters: int = 0
@@ -137,6 +140,14 @@ class Extra:
     encodings: Mapping[str, int] = field(default_factory=dict)
     forward_only: Mapping[str, int] = field(default_factory=dict)
     corpus_passes: int = 0
+    epochs_per_pass: int = 1
+    passes_at_start: int = 0
+
+    def passes(self, epochs: int) -> int:
+        """How often a training of so many epochs encodes all items before epochs."""
+        if not epochs:
+            return 0
+        return self.passes_at_start + self.corpus_passes * math.ceil(epochs / self.epochs_per_pass)
 
 
 class PhasePlan(NamedTuple):

@@ -47,6 +47,7 @@ VARIANTS = [
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
     *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
+    {**small("xdc"), "epochs_per_round": 3},
     *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
@@ -122,10 +123,11 @@ def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> 
         method, encoded = build(phase).eval(), encoded_samples(phase)
         features = method.encode(batch_of(encoded, facts().num_items))
         corpus_pass = Mock(return_value=features)
-        with torch.no_grad():
-            method.before_epoch(0, corpus_pass)
         extra = phase.method.extra(phase.phase, encoded)
-        assert corpus_pass.call_count == extra.corpus_passes
+        for epoch in range(4):
+            with torch.no_grad():
+                method.before_epoch(epoch, corpus_pass)
+            assert corpus_pass.call_count == extra.passes(epoch + 1)
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
