@@ -22,8 +22,12 @@ CLIP = Clip(num_frames=4, size=16, mel_bins=40, spectrogram_frames=32)
 NUM_CLASSES = 3
 LENGTH = PretrainLength(initialisation=0, co_training=2)
 
-# In place of defaults that are too large for a corpus of 12 items.
-FEW = {"xdc": {"clusters": 3}, "avid_cma": {"positives": 2}}
+# In place of defaults that are too large for a corpus of 12 items, or make no corpus pass.
+FEW: dict[str, dict[str, object]] = {
+    "xdc": {"clusters": 3},
+    "avid": {"start": "filled"},
+    "avid_cma": {"start": "filled", "positives": 2},
+}
 
 
 def small(name: str) -> dict[str, object]:

@@ -48,6 +48,7 @@ VARIANTS = [
     {"name": "mfcc", "num_coefficients": 7},
     *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
     {**small("xdc"), "epochs_per_round": 3},
+    *({**small(name), "start": "random"} for name in ("avid", "avid_cma")),
     *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
