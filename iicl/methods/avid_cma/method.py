@@ -19,8 +19,8 @@ class AVIDCMA(Banks):
     """The mean of AVID's loss and one of the same form within each modality.
 
     Within a modality an item's positives are the items that are most similar to it in both, by the
-    smaller of the two similarities. They are mined in the banks before each epoch, and no negative
-    is one of them.
+    smaller of the two similarities. They are mined in the banks before the first epoch and then
+    before every ``mine_every``-th, and no negative is one of them.
 
     Args:
         settings: how many positives, and how much they count.
@@ -54,8 +54,9 @@ class AVIDCMA(Banks):
         """Fill the banks as AVID does, or mine positives in them."""
         if not self.agrees:
             return super().before_epoch(epoch, corpus_pass)
-        count = self.positives.shape[1]
-        self.positives.copy_(mine(self.video_bank, self.audio_bank, count))
+        if epoch % self.cma.mine_every == 0:
+            count = self.positives.shape[1]
+            self.positives.copy_(mine(self.video_bank, self.audio_bank, count))
         return ()
 
     def negatives(self, features: Mapping[str, Tensor]) -> Tensor:

@@ -23,13 +23,13 @@ class Settings(BankSettings):
     )
     DEPARTURES: ClassVar[tuple[str, ...]] = (
         *DEPARTURES,
-        "Positives are mined anew before every epoch, officially before every fifth.",
         "The item itself is left out of its positives by its number; officially the most similar"
         " row is left out without a look, which drops a neighbour where two items are alike.",
     )
 
     name: Literal["avid_cma"] = "avid_cma"
     positives: Count = 32
+    mine_every: Count = 5  # epochs, of 10 clips an item officially
     within_negatives: Count = 64  # the first of the drawn ones
     within_weight: Fraction = 0.5  # of the terms within a modality; the rest is of those across
     instance_part: Fraction = 0.6  # of the epochs; 30 of 30 + 20 on Kinetics-400
@@ -39,7 +39,7 @@ class Settings(BankSettings):
         epochs = length.initialisation + length.co_training
         instance = round(epochs * self.instance_part)
         alone = with_defaults(
-            self, {"positives", "within_negatives", "within_weight", "instance_part"}
+            self, {"positives", "mine_every", "within_negatives", "within_weight", "instance_part"}
         )
         both = with_defaults(self, {"instance_part", "start"})
         return (

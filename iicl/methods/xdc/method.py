@@ -130,11 +130,9 @@ class XDC(Method):
         return logits
 
 
-def _of_source(features: Mapping[str, Tensor], source: str) -> Tensor:
-    """Features of a view, or those of both side by side, each of length 1."""
-    if source != "both":
-        return features[source]
-    return torch.cat([F.normalize(features[view].double(), dim=1) for view in VIEWS], dim=1)
+def _of_source(features: Mapping[str, Tensor], source: str) -> list[Tensor]:
+    """Features of one view, or those of both."""
+    return [features[view] for view in (VIEWS if source == "both" else (source,))]
 
 
 def _start(classifier: nn.Module) -> nn.Module:

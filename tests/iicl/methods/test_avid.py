@@ -177,6 +177,48 @@ def test_the_second_phase_goes_on_with_the_banks_and_leaves_positives_out_of_the
     assert not torch.equal(second.loss(features)[0], first.loss(features)[0])
 
 
+def test_positives_are_mined_anew_every_so_many_epochs() -> None:
+    settings = cma.Settings(negatives=6, positives=2, mine_every=3)
+    method = methods.build(settings, "agreement", SMALL, facts())
+    assert isinstance(method, AVIDCMA)
+    mined = []
+    for epoch in range(7):
+        method.positives.fill_(-1)
+        method.before_epoch(epoch, lambda names: {})
+        mined.append(bool((method.positives >= 0).all()))
+    assert mined == [True, False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize(("pairs", "low", "high"), [("own", 0.5, 1), ("shuffled", -0.1, 0.1)])
+def test_items_that_go_with_each_other_come_together_and_others_do_not(
+    pairs: str, low: float, high: float
+) -> None:
+    """How much nearer an item's embedding is to the row of its own sound than to other rows."""
+    method = make(bank_momentum=0.5)
+    heads = [*method.video_head.parameters(), *method.audio_head.parameters()]
+    optimiser = torch.optim.Adam(heads, 3e-3)
+    items = torch.randn(2, 12, 16)  # of an item's video and sound, which have nothing in common
+    for step in range(150):
+        index, partner = torch.randperm(12)[:6], torch.randperm(12)[:6]
+        sounds = items[1][index if pairs == "own" else partner]
+        features = {
+            "video": method.heads()["z"]("video", items[0][index]),
+            "audio": method.heads()["z"]("audio", sounds),
+            "index": index,
+            "draws": torch.rand(6, 10),
+        }
+        optimiser.zero_grad()
+        method.loss(features)[0].backward()
+        optimiser.step()
+        with torch.no_grad():
+            method.after_step(step, {name: x.detach() for name, x in features.items()})
+    with torch.no_grad():
+        cosines = method.heads()["z"]("video", items[0]) @ method.audio_bank.T
+    own = cosines.diagonal().mean()
+    others = (cosines.sum() - cosines.trace()) / (12 * 11)
+    assert low < own - others < high
+
+
 def test_the_terms_within_are_a_mean_over_the_mined() -> None:
     settings = cma.Settings(negatives=6, positives=2, within_negatives=4, within_weight=0.5)
     method = methods.build(settings, "agreement", SMALL, facts()).eval()
