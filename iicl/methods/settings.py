@@ -121,6 +121,8 @@ class Extra:
             is known only when the corpus is prepared.
         buffer_bytes: size of the buffers outside the encoders, such as queues.
         buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
+        exported_bytes_per_item: the part of it that the exported weights hold, too, as the next
+            phase goes on with it.
         frozen_bytes: size of the parameters that require no gradient, such as a momentum encoder's.
         encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
         forward_only: name of a sample -> how often a step encodes it without a gradient, beside
@@ -136,6 +138,7 @@ class Extra:
     parameters_per_class: int = 0
     buffer_bytes: int = 0
     buffer_bytes_per_item: int = 0
+    exported_bytes_per_item: int = 0
     frozen_bytes: int = 0
     encodings: Mapping[str, int] = field(default_factory=dict)
     forward_only: Mapping[str, int] = field(default_factory=dict)

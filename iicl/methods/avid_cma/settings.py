@@ -48,9 +48,9 @@ class Settings(BankSettings):
         )
 
     def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
-        """As of AVID; the second phase goes on with its banks and keeps the positives."""
+        """As of AVID; the second phase goes on with the banks of the first, and has positives."""
         extra = super().extra(phase, encoded)
         if phase == "instance":
-            return extra
+            return replace(extra, exported_bytes_per_item=extra.buffer_bytes_per_item)
         per_item = extra.buffer_bytes_per_item + 8 * self.positives
         return replace(extra, buffer_bytes_per_item=per_item, passes_at_start=0)

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from iicl import methods, views
 from iicl.config import PretrainLength
+from iicl.constants import NUM_KEPT_CHECKPOINTS
 from iicl.encoders.choice import default_names
 from iicl.footprint import footprint
 from iicl.methods.base import Method
 from iicl.methods.settings import Encoded
 from iicl.pretraining import Pretrain, pretrain_phases
+from iicl.training.weights import is_exported
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
 from tests.iicl.methods.every_method import NAMES, small
@@ -103,6 +105,24 @@ def test_buffers_outside_the_encoders_are_priced(settings: Mapping[str, Any]) ->
         num_items = facts().num_items
         priced = extra.buffer_bytes + num_items * extra.buffer_bytes_per_item
         assert priced == sum(buffer.nbytes for buffer in buffers)
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_what_weights_hold_of_each_item_is_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, extra = build(phase), phase.method.extra(phase.phase, encoded_samples(phase))
+        buffers = [
+            buffer
+            for name, buffer in method.named_buffers()
+            if is_exported(method, name) and buffer.shape[:1] == (facts().num_items,)
+        ]
+        exported = facts().num_items * extra.exported_bytes_per_item
+        assert exported == sum(buffer.nbytes for buffer in buffers)
+        priced = footprint(phase, COUNTS, None)
+        assert priced.weight_bytes == 4 * priced.parameters + exported
+        checkpoints = NUM_KEPT_CHECKPOINTS if phase.epochs else 1
+        left = priced.weight_bytes + checkpoints * priced.checkpoint_bytes
+        assert priced.disk_bytes == left
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
