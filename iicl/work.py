@@ -79,7 +79,7 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
-    passed = items * stage.epochs * extra.corpus_passes
+    passed = items * extra.passes(stage.epochs)
     macs_of_step = macs_of_forward + BACKWARD * with_gradient
     return StageWork(
         clips=trained + passed,

@@ -13,12 +13,15 @@ from iicl.methods.base import CorpusPass, Method
 from iicl.methods.xdc.rounds import make_round, prepared
 from iicl.methods.xdc.settings import VIEWS, Settings, View
 
+START_STD = 0.01  # of a classifier's weights: facebookresearch/deepcluster
+
 
 class XDC(Method):
     """Cross-entropy with the clusters of the last round, summed over the classifiers.
 
     The numbers of clusters mean nothing from one round to the next, so that the classifiers and
-    their optimiser state start anew with each. The cross-entropy then starts at about log k.
+    their optimiser state start anew with each, with small weights: the cross-entropy then starts at
+    about log k.
 
     The parts of the loss tell about the clusters, too, and are no terms of the sum: the number of
     rounds, and for each source the largest cluster's share and the normalised mutual information
@@ -49,7 +52,7 @@ class XDC(Method):
         dims: dict[str, int] = {view: sizes.of(view).feature_dim for view in VIEWS}
         self.classifiers = nn.ModuleDict(
             {
-                f"{view}_{source}": nn.Linear(dims[view], settings.clusters)
+                f"{view}_{source}": _start(nn.Linear(dims[view], settings.clusters))
                 for view in VIEWS
                 for source in settings.targets(view)
             }
@@ -66,7 +69,9 @@ class XDC(Method):
         self.register_buffer("round", torch.tensor(0))
 
     def before_epoch(self, epoch: int, corpus_pass: CorpusPass) -> list[str]:
-        """Cluster all items and let the classifiers start anew."""
+        """At the begin of a round, cluster all items and let the classifiers start anew."""
+        if epoch % self.settings.epochs_per_round:
+            return []
         features = corpus_pass(VIEWS)
         for source in self.settings.sources():
             before = self.get_buffer(f"labels_{source}")
@@ -75,8 +80,7 @@ class XDC(Method):
                 self.get_buffer(f"{name}_{source}").copy_(value)
         self.round += 1
         for classifier in self.classifiers.values():
-            assert isinstance(classifier, nn.Linear)
-            classifier.reset_parameters()
+            _start(classifier)
         return [f"classifiers.{name}" for name, _ in self.classifiers.named_parameters()]
 
     def encode(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -126,11 +130,17 @@ class XDC(Method):
         return logits
 
 
-def _of_source(features: Mapping[str, Tensor], source: str) -> Tensor:
-    """Features of a view, or those of both side by side, each of length 1."""
-    if source != "both":
-        return features[source]
-    return torch.cat([F.normalize(features[view].double(), dim=1) for view in VIEWS], dim=1)
+def _of_source(features: Mapping[str, Tensor], source: str) -> list[Tensor]:
+    """Features of one view, or those of both."""
+    return [features[view] for view in (VIEWS if source == "both" else (source,))]
+
+
+def _start(classifier: nn.Module) -> nn.Module:
+    """The classifier with fresh weights, which tell no cluster from another."""
+    assert isinstance(classifier, nn.Linear)
+    nn.init.normal_(classifier.weight, std=START_STD)
+    nn.init.zeros_(classifier.bias)
+    return classifier
 
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> XDC:

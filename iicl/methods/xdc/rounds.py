@@ -1,5 +1,6 @@
 """A round of clusters: k-means over the features of all items, on the host."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ class Round(NamedTuple):
 
     Attributes:
         labels: (N,) int64, number of each item's cluster.
-        mean: (D,) of the features.
+        mean: (D,) of the features of all views, side by side.
         centres: (k, D) of the clusters, of features that :func:`prepared` gives.
         largest: share of the items that are in the largest cluster, 0 to 1.
         agreement: normalised mutual information with the labels before, 0 to 1.
@@ -31,18 +32,18 @@ class Round(NamedTuple):
     agreement: Tensor
 
 
-def make_round(features: Tensor, before: Tensor, clusters: int) -> Round:
+def make_round(features: Sequence[Tensor], before: Tensor, clusters: int) -> Round:
     """Cluster the features of N items; draws its seed from torch's global generator.
 
     The arithmetic is that of one thread, in float64, so that equal features give equal clusters
     however often, and on every rank whose processor is of the same kind.
 
     Args:
-        features: (N, D), N not below ``clusters``.
+        features: (N, D_v) of each view that is clustered, N not below ``clusters``.
         before: (N,) labels of the round before.
         clusters: k.
     """
-    mean = features.double().mean(0)
+    mean = torch.cat([of_view.double().mean(0) for of_view in features])
     rows = prepared(features, mean).cpu().numpy()
     seed = int(torch.randint(2**31 - 1, ()))
     with threadpool_limits(limits=1):
@@ -50,7 +51,7 @@ def make_round(features: Tensor, before: Tensor, clusters: int) -> Round:
         labels = means.fit_predict(rows)
     agreement = normalized_mutual_info_score(before.cpu().numpy(), labels)
     counts = torch.bincount(torch.from_numpy(labels), minlength=clusters)
-    device = features.device
+    device = mean.device
     return Round(
         labels=torch.from_numpy(labels).long().to(device),
         mean=mean,
@@ -60,11 +61,19 @@ def make_round(features: Tensor, before: Tensor, clusters: int) -> Round:
     )
 
 
-def prepared(features: Tensor, mean: Tensor) -> Tensor:
-    """Features without their mean, of length 1, float64: untrained features nearly point one way.
+def prepared(features: Sequence[Tensor], mean: Tensor) -> Tensor:
+    """Features without their mean, those of each view of length 1, side by side.
+
+    Untrained features nearly point one way: without the mean they differ. With equal lengths each
+    view counts as much as another, however much its features vary.
 
     Args:
-        features: (N, D).
-        mean: (D,).
+        features: (N, D_v) of each view.
+        mean: (D,) of all of them, side by side.
+
+    Returns:
+        (N, D) float64.
     """
-    return F.normalize(features.double() - mean.double(), dim=1)
+    means = mean.double().split([of_view.shape[1] for of_view in features])
+    views = zip(features, means, strict=True)
+    return torch.cat([F.normalize(x.double() - centre, dim=1) for x, centre in views], dim=1)

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from iicl.config import Count
 from iicl.methods.settings import Encoded, Extra, MethodSettings
 from iicl.samples import AUDIO, INDEX, VIDEO, Sample
 
@@ -17,7 +18,7 @@ VIEWS: tuple[View, View] = ("video", "audio")
 
 
 class Settings(MethodSettings):
-    """Each encoder learns to tell clusters of features apart; k-means makes them in every epoch.
+    """Each encoder learns to tell clusters of features apart; k-means makes them in every round.
 
     ``variant`` says of which features: those of the other view (``xdc``), of the own one (``sdc``),
     of both, with two classifiers for each encoder (``mdc``), or of both put together (``cdc``). An
@@ -30,17 +31,20 @@ class Settings(MethodSettings):
         " weights but no training code in HumamAlwassel/XDC"
     )
     DEPARTURES: ClassVar[tuple[str, ...]] = (
-        "Clusters are made anew in every epoch, where the source trains until a validation loss"
-        " saturates.",
+        "Clusters are made anew after a fixed number of epochs, where the source trains until a"
+        " validation loss saturates.",
         "Features are centred and normalised to length 1 before k-means, which the source leaves"
         " open.",
         "The same optimiser serves encoders and classifiers; its state of the classifiers starts"
         " anew with each round of clusters.",
+        "Classifiers start with weights of standard deviation 0.01, as those of DeepCluster do; the"
+        " source leaves it open.",
     )
 
     name: Literal["xdc"] = "xdc"
     variant: Literal["xdc", "sdc", "mdc", "cdc"] = "xdc"
     clusters: Annotated[int, Field(ge=2)] = 128  # 64 to 256 on Kinetics-400 and AudioSet [M]
+    epochs_per_round: Count = 1  # the source has a stopping rule in its place (HumamAlwassel/XDC#8)
 
     def sources(self) -> tuple[str, ...]:
         """What is clustered: features of a view, or of both put together."""
@@ -67,4 +71,5 @@ class Settings(MethodSettings):
             buffer_bytes=4 * numbers + 8,  # the round is int64
             buffer_bytes_per_item=8 * len(self.sources()),
             corpus_passes=1,
+            epochs_per_pass=self.epochs_per_round,
         )

@@ -205,13 +205,10 @@ def test_items_that_are_too_short_are_named(generated: PreparedCorpus, far: Samp
     assert list(make_loader(generated, room, contents, replace(HOW, epochs=range(1))))
 
 
-def test_other_items_need_random_sampling_of_two(
-    generated: PreparedCorpus, positions: list[int]
+@pytest.mark.parametrize("how", [HOW, Batching("uniform", 1)])
+def test_other_items_need_two(
+    generated: PreparedCorpus, positions: list[int], how: Batching
 ) -> None:
     contents = Contents(CLIP, (VIDEO, OTHER))
-    for how, given, message in (
-        (Batching("uniform", 4), positions, "uniform sampling of 8"),
-        (HOW, positions[:1], "random sampling of 1"),
-    ):
-        with pytest.raises(ValueError, match=f"video:other of other items needs .* got {message}"):
-            make_loader(generated, given, contents, how)
+    with pytest.raises(ValueError, match=r"video:other of other items needs 2 .* got 1"):
+        make_loader(generated, positions[:1], contents, how)

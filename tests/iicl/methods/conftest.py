@@ -1,6 +1,6 @@
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -35,9 +35,10 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def rounds_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters without values, as scikit-learn can read none of a device without hardware."""
 
-    def make_round(features: Tensor, before: Tensor, clusters: int) -> Round:
-        number = torch.zeros((), device=features.device)
-        return Round(before, features.mean(0), features[:clusters], number, number)
+    def make_round(features: Sequence[Tensor], before: Tensor, clusters: int) -> Round:
+        rows = torch.cat(features, dim=1)
+        number = torch.zeros((), device=rows.device)
+        return Round(before, rows.mean(0), rows[:clusters], number, number)
 
     monkeypatch.setattr("iicl.methods.xdc.method.make_round", make_round)
 

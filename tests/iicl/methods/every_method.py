@@ -23,11 +23,12 @@ CLIP = Clip(num_frames=4, size=16, mel_bins=40, spectrogram_frames=32)
 NUM_CLASSES = 3
 LENGTH = PretrainLength(initialisation=0, co_training=2)
 
-# In place of defaults that are too large for a corpus of 12 items of 3 seconds, or that treat one
-# chunk other than the next.
+# In place of defaults that are too large for a corpus of 12 items of 3 seconds, that make no corpus
+# pass, or that treat one chunk other than the next.
 FEW: dict[str, dict[str, object]] = {
     "xdc": {"clusters": 3},
-    "avid_cma": {"positives": 2},
+    "avid": {"start": "filled"},
+    "avid_cma": {"start": "filled", "positives": 2},
     "vcop": {"clip_frames": 2, "gap": 1},
     "st_puzzle": {"slot_frames": 3, "piece_frames": 2},
     "speednet": {"sizes": (1.0, 1.0)},

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from iicl import methods, views
 from iicl.config import Clip, PretrainLength
+from iicl.constants import NUM_KEPT_CHECKPOINTS
 from iicl.encoders.choice import default_names
 from iicl.footprint import footprint
 from iicl.methods.base import Method
 from iicl.methods.settings import Encoded, read_clip
 from iicl.pretraining import Pretrain, pretrain_phases
+from iicl.training.weights import is_exported
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
 from tests.iicl.methods.every_method import NAMES, small
@@ -50,6 +52,8 @@ VARIANTS = [
     {"name": "st_puzzle", "kinds": "temporal", "temporal_grid": 1, "piece_side": 1.0},
     {"name": "st_puzzle", "kinds": "spatial", "hidden": 7, "channel_replication": False},
     *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
+    {**small("xdc"), "epochs_per_round": 3},
+    *({**small(name), "start": "random"} for name in ("avid", "avid_cma")),
     *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
@@ -107,6 +111,24 @@ def test_buffers_outside_the_encoders_are_priced(settings: Mapping[str, Any]) ->
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_what_weights_hold_of_each_item_is_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, extra = build(phase), phase.method.extra(phase.phase, encoded_samples(phase))
+        buffers = [
+            buffer
+            for name, buffer in method.named_buffers()
+            if is_exported(method, name) and buffer.shape[:1] == (facts().num_items,)
+        ]
+        exported = facts().num_items * extra.exported_bytes_per_item
+        assert exported == sum(buffer.nbytes for buffer in buffers)
+        priced = footprint(phase, COUNTS, None)
+        assert priced.weight_bytes == 4 * priced.parameters + exported
+        checkpoints = NUM_KEPT_CHECKPOINTS if phase.epochs else 1
+        left = priced.weight_bytes + checkpoints * priced.checkpoint_bytes
+        assert priced.disk_bytes == left
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         method, encoded = build(phase), encoded_samples(phase)
@@ -125,10 +147,11 @@ def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> 
         method, encoded = build(phase).eval(), encoded_samples(phase)
         features = method.encode(batch_of(encoded, facts().num_items, phase.clip))
         corpus_pass = Mock(return_value=features)
-        with torch.no_grad():
-            method.before_epoch(0, corpus_pass)
         extra = phase.method.extra(phase.phase, encoded)
-        assert corpus_pass.call_count == extra.corpus_passes
+        for epoch in range(4):
+            with torch.no_grad():
+                method.before_epoch(epoch, corpus_pass)
+            assert corpus_pass.call_count == extra.passes(epoch + 1)
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
