@@ -57,7 +57,7 @@ def compose(
         scale=plan.scale.scale,
         compares=plan.compares,
         compared=_compared(plan, table),
-        changes=tuple(plan.scale.says),
+        changes=(*plan.scale.says, *_of_methods(plan, table)),
         seeds=tuple(plan.seeds[table.name]),
         about=about,
         axis=table.axis.label if table.axis is not None else None,
@@ -87,6 +87,16 @@ def compose(
         plot=f"{table.name}.png",
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
+
+
+def _of_methods(plan: Plan, table: Table) -> Iterable[str]:
+    """What the scale changes for the methods of the table's rows, each once."""
+    used = dict.fromkeys(
+        table.pretrain(name)["method"] for name, row in table.all_rows.items() if row.runs
+    )
+    for method in used:
+        if method in plan.scale.methods:
+            yield from plan.scale.methods[method].says
 
 
 def pictures(

@@ -22,10 +22,11 @@ def _reported(table: Table, row: str, column: str) -> float | None:
 def key_of(claim: ClaimSpec, table: Table) -> str:
     """The name of a claim's comparison: equal for claims that compare the same in one column."""
     column = str(claim.column)
-    rows = [*table.compared(claim), *([CHANCE] if CHANCE in (claim.above or ()) else [])]
+    rows = [*table.compared(claim), *([CHANCE] if claim.against_chance else [])]
+    if claim.not_above is not None:
+        return f"{column}: {' - '.join(rows)} not above {claim.within:g}"
     if claim.within is not None:
-        sides = [*rows, CHANCE] if claim.at_chance is not None else rows
-        return f"{column}: {' - '.join(sorted(sides))} within {claim.within:g}"
+        return f"{column}: {' - '.join(sorted(rows))} within {claim.within:g}"
     if claim.by:
         return f"{column}: {' - '.join(rows)} by {claim.by:g}"
     if len(rows) == 2:
@@ -63,7 +64,7 @@ class Comparison:
             return self._best(claim.best)
         if claim.differ:
             return self._differ()
-        a, b = claim.above or claim.near or (str(claim.at_chance), CHANCE)
+        a, b = claim.above or claim.near or claim.not_above or (str(claim.at_chance), CHANCE)
         difference, effect = self._difference(a, b), self._effect(a, b)
         if claim.within is None:
             evidence = inference.above(difference, claim.by)
@@ -71,6 +72,11 @@ class Comparison:
             bound = "" if claim.by else self._bound(difference)
             edges = [] if effect is None else [effect - claim.by]
             level = self.level / 2
+        elif claim.not_above is not None:
+            # That the second lies above the first less the margin, and by how much it fails to.
+            evidence = inference.above(self._difference(b, a), -claim.within)
+            margin, bound, level = f", not to be above by {claim.within:g}", "", self.level / 2
+            edges = [] if effect is None else [claim.within - effect]
         else:
             evidence = inference.near(difference, claim.within)
             margin, bound, level = f", to be within {claim.within:g}", "", self.level

@@ -107,6 +107,8 @@ def _cell(
     summary = estimate(list(values.values())) if values else None
     spec = table.columns[column]
     reported = table.all_rows[row].reported.get(spec.reading_of or column)
+    if column in table.all_rows[row].not_measured:
+        return Judgement("not measured")
     missing = _missing(group["status"])
     if missing:
         return Judgement(missing, summary)
@@ -161,8 +163,7 @@ def _look(
     for name in claim.names:
         if table.all_rows[name].unavailable is not None:
             return ClaimJudgement(claim, "untested", f"nobody can run {table.all_rows[name].label}")
-    against_chance = claim.at_chance is not None or CHANCE in (claim.above or ())
-    if len(own) < 2 and not (own and (cited or against_chance)):
+    if len(own) < 2 and not (own and (cited or claim.against_chance)):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
@@ -177,11 +178,11 @@ def _look(
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
         rows[name] = dict.fromkeys(rows[own[0]], table.rows[name].reported[column])
-    if against_chance:
+    if claim.against_chance:
         rows[CHANCE] = per_seed(frame.assign(value=frame["chance"]), own[0], column)
     assert table.inference is not None
     level = table.inference.level
-    rows = {name: rows[name] for name in [*names, *([CHANCE] if against_chance else [])]}
+    rows = {name: rows[name] for name in [*names, *([CHANCE] if claim.against_chance else [])]}
     return Comparison(claim, table, rows, cited, level).finding()
 
 
@@ -212,7 +213,10 @@ def _order(
             rows = table.step("rows", block)
             steps[name] = [chance[row, column] for row in rows if (row, column) in chance]
             continue
-        seeds = [per_seed(frame, row, column) for row in table.step(name, block)]
+        rows = [r for r in table.step(name, block) if column not in table.all_rows[r].not_measured]
+        if not rows:
+            continue
+        seeds = [per_seed(frame, row, column) for row in rows]
         steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
     statuses = _in_block(frame, table, column, block)["status"]
     complete = all(steps.values()) and bool(statuses.isin(["done", "accepted"]).all())

@@ -80,6 +80,7 @@ def _rows(
             update={
                 "evaluate": {n: s for n, s in row.evaluate.items() if n in measured},
                 "bold": [column for column in row.bold if column in columns],
+                "not_measured": {c: why for c, why in row.not_measured.items() if c in columns},
             }
         )
         for name, row in rows.items()
@@ -96,7 +97,8 @@ def _claim(
     wanted = {name for name in (claim.column, claim.beside) if name is not None}
     if {*claim.names, *table.compared(claim)} <= rows and wanted <= columns.keys():
         return claim
-    no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance", "beside"))
+    kinds = ("best", "among", "above", "near", "not_above", "within", "at_chance", "beside")
+    no_kind = dict.fromkeys(kinds)
     column = claim.column if claim.column in columns else None
     return claim.model_copy(
         update={**no_kind, "by": 0.0, "differ": False, "column": column, "untested": LEFT_OUT}

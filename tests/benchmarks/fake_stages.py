@@ -20,7 +20,7 @@ PRELOAD = ["json"]
 STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
 items_trained_on, work = stages.items_trained_on, stages.work
-default_encoders = stages.default_encoders
+default_encoders, check_encoder = stages.default_encoders, stages.check_encoder
 ITEM_ERROR = {
     "num_items": 478,
     "num_groups": 90,
