@@ -11,7 +11,7 @@ from benchmarks.plan.corpora import by_name
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.variation import variations
-from benchmarks.render import document, evidence, measurement, words
+from benchmarks.render import describe_rows, document, evidence, measurement, words
 from benchmarks.render.claim import Claim, Tested
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
@@ -35,6 +35,7 @@ def compose(
     frame: pd.DataFrame,
     judged: Judged,
     home: Home,
+    stages: Stages,
 ) -> Document:
     """The document of a table.
 
@@ -45,6 +46,7 @@ def compose(
         frame: the table's records.
         judged: the judgements on them.
         home: where the runs' results are.
+        stages: describes what runs are.
     """
     runs = plan.of(table)
     processors = _processors(runs, home)
@@ -57,7 +59,7 @@ def compose(
         scale=plan.scale.scale,
         compares=plan.compares,
         compared=_compared(plan, table),
-        changes=(*plan.scale.says, *_of_methods(plan, table)),
+        changes=(*plan.scale.says, *describe_rows.changes(plan, table)),
         seeds=tuple(plan.seeds[table.name]),
         about=about,
         axis=table.axis.label if table.axis is not None else None,
@@ -85,18 +87,11 @@ def compose(
         covers=words.covers(variations(plan, table, processors)),
         processors=tuple(processors),
         plot=f"{table.name}.png",
+        facts=describe_rows.facts(plan, table, stages),
+        row_costs=tuple(describe_rows.costs(plan, table, home)),
+        not_measured=tuple(describe_rows.not_measured(table)),
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
-
-
-def _of_methods(plan: Plan, table: Table) -> Iterable[str]:
-    """What the scale changes for the methods of the table's rows, each once."""
-    used = dict.fromkeys(
-        table.pretrain(name)["method"] for name, row in table.all_rows.items() if row.runs
-    )
-    for method in used:
-        if method in plan.scale.methods:
-            yield from plan.scale.methods[method].says
 
 
 def pictures(

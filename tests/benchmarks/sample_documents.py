@@ -17,6 +17,7 @@ from benchmarks.render.document import (
     Row,
     Step,
 )
+from benchmarks.render.row_facts import RowCost, RowFacts
 from benchmarks.results.verdict import Family
 
 
@@ -111,6 +112,23 @@ def sample() -> Document:
         figure=None,
         claims_family=Family(3, 0.05),
         covers="Intervals cover: training seed (0 to 2).",
+        facts=(
+            RowFacts(
+                "both",
+                "both",
+                "hmdb51",
+                "A|B",
+                ("video: net <1>",),
+                ("video", "audio"),
+                1,
+                2,
+                12_345,
+                "adam, 0.001",
+            ),
+            RowFacts("other", "other", "ucf101", "C", (), ("video:1",), 3, 3, None, "sgd"),
+        ),
+        row_costs=(RowCost("both", 3, 0.5),),
+        not_measured=("AMI of other: it has | no clusters",),
         processors=("a processor: avx2; 1 thread", "another processor: avx2; 1 thread"),
     )
 
