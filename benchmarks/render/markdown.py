@@ -135,6 +135,7 @@ def facts(document: Document) -> str:
     return _grid(
         [list(map(escape.inline, words.facts(document, one))) for one in document.facts],
         words.FACTS,
+        left=words.FACTS.index("clips per item"),
     )
 
 

@@ -92,8 +92,8 @@ def unlike_processors(document: Document) -> str:
 
 
 FACTS = (
-    *("row", "method", "encoders", "samples of an item", "clips per item"),
-    *("encodings per item and step", "encodings in all", "optimisation"),
+    *("row", "method", "encoders", "samples of an item", "optimisation"),
+    *("clips per item", "encodings per item and step", "encodings in all"),
 )
 """Headers of the table that says what each row was here."""
 
@@ -114,10 +114,10 @@ def facts(document: Document, row: RowFacts) -> list[str]:
         row.system,
         "; ".join(row.encoders),
         ", ".join(row.samples),
+        row.optimisation,
         str(row.clips_per_item),
         str(row.encodings_per_step),
         NONE if row.encodings is None else f"{row.encodings:,}",
-        row.optimisation,
     ]
 
 
