@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.results import inference
@@ -34,6 +34,11 @@ def key_of(claim: ClaimSpec, table: Table) -> str:
     return f"{column}: {', '.join(rows)}" + (" differ" if claim.differ else "")
 
 
+def chance_of(row: str) -> str:
+    """The name of the values that a row would have by chance; no row has such a name."""
+    return f"{CHANCE} of {row}"
+
+
 def pair_key(column: str, first: str, second: str) -> str:
     """The name of the comparison of two rows."""
     return f"{column}: {' - '.join(sorted((first, second)))}"
@@ -46,7 +51,7 @@ class Comparison:
     Attributes:
         claim: which claim.
         table: what they belong to.
-        rows: values by row; ``chance`` may be among them.
+        rows: values by row, and by :func:`chance_of` each row that is compared with its chance.
         printed: rows whose value is a printed number, repeated for each seed.
         level: of the family.
     """
@@ -64,7 +69,9 @@ class Comparison:
             return self._best(claim.best)
         if claim.differ:
             return self._differ()
-        a, b = claim.above or claim.near or claim.not_above or (str(claim.at_chance), CHANCE)
+        if claim.not_above is not None and claim.within is not None:
+            return self._not_above(claim.not_above[:-1], claim.not_above[-1], claim.within)
+        a, b = claim.above or claim.near or (str(claim.at_chance), CHANCE)
         difference, effect = self._difference(a, b), self._effect(a, b)
         if claim.within is None:
             evidence = inference.above(difference, claim.by)
@@ -72,11 +79,6 @@ class Comparison:
             bound = "" if claim.by else self._bound(difference)
             edges = [] if effect is None else [effect - claim.by]
             level = self.level / 2
-        elif claim.not_above is not None:
-            # That the second lies above the first less the margin, and by how much it fails to.
-            evidence = inference.above(self._difference(b, a), -claim.within)
-            margin, bound, level = f", not to be above by {claim.within:g}", "", self.level / 2
-            edges = [] if effect is None else [claim.within - effect]
         else:
             evidence = inference.near(difference, claim.within)
             margin, bound, level = f", to be within {claim.within:g}", "", self.level
@@ -112,6 +114,15 @@ class Comparison:
             tests if len(known) == len(rivals) else (),
         )
 
+    def _not_above(self, rows: Sequence[str], last: str, margin: float) -> Finding:
+        """Each row lies below the last one and the margin; as for the best, all parts must hold."""
+        differences = {row: self._difference(row, last) for row in rows}
+        evidence = inference.none_above(list(differences.values()), margin)
+        row = max(rows, key=lambda name: float(inference.p_below(differences[name], margin)))
+        key = key_of(self.claim, self.table)
+        why = self._words(row, last, differences[row]) + f", not to be above by {margin:g}"
+        return self._made(key, evidence, {key: evidence}, why, "", ())
+
     def _differ(self) -> Finding:
         pairs = list(itertools.combinations(self.rows, 2))
         differences = {(a, b): self._difference(a, b) for a, b in pairs}
@@ -144,7 +155,8 @@ class Comparison:
 
     def _difference(self, first: str, second: str) -> Estimate:
         """First - second over the seeds that both have."""
-        a, b = self.rows[first], self.rows[second]
+        a = self.rows[first]
+        b = self.rows[chance_of(first) if second == CHANCE else second]
         is_printed = first in self.printed or second in self.printed
         return estimate([a[seed] - b[seed] for seed in sorted(set(a) & set(b))], is_printed)
 

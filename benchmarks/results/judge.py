@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from benchmarks.results import verdict
-from benchmarks.results.comparison import Comparison, key_of
+from benchmarks.results.comparison import Comparison, chance_of, key_of
 from benchmarks.results.inference import estimate
 from benchmarks.results.records import part, per_seed
 from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Family, Finding, Judgement
-from benchmarks.spec.claim import CHANCE, ClaimSpec
+from benchmarks.spec.claim import ClaimSpec
 from benchmarks.spec.table import Table
 
 
@@ -178,11 +178,12 @@ def _look(
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
         rows[name] = dict.fromkeys(rows[own[0]], table.rows[name].reported[column])
+    rows = {name: rows[name] for name in names}
     if claim.against_chance:
-        rows[CHANCE] = per_seed(frame.assign(value=frame["chance"]), own[0], column)
+        chance = frame.assign(value=frame["chance"])
+        rows |= {chance_of(name): per_seed(chance, name, column) for name in own}
     assert table.inference is not None
     level = table.inference.level
-    rows = {name: rows[name] for name in [*names, *([CHANCE] if claim.against_chance else [])]}
     return Comparison(claim, table, rows, cited, level).finding()
 
 

@@ -37,8 +37,8 @@ class ClaimSpec(Spec):
             word ``chance``.
         by: points; above by more than so many.
         near: two rows or controls are equivalent.
-        not_above: the first is not above the second by ``within`` or more; the second may be the
-            word ``chance``.
+        not_above: none of these but the last is above the last by ``within`` or more; the last may
+            be the word ``chance``, which stands for each row's own.
         at_chance: this row, or control, and its chance are equivalent.
         within: points; the margin of equivalence of ``near`` and ``at_chance``, and the margin of
             ``not_above``.
@@ -56,7 +56,7 @@ class ClaimSpec(Spec):
     above: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
     by: Annotated[float, Field(ge=0)] = 0.0
     near: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
-    not_above: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    not_above: Annotated[list[Name], Field(min_length=2)] | None = None
     within: Annotated[float, Field(gt=0)] | None = None
     differ: bool = False
     at_chance: Name | None = None
@@ -82,9 +82,10 @@ class ClaimSpec(Spec):
             raise ValueError(
                 f"by is {self.by:g}: only above has it, the points that it must exceed"
             )
-        for pair in (self.above, self.near, self.not_above):
-            if pair is not None and pair[0] == pair[1]:
-                raise ValueError(f"{pair[0]!r} is compared with itself")
+        for names in (self.above, self.near, self.not_above):
+            for place, name in enumerate(names or ()):
+                if name in (names or ())[:place]:
+                    raise ValueError(f"{name!r} is compared with itself")
         if self.beside is not None and self.untested is not None:
             raise ValueError(f"beside is {self.beside!r}: an untested claim compares nothing")
         if self.beside is not None and self.beside == self.column:

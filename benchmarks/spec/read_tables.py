@@ -114,8 +114,8 @@ def _check_claims(table: Table, file: YamlFile) -> None:
             if column is not None and column not in table.columns:
                 raise unknown(file, ("claims", i, key), column, table.columns)
         for key in ("above", "not_above"):
-            if (pair := getattr(claim, key)) is not None and pair[0] == CHANCE:
-                message = f"{CHANCE} may stand second only: a row is above it, or not"
+            if (names := getattr(claim, key)) is not None and CHANCE in names[:-1]:
+                message = f"{CHANCE} may stand last only: rows are above it, or not"
                 raise file.error(("claims", i, key), message)
         for named in claim.names:
             legal = table.rows if named == claim.best else table.all_rows

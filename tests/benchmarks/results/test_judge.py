@@ -133,6 +133,23 @@ def test_a_row_is_not_above_its_own_chance() -> None:
         assert judged.verdict == verdict
 
 
+def test_of_several_rows_each_must_not_be_above_the_last_or_its_own_chance() -> None:
+    rows = {"c100": {"r1": LOW}, "c200": {"r1": LOW}, "c400": {"r1": HIGH}}
+    table = table_with(
+        {"column": "r1", "not_above": ["c100", "c200", "c400"], "within": 5.0},
+        {"column": "r1", "not_above": ["c100", "c400", "c200"], "within": 5.0},
+        {"column": "r1", "not_above": ["c100", "c400", "chance"], "within": 5.0},
+    )
+    frame = frame_of(rows)
+    frame["chance"] = frame["value"]
+    judged = judge.judge(frame, table, compares=False).claims
+    assert [one.verdict for one in judged] == ["holds", "reversed", "holds"]
+    assert judged[1].why.startswith("400 - 200 = ")
+    frame.loc[frame["row"] == "c400", "chance"] = 0.3
+    *_, last = judge.judge(frame, table, compares=False).claims
+    assert (last.verdict, last.why[:14]) == ("reversed", "400 - chance =")
+
+
 def test_the_best_of_some_rows_needs_no_others() -> None:
     table = table_with({"column": "r1", "best": "c400", "among": ["c100", "random_init"]})
     rows = {"c400": {"r1": HIGH}, "c100": {"r1": LOW}, "random_init": {"r1": LOW}}

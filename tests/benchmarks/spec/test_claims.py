@@ -20,7 +20,7 @@ BAD_CLAIMS = [
     ("column: r2, above: [a, b]", "unknown 'r2'; known: r1"),
     ("column: r1, above: [a, c]", "unknown 'c'; known: a, b, untrained, gone"),
     ("column: r1, best: untrained", "unknown 'untrained'; known: a, b"),
-    ("column: r1, above: [chance, a]", "chance may stand second only"),
+    ("column: r1, above: [chance, a]", "chance may stand last only"),
     (
         "column: r1, near: [a, chance], within: 1.0",
         "unknown 'chance'; known: a, b, untrained, gone",
@@ -29,7 +29,8 @@ BAD_CLAIMS = [
     ("column: r1, above: [a, b], best: a", "a claim needs exactly one of"),
     ("column: r1, above: [a, b], by: -1.0", "claims.0.by is -1.0"),
     ("column: r1, best: a, by: 1.0", "by is 1: only above has it"),
-    ("column: r1, not_above: [chance, a], within: 1.0", "chance may stand second only"),
+    ("column: r1, not_above: [chance, a], within: 1.0", "chance may stand last only"),
+    ("column: r1, not_above: [a, b, a], within: 1.0", "'a' is compared with itself"),
     ("column: r1, not_above: [a, b]", "near, not_above and at_chance need within"),
     ("column: r1, best: a, among: [a, b]", "among is ['a', 'b']: only best has it"),
     ("column: r1, above: [a, b], among: [b]", "among is ['b']: only best has it"),
