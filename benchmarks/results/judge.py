@@ -77,10 +77,11 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
     }
     claims, claims_family = _claims(frame, table, compares)
     order = [
-        _order(frame, table, column, block, chance)
+        check
         for column in table.columns
         for block in table.blocks
         if table.order and not _empty(frame, table, column, block)
+        if len((check := _order(frame, table, column, block, chance)).steps) > 1
     ]
     cells_family = Family(len(compared), verdict.CELL_LEVEL) if compared else None
     return Judged(cells, cells_family, claims, claims_family, order, chance)

@@ -31,8 +31,11 @@ def part(table: Table, rows: Sequence[str] | None, columns: Sequence[str] | None
         if column.reading_of is not None and column.reading_of not in kept:
             read = column.reading_of
             raise ValueError(f"--columns {name}: it reads the values of {read}; name {read} too")
-    if not any(row.runs for name, row in table.all_rows.items() if name in kept_rows):
+    running = [row for name, row in table.all_rows.items() if name in kept_rows and row.runs]
+    if not running:
         raise ValueError(f"--rows {' '.join(rows or ())}: nobody here runs any of these rows")
+    if all(row.not_measured.keys() >= kept.keys() for row in running):
+        raise ValueError(f"--columns {' '.join(kept)}: none of these rows has a value there")
     measured = {column.protocol for column in kept.values()}
     whole_order = all(
         set(table.step(step, block)) <= kept_rows

@@ -171,6 +171,11 @@ def test_a_row_without_a_value_in_a_column_is_left_out_of_it() -> None:
     (order,) = [check for check in judged.order if check.column == "r1"]
     assert order.holds
     assert len(order.steps["rows"]) == 3
+    untrained = table.controls["random_init"].model_copy(update={"not_measured": {"r1": "why"}})
+    table = table.model_copy(update={"controls": {"random_init": untrained}})
+    del measured["c400"]
+    judged = judge.judge(frame_of(measured), table, compares=False)
+    assert "r1" not in {check.column for check in judged.order}, "one step is no order"
 
 
 def test_only_judged_claims_are_in_the_family() -> None:
