@@ -7,35 +7,6 @@ from typing import Any, Protocol
 from benchmarks.spec.prices import Work
 
 
-class RowFacts(Protocol):
-    """What a pretraining is, for a reader.
-
-    Attributes:
-        system: the name of its method.
-        encoders: of each view, in words.
-        samples: that the method takes of an item.
-        clips_per_item: clips of an item that pass through the video encoder in a step.
-        encodings_per_step: clips and sounds of an item that pass through an encoder in a step.
-        encodings: clips and sounds that pass through an encoder in all; None if it is not known.
-        optimisation: how it descends, in words.
-    """
-
-    @property
-    def system(self) -> str: ...  # noqa: D102
-    @property
-    def encoders(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def samples(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def clips_per_item(self) -> int: ...  # noqa: D102
-    @property
-    def encodings_per_step(self) -> int: ...  # noqa: D102
-    @property
-    def encodings(self) -> int | None: ...  # noqa: D102
-    @property
-    def optimisation(self) -> str: ...  # noqa: D102
-
-
 class Stages(Protocol):
     """The module :mod:`benchmarks.stages`, which documents each function, or one in its place.
 
@@ -83,8 +54,8 @@ class Stages(Protocol):
     ) -> Work:
         """How much a run computes."""
 
-    def describe(self, resolved: Mapping[str, Any], counts: Mapping[str, int]) -> RowFacts:
-        """What a pretraining is, for a reader."""
+    def describe(self, resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+        """What a pretraining is, for a reader: its method, encoders, samples and encodings."""
 
     # Corpora.
 

@@ -50,7 +50,6 @@ def compose(
     """
     runs = plan.of(table)
     processors = _processors(runs, home)
-    about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
         heading=table.heading,
@@ -61,15 +60,14 @@ def compose(
         compared=_compared(plan, table),
         changes=(*plan.scale.says, *describe_rows.changes(plan, table)),
         seeds=tuple(plan.seeds[table.name]),
-        about=about,
+        about=_about(table),
         axis=table.axis.label if table.axis is not None else None,
         columns=tuple(_column(table, name) for name in table.columns),
-        rows=tuple(_rows(plan, table, frame, judged, about)),
+        rows=tuple(_rows(plan, table, frame, judged)),
         claims=tuple(_claim(table, judgement) for judgement in judged.claims),
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(measurement.measured(plan, table, frame)),
-        # Of a part, the paper's numbers are not all there.
-        paper_check=tuple(paper_check(table, others)) if table.part is None else (),
+        paper_check=_paper_check(table, others),
         data=tuple(evidence.data(runs, home)),
         costs=tuple(evidence.costs(runs, home)),
         cost_unit=plan.scale.device.unit,
@@ -78,9 +76,7 @@ def compose(
         provenance=tuple(evidence.provenance(plan, runs, frame, home)),
         other_code=tuple(evidence.other_code(frame)),
         curves=tuple(evidence.curves(plan, table, home)),
-        damaged=tuple(
-            document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
-        ),
+        damaged=tuple(evidence.damaged(runs)),
         part=table.part,
         claims_family=judged.claims_family,
         cells_family=judged.cells_family,
@@ -92,6 +88,16 @@ def compose(
         not_measured=tuple(describe_rows.not_measured(table)),
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
+
+
+def _about(table: Table) -> tuple[str, ...]:
+    """What describes the rows, in the order in which it first stands in the file."""
+    return tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
+
+
+def _paper_check(table: Table, others: Mapping[str, Table]) -> tuple[str, ...]:
+    """The paper's numbers against each other; of a part of a table they are not all there."""
+    return tuple(paper_check(table, others)) if table.part is None else ()
 
 
 def pictures(
@@ -166,10 +172,9 @@ def _column(table: Table, name: str) -> document.Column:
     return document.Column(name, column.label, reads, column.tolerance, reported)
 
 
-def _rows(
-    plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, about: Sequence[str]
-) -> Iterable[document.Row]:
+def _rows(plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged) -> Iterable[document.Row]:
     """Per block the paper's rows, chance and the block's controls; then those of all blocks."""
+    about = _about(table)
     for block in dict.fromkeys([*table.blocks, None]):
         rows = [name for name, row in table.rows.items() if row.block == block]
         controls = [name for name, row in table.controls.items() if row.block == block]

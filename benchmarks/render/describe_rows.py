@@ -1,17 +1,16 @@
 """Of the rows of a table: what each was here, what it took, and what is left out."""
 
-import dataclasses
 import statistics
 from collections.abc import Iterable, Sequence
 
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
-from benchmarks.render.row_facts import RowCost, RowFacts
+from benchmarks.render.row_facts import DescribedRow, Encodings, RowCost
 from benchmarks.spec.table import Table
 from benchmarks.store.home import Home
 
 
-def facts(plan: Plan, table: Table, stages: Stages) -> tuple[RowFacts, ...]:
+def facts(plan: Plan, table: Table, stages: Stages) -> tuple[DescribedRow, ...]:
     """What each row that runs was; nothing if all rows of the paper were the same but for names.
 
     Args:
@@ -20,28 +19,30 @@ def facts(plan: Plan, table: Table, stages: Stages) -> tuple[RowFacts, ...]:
         stages: describes a resolved pretraining.
     """
     all_facts = [_of_row(plan, table, row, stages) for row in _rows(plan, table)]
-    same = dict(row="", label="", block=None, encodings=None)
-    kinds = {dataclasses.replace(f, **same) for f in all_facts if f.row in table.rows}
+    kinds = {
+        (f.system, f.encoders, f.samples, f.optimisation, f.encodings.in_step)
+        for f in all_facts
+        if f.row in table.rows
+    }
     return tuple(all_facts) if len(kinds) > 1 else ()
 
 
-def _of_row(plan: Plan, table: Table, row: str, stages: Stages) -> RowFacts:
+def _of_row(plan: Plan, table: Table, row: str, stages: Stages) -> DescribedRow:
     """The facts of the first seed: of the last phase, with the encodings of all phases."""
     phases = _phases(plan, table, row, plan.seeds[table.name][0])
     described = [stages.describe(run.resolved, run.corpus.counts) for run in phases]
     last, spec = described[-1], table.all_rows[row]
-    encodings = [one.encodings for one in described]
-    return RowFacts(
+    known = [one.encodings for one in described]
+    in_all = None if None in known else sum(known)
+    return DescribedRow(
         row,
         ", ".join([spec.label, *spec.about.values()]),
         spec.block,
         last.system,
         tuple(last.encoders),
         tuple(last.samples),
-        last.clips_per_item,
-        last.encodings_per_step,
-        None if None in encodings else sum(n for n in encodings if n is not None),
         last.optimisation,
+        Encodings(last.clips_per_item, last.encodings_per_step, in_all),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.render.claim import Claim
-from benchmarks.render.row_facts import RowCost, RowFacts
+from benchmarks.render.row_facts import DescribedRow, RowCost
 from benchmarks.results.verdict import Family
 
 Kind = Literal["paper", "control", "chance"]
@@ -264,7 +264,7 @@ class Document:
     cells_family: Family | None = None
     covers: str = ""
     processors: tuple[str, ...] = ()
-    facts: tuple[RowFacts, ...] = ()
+    facts: tuple[DescribedRow, ...] = ()
     row_costs: tuple[RowCost, ...] = ()
     not_measured: tuple[str, ...] = ()
 

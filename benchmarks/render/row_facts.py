@@ -4,7 +4,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class RowFacts:
+class Encodings:
+    """How much of an item passes through the encoders.
+
+    Attributes:
+        clips: of an item that pass through the video encoder in a step.
+        in_step: clips and sounds of an item that pass through an encoder in a step.
+        in_all: clips and sounds that pass through an encoder in the whole pretraining; None if that
+            is not known.
+    """
+
+    clips: int
+    in_step: int
+    in_all: int | None
+
+
+@dataclass(frozen=True)
+class DescribedRow:
     """What a row that runs here was.
 
     Attributes:
@@ -14,11 +30,8 @@ class RowFacts:
         system: the name of its method.
         encoders: of each view, in words.
         samples: that the method takes of an item.
-        clips_per_item: clips of an item that pass through the video encoder in a step.
-        encodings_per_step: clips and sounds of an item that pass through an encoder in a step.
-        encodings: clips and sounds that pass through an encoder in the whole pretraining; None if
-            that is not known.
         optimisation: how it descends, in words.
+        encodings: how many there are.
     """
 
     row: str
@@ -27,10 +40,8 @@ class RowFacts:
     system: str
     encoders: tuple[str, ...]
     samples: tuple[str, ...]
-    clips_per_item: int
-    encodings_per_step: int
-    encodings: int | None
     optimisation: str
+    encodings: Encodings
 
 
 @dataclass(frozen=True)

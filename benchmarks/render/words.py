@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks.plan.variation import Variation
 from benchmarks.render.claim import Claim
 from benchmarks.render.document import Cell, Document
-from benchmarks.render.row_facts import RowFacts
+from benchmarks.render.row_facts import DescribedRow
 
 NONE = "–"
 
@@ -106,7 +106,7 @@ def row_costs(document: Document) -> str:
     )
 
 
-def facts(document: Document, row: RowFacts) -> list[str]:
+def facts(document: Document, row: DescribedRow) -> list[str]:
     """A row of the table that says what each row was here."""
     is_in_blocks = document.block_headings and row.block is not None
     return [
@@ -115,9 +115,9 @@ def facts(document: Document, row: RowFacts) -> list[str]:
         "; ".join(row.encoders),
         ", ".join(row.samples),
         row.optimisation,
-        str(row.clips_per_item),
-        str(row.encodings_per_step),
-        NONE if row.encodings is None else f"{row.encodings:,}",
+        str(row.encodings.clips),
+        str(row.encodings.in_step),
+        NONE if row.encodings.in_all is None else f"{row.encodings.in_all:,}",
     ]
 
 

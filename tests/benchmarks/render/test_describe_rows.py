@@ -37,7 +37,7 @@ def test_rows_of_several_methods_are_described_with_the_encodings_of_all_phases(
 ) -> None:
     shown, text = rendered(checkout, SUPERVISED)
     # 5 and 2 epochs of 600 items in two views
-    assert [(f.row, f.system, f.encodings) for f in shown.facts] == [
+    assert [(f.row, f.system, f.encodings.in_all) for f in shown.facts] == [
         ("a", "iicl", 2 * 7 * 600),
         ("b", "supervised", 2 * 7 * 600),
     ]

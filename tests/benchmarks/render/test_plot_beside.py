@@ -9,11 +9,13 @@ from sample_documents import measured, row, sample
 from benchmarks import report
 from benchmarks.render import document_file, plot, plot_beside
 from benchmarks.render.document import Column, Document, Row
-from benchmarks.render.row_facts import RowFacts
+from benchmarks.render.row_facts import DescribedRow, Encodings
 
 
-def facts_of(row: Row, system: str) -> RowFacts:
-    return RowFacts(row.name, row.label, row.block, system, (), (), 1, 2, 100, "adam")
+def facts_of(row: Row, system: str) -> DescribedRow:
+    return DescribedRow(
+        row.name, row.label, row.block, system, (), (), "adam", Encodings(1, 2, 100)
+    )
 
 
 def table(name: str, columns: list[str], rows: dict[str, tuple[str, list[float]]]) -> Document:
