@@ -131,6 +131,17 @@ def default_encoders() -> dict[str, str]:
     return dict(default_names())
 
 
+def check_encoder(name: str, sizes: Mapping[str, Any]) -> None:
+    """Check that there is an encoder of that name, and that it has these sizes.
+
+    Raises:
+        ValueError: if there is none, or a size is unknown or out of range.
+    """
+    from iicl import encoders
+
+    encoders.settings_class(name).model_validate(dict(sizes))
+
+
 def items_trained_on(resolved: Mapping[str, Any]) -> str:
     """Key in the counts of the items that a resolved pretraining reads."""
     from iicl import work as arithmetic
