@@ -48,7 +48,7 @@ def test_copies_and_passes_count() -> None:
 def test_pieces_are_described_as_they_are_encoded() -> None:
     facts = last({"name": "vcop", "clip_frames": 6, "gap": 2})
     (sample,) = facts.samples
-    assert sample.endswith("22 frames of 32 x 32, cut into 3 of 6 frames of 32 x 32")
+    assert sample.endswith("22 frames of 32 x 32, cut into 3 of 6 frames of 28 x 28")
     assert (facts.clips_per_item, facts.encodings_per_step) == (3, 3)
     assert facts.encodings == 96 * 3 * 6  # silent items, too
     fast = last({"name": "speednet"}).samples
