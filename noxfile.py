@@ -111,6 +111,9 @@ for number, numeral in enumerate(("I", "II", "III", "IV", "V", "VI"), start=1):
     reproduce(f"table{number}", f"Table {numeral}", numeral)
 reproduce("figure3", "Figure 3", "figure3")
 reproduce("esc10", "ESC-10, given as `-- --data esc50=PATH`,", "esc10")
+reproduce("compared", "all methods on one encoder", "compared")
+reproduce("controls", "each method with its signal and without it", "controls")
+reproduce("tuning", "the tuning of each method", "tuning")
 reproduce("interpretations", "the table of the paper's open readings", "interpretations")
 
 

@@ -208,7 +208,7 @@ def _conclude(request: Request, plan: Plan, table: Table) -> "tuple[Document, in
     judged = exploratory.mark(judged, frame, table, request.home)
     is_sound = all(run.damage is None for run in plan.of(table))
     is_complete = is_sound and bool(frame["status"].isin(["done", "accepted"]).all())
-    document = compose.compose(plan, table, others, frame, judged, request.home)
+    document = compose.compose(plan, table, others, frame, judged, request.home, request.stages)
     pictures = compose.pictures(document, plan, table, request.home, request.stages)
     files = write.write(document, frame, pictures, request.out(is_complete))
     print(f"{table.heading}: {table.title} (scale: {request.scale.scale})\n")

@@ -131,6 +131,17 @@ def default_encoders() -> dict[str, str]:
     return dict(default_names())
 
 
+def check_encoder(name: str, sizes: Mapping[str, Any]) -> None:
+    """Check that there is an encoder of that name, and that it has these sizes.
+
+    Raises:
+        ValueError: if there is none, or a size is unknown or out of range.
+    """
+    from iicl import encoders
+
+    encoders.settings_class(name).model_validate(dict(sizes))
+
+
 def items_trained_on(resolved: Mapping[str, Any]) -> str:
     """Key in the counts of the items that a resolved pretraining reads."""
     from iicl import work as arithmetic
@@ -156,6 +167,18 @@ def work(
 
     encoder = None if pretrained is None else _settings(pretrained)
     return Work(**asdict(arithmetic.work(_settings(resolved), counts, encoder)))
+
+
+def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+    """What a resolved pretraining is, for a reader: an ``iicl.describe.PretrainingFacts``.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        counts: numbers of usable items, as of :func:`work`; maybe empty.
+    """
+    from iicl import describe
+
+    return describe.describe(_settings(resolved), counts)
 
 
 def footprint(
@@ -400,3 +423,10 @@ def neighbours(folder: Path) -> Any:
     from iicl.evaluation.neighbours import load_neighbours
 
     return load_neighbours(folder)
+
+
+def ceilings() -> dict[str, Any]:
+    """What a pretext can learn in each generated corpus, by :mod:`iicl.data.synthetic.ceilings`."""
+    from iicl.data.synthetic import ceilings
+
+    return ceilings.measure()

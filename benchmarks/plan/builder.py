@@ -3,11 +3,13 @@
 Equal runs are one run: rows share what does not differ between them.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan import identity, row_settings
+from benchmarks.plan.check_scale import check_scale
 from benchmarks.plan.corpora import Corpora, UsedCorpus
 from benchmarks.plan.graph import Plan, PlannedCell, Run, by_longest_chain
 from benchmarks.plan.stage_functions import Stages
@@ -17,7 +19,7 @@ from benchmarks.spec.setting_errors import pretraining_error, setting_error
 from benchmarks.spec.table import Settings, Table, overlay
 from benchmarks.store import files
 from benchmarks.store.home import Home
-from slurm.strict_yaml import SpecError
+from slurm.strict_yaml import KeyPath, SpecError
 
 CODE = Path(__file__).parents[2]
 
@@ -52,10 +54,7 @@ def make(
         tables, scale, corpora, precision, {t.name: list(seeds or t.defaults.seeds) for t in tables}
     )
     builder = _Builder(plan, home, stages, code)
-    if unknown := sorted(set(scale.stages) - set(stages.STAGES)):
-        known = ", ".join(stages.STAGES)
-        message = f"unknown stage {unknown[0]!r}; known: {known}"
-        raise scale.error(("stages", unknown[0]), message)
+    check_scale(scale, stages)
     for table in tables:
         _check_names(table, corpora, stages)
         for row, spec in table.all_rows.items():
@@ -63,6 +62,8 @@ def make(
                 continue
             for seed in plan.seeds[table.name]:
                 for name, column in table.columns.items():
+                    if name in spec.not_measured:
+                        continue
                     for fold in table.protocol(name).folds:
                         run = builder.cell(table, row, column.protocol, seed, fold)
                         if column.metric not in builder.metrics(run):
@@ -94,6 +95,16 @@ def _check_names(table: Table, corpora: Corpora, stages: Stages) -> None:
             raise table.error((table.section(name), name, "corpus"), known % row.corpus)
         if (asked := table.pretrain(name)["corpus"]) not in corpora:
             raise table.setting_error(name, "corpus", known % asked)
+
+
+def _clips(table: Table, row: str) -> list[tuple[KeyPath, Settings]]:
+    """Where the settings of a row's clips stand, the row's own first; then the row itself."""
+    of_row: KeyPath = (table.section(row), row)
+    return [
+        ((*of_row, "clip"), table.all_rows[row].clip),
+        (("defaults", "clip"), table.defaults.clip),
+        (of_row, {}),
+    ]
 
 
 class _Builder:
@@ -130,7 +141,7 @@ class _Builder:
         )
         common = {"corpus": table.corpus(row, name), "seed": seed}
         settings = {**overlay(protocol.settings, own), **common, "fold": fold}
-        clip = table.all_rows[row].clip
+        clip = table.clip(row)
         try:
             resolved = self._resolve(protocol.stage, clip, settings)
         except ValueError as problem:
@@ -142,7 +153,7 @@ class _Builder:
                 [
                     ((section, row, "evaluate", name), own),
                     (("protocols", name, "settings"), protocol.settings),
-                    ((section, row, "clip"), clip),
+                    *_clips(table, row),
                 ],
             ) from None
         corpus = self._corpus(resolved)
@@ -169,7 +180,7 @@ class _Builder:
                     "features",
                     [
                         (("protocols", name, "features"), protocol.features),
-                        ((section, row, "clip"), clip),
+                        *_clips(table, row),
                     ],
                 ) from None
             upstream[role] = self._add(features, {"encoder": encoder}, method, refused)
@@ -185,7 +196,9 @@ class _Builder:
                 phases = self._stages.resolve("pretrain", {**settings, "seed": seed})
             except ValueError as problem:
                 raise pretraining_error(problem, table, row, flat, self._plan.scale) from None
+            divisor = table.all_rows[row].epochs_divided_by
             for phase in phases:
+                phase["epochs"] = math.ceil(phase["epochs"] / divisor)
                 needed = phase["optimisation"]["batch_size"] if phase["epochs"] else 1
                 items = self._stages.items_trained_on(phase)
                 self._need(self._corpus(phase), items, at_least=needed)

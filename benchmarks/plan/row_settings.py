@@ -1,6 +1,6 @@
 """Which settings a run has, from its scale, its table, its row and its protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from benchmarks.plan.graph import Plan
 from benchmarks.plan.stage_functions import Stages
@@ -33,38 +33,47 @@ def pretraining(plan: Plan, stages: Stages, table: Table, row: str, flat: Settin
     """
     scale = plan.scale
     flat = replaced(flat, scale, lambda name, message: table.setting_error(row, name, message))
-    method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
-    others = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
     of_corpus = scale.pretrain_on.get(flat["corpus"], {})
-    of_scale = overlay(shared(plan, "pretrain", table.all_rows[row].clip), of_corpus)
-    if isinstance(others.get("encoders"), dict) and "encoders" in of_scale:
-        defaults = stages.default_encoders()
-        sizes = _sizes_that_hold(of_scale["encoders"], others["encoders"], defaults)
-        of_scale = {**of_scale, "encoders": sizes}
+    of_scale = overlay(shared(plan, "pretrain", table.clip(row)), of_corpus)
+    nested = overlay(of_method(scale, flat["method"]), as_nested(flat))
+    settings = overlay(of_scale, nested)
+    encoders = settings.get("encoders", {})
+    if isinstance(encoders, dict):
+        sizes = sizes_of(scale, encoders, stages.default_encoders())
+        settings["encoders"] = overlay(sizes, encoders)
+    return {**settings, "corpus": plan.corpora.serving(flat["corpus"])}
+
+
+def of_method(scale: Scale, method: str) -> Settings:
+    """The nested settings that a scale has for a method; none if it does not name the method."""
+    known = scale.methods.get(method)
+    return as_nested({"method": method, **known.settings}) if known is not None else {}
+
+
+def as_nested(flat: Settings) -> Settings:
+    """Flat settings of a pretraining with those of the method in a mapping of their own."""
+    of_pretraining = {k: v for k, v in flat.items() if k in PRETRAIN_KEYS and k != "method"}
+    method = {k: v for k, v in flat.items() if k not in PRETRAIN_KEYS}
+    return {**of_pretraining, "method": {"name": flat["method"], **method}}
+
+
+def sizes_of(scale: Scale, encoders: Settings, defaults: Mapping[str, str]) -> Settings:
+    """The scale's sizes of the encoder of each view, written as a row writes them.
+
+    Args:
+        scale: has them by the name of the encoder.
+        encoders: ``VIEW: NAME`` names the encoder of a view.
+        defaults: view -> name of the encoder that it has unless another is named.
+    """
     return {
-        **overlay(of_scale, others),
-        "corpus": plan.corpora.serving(flat["corpus"]),
-        "method": {"name": flat["method"], **method},
+        f"{view}_{key}": size
+        for view, default in defaults.items()
+        for key, size in _sizes(scale, encoders.get(view, default)).items()
     }
 
 
-def _sizes_that_hold(sizes: Settings, encoders: Settings, defaults: Settings) -> Settings:
-    """The scale's sizes of encoders, without those of views that have another encoder in a row.
-
-    Args:
-        sizes: of the scale: ``VIEW: NAME`` names the encoder of a view, and ``VIEW_SETTING`` is a
-            setting of it.
-        encoders: of the row, written alike.
-        defaults: view -> name of the encoder that it has unless another is named.
-    """
-    named = {view: sizes.get(view, default) for view, default in defaults.items()}
-    changed = [view for view, name in named.items() if encoders.get(view, name) != name]
-
-    def view_of(key: str) -> str:
-        views = [view for view in defaults if key == view or key.startswith(f"{view}_")]
-        return max(views, key=len, default="")
-
-    return {key: value for key, value in sizes.items() if view_of(key) not in changed}
+def _sizes(scale: Scale, encoder: object) -> Settings:
+    return scale.encoders.get(encoder, {}) if isinstance(encoder, str) else {}
 
 
 def replaced(settings: Settings, scale: Scale, error: Callable[[str, str], SpecError]) -> Settings:

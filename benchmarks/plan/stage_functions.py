@@ -40,6 +40,9 @@ class Stages(Protocol):
     def default_encoders(self) -> dict[str, str]:
         """View -> name of the encoder that it has unless another is named."""
 
+    def check_encoder(self, name: str, sizes: Mapping[str, Any]) -> None:
+        """Check that an encoder exists and has these sizes."""
+
     def items_trained_on(self, resolved: Mapping[str, Any]) -> str:
         """Key in the counts of the items that a pretraining reads."""
 
@@ -50,6 +53,9 @@ class Stages(Protocol):
         pretrained: Mapping[str, Any] | None,
     ) -> Work:
         """How much a run computes."""
+
+    def describe(self, resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+        """What a pretraining is, for a reader: its method, encoders, samples and encodings."""
 
     # Corpora.
 

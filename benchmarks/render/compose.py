@@ -11,7 +11,7 @@ from benchmarks.plan.corpora import by_name
 from benchmarks.plan.graph import Plan, Run
 from benchmarks.plan.stage_functions import Stages
 from benchmarks.plan.variation import variations
-from benchmarks.render import document, evidence, measurement, words
+from benchmarks.render import describe_rows, document, evidence, measurement, words
 from benchmarks.render.claim import Claim, Tested
 from benchmarks.render.document import Document
 from benchmarks.render.write import Picture
@@ -35,6 +35,7 @@ def compose(
     frame: pd.DataFrame,
     judged: Judged,
     home: Home,
+    stages: Stages,
 ) -> Document:
     """The document of a table.
 
@@ -45,10 +46,10 @@ def compose(
         frame: the table's records.
         judged: the judgements on them.
         home: where the runs' results are.
+        stages: describes what runs are.
     """
     runs = plan.of(table)
     processors = _processors(runs, home)
-    about = tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
     return Document(
         name=table.name,
         heading=table.heading,
@@ -57,17 +58,16 @@ def compose(
         scale=plan.scale.scale,
         compares=plan.compares,
         compared=_compared(plan, table),
-        changes=tuple(plan.scale.says),
+        changes=(*plan.scale.says, *describe_rows.changes(plan, table)),
         seeds=tuple(plan.seeds[table.name]),
-        about=about,
+        about=_about(table),
         axis=table.axis.label if table.axis is not None else None,
         columns=tuple(_column(table, name) for name in table.columns),
-        rows=tuple(_rows(plan, table, frame, judged, about)),
+        rows=tuple(_rows(plan, table, frame, judged)),
         claims=tuple(_claim(table, judgement) for judgement in judged.claims),
         order=tuple(_order(table, check) for check in judged.order),
         measured=tuple(measurement.measured(plan, table, frame)),
-        # Of a part, the paper's numbers are not all there.
-        paper_check=tuple(paper_check(table, others)) if table.part is None else (),
+        paper_check=_paper_check(table, others),
         data=tuple(evidence.data(runs, home)),
         costs=tuple(evidence.costs(runs, home)),
         cost_unit=plan.scale.device.unit,
@@ -76,17 +76,28 @@ def compose(
         provenance=tuple(evidence.provenance(plan, runs, frame, home)),
         other_code=tuple(evidence.other_code(frame)),
         curves=tuple(evidence.curves(plan, table, home)),
-        damaged=tuple(
-            document.Damaged(run.id, run.damage) for run in runs if run.damage is not None
-        ),
+        damaged=tuple(evidence.damaged(runs)),
         part=table.part,
         claims_family=judged.claims_family,
         cells_family=judged.cells_family,
         covers=words.covers(variations(plan, table, processors)),
         processors=tuple(processors),
         plot=f"{table.name}.png",
+        facts=describe_rows.facts(plan, table, stages),
+        row_costs=tuple(describe_rows.costs(plan, table, home)),
+        not_measured=tuple(describe_rows.not_measured(table)),
         figure=f"{table.name}_neighbours.png" if _figure_run(plan, table) else None,
     )
+
+
+def _about(table: Table) -> tuple[str, ...]:
+    """What describes the rows, in the order in which it first stands in the file."""
+    return tuple(dict.fromkeys(key for row in table.all_rows.values() for key in row.about))
+
+
+def _paper_check(table: Table, others: Mapping[str, Table]) -> tuple[str, ...]:
+    """The paper's numbers against each other; of a part of a table they are not all there."""
+    return tuple(paper_check(table, others)) if table.part is None else ()
 
 
 def pictures(
@@ -161,10 +172,9 @@ def _column(table: Table, name: str) -> document.Column:
     return document.Column(name, column.label, reads, column.tolerance, reported)
 
 
-def _rows(
-    plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged, about: Sequence[str]
-) -> Iterable[document.Row]:
+def _rows(plan: Plan, table: Table, frame: pd.DataFrame, judged: Judged) -> Iterable[document.Row]:
     """Per block the paper's rows, chance and the block's controls; then those of all blocks."""
+    about = _about(table)
     for block in dict.fromkeys([*table.blocks, None]):
         rows = [name for name, row in table.rows.items() if row.block == block]
         controls = [name for name, row in table.controls.items() if row.block == block]

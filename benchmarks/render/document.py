@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.render.claim import Claim
+from benchmarks.render.row_facts import DescribedRow, RowCost
 from benchmarks.results.verdict import Family
 
 Kind = Literal["paper", "control", "chance"]
@@ -40,6 +41,7 @@ class Cell:
 
     Attributes:
         verdict: of :mod:`benchmarks.results.verdict`, or ``cited``, ``cannot run``, ``chance``.
+            ``not measured`` is a cell that the table leaves out.
         paper: the reported value; of the column that is read another way, where one is.
         bold: the paper prints it in bold.
         values: one per seed; of chance, its lowest and highest over the rows.
@@ -224,6 +226,9 @@ class Document:
         cells_family: of the cells that are compared with printed numbers.
         covers: which sources of variation the intervals cover, in a sentence.
         processors: that the runs were made on.
+        facts: what each row was here; empty if all rows of the paper were the same.
+        row_costs: what the pretraining of each row took.
+        not_measured: which cells the table leaves out, and why.
     """
 
     name: str
@@ -259,6 +264,9 @@ class Document:
     cells_family: Family | None = None
     covers: str = ""
     processors: tuple[str, ...] = ()
+    facts: tuple[DescribedRow, ...] = ()
+    row_costs: tuple[RowCost, ...] = ()
+    not_measured: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> list[str | None]:

@@ -127,6 +127,13 @@ def other_code(frame: pd.DataFrame) -> Iterable[document.OtherCode]:
             yield document.OtherCode(run, text)
 
 
+def damaged(runs: Iterable[Run]) -> Iterable[document.Damaged]:
+    """Runs whose records cannot be believed, and why."""
+    for run in runs:
+        if run.damage is not None:
+            yield document.Damaged(run.id, run.damage)
+
+
 def curves(plan: Plan, table: Table, home: Home) -> Iterable[document.Curve]:
     """The losses of the pretrainings with the first seed; rows that share one share its curve."""
     seed = plan.seeds[table.name][0]

@@ -10,17 +10,20 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 from PIL import Image
 
-from benchmarks.render import escape, multiplicity, plot, words
+from benchmarks.render import escape, multiplicity, plot, plot_beside, words
 from benchmarks.render.document import Curve, Document
 from benchmarks.store.files import DamagedFileError, read_bytes
 
 TEMPLATE = "report.html.jinja"
+BESIDE = ("compared", "table5")
+"""Table whose rows are drawn beside those of the same methods in the second one."""
+
 VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "damaged", "stale")
 """Of claims, in the order of the status table."""
 
@@ -66,9 +69,24 @@ def page(documents: Sequence[Document], results: Path) -> str:
         total=total,
         verdicts=[verdict for verdict in VERDICTS if total[verdict]],
         sheets=sheets,
+        beside=_beside({document.name: document for document in documents}),
         words=words,
         multiplicity=multiplicity,
     )
+
+
+def _beside(documents: Mapping[str, Document]) -> dict[str, str]:
+    """The name of a table -> the address of the picture of its methods beside another table's."""
+    name, other = BESIDE
+    if not documents.keys() >= set(BESIDE):
+        return {}
+    try:
+        picture = plot_beside.draw(documents[name], documents[other])
+    except Exception as problem:
+        reason = escape.one_line(f"{type(problem).__name__}: {problem}")
+        print(f"no picture of {name} beside {other}: {reason[:200]}", file=sys.stderr)
+        return {}
+    return {} if picture is None else {name: _uri("svg+xml", picture)}
 
 
 def _training(curve: Curve) -> str:

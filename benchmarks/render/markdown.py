@@ -54,7 +54,7 @@ def _line(document: Document, row: Row) -> list[str]:
 def _cell(cell: Cell, column: Column, compares: bool) -> str:
     paper = words.percent(cell.paper)
     paper = f"**{paper}**" if cell.bold else f"({paper})" if column.reads is not None else paper
-    if cell.verdict in ("cited", "cannot run"):
+    if cell.verdict in ("cited", "cannot run", "not measured"):
         return f"{paper} {cell.verdict}" if cell.paper is not None else words.NONE
     if cell.verdict == "not applicable":
         return cell.verdict if cell.paper is None else f"{paper}{ARROW}{cell.verdict}"
@@ -128,6 +128,17 @@ def costs(document: Document) -> str:
     return _grid(lines, headers)
 
 
+def facts(document: Document) -> str:
+    """What each row was here; empty if the document does not say."""
+    if not document.facts:
+        return ""
+    return _grid(
+        [list(map(escape.inline, words.facts(document, one))) for one in document.facts],
+        words.FACTS,
+        left=words.FACTS.index("clips per item"),
+    )
+
+
 def markdown(document: Document) -> str:
     """The whole document."""
     measured = [
@@ -141,6 +152,7 @@ def markdown(document: Document) -> str:
     damaged = [f"{escape.code(d.run)}: {escape.inline(d.says)}." for d in document.damaged]
     other_code = [f"{escape.code(o.run)} {escape.inline(o.says)}." for o in document.other_code]
     sections: list[tuple[str, str]] = [
+        ("What each row was here", facts(document)),
         ("What this scale changes", _list(map(escape.line, document.changes))),
         ("How each column is measured", _list(measured)),
         ("Claims", _claims(document)),
@@ -157,6 +169,7 @@ def markdown(document: Document) -> str:
         for row in document.rows
         if row.note is not None
     ]
+    unavailable += [escape.line(f"{line}.") for line in document.not_measured]
     warning = words.unlike_processors(document)
     heading, title = escape.inline(document.heading), escape.inline(document.title)
     plot = f"![Every column of {heading}]({document.plot})"
@@ -181,4 +194,19 @@ def markdown(document: Document) -> str:
 def cost_markdown(document: Document) -> str:
     """Time, memory and place: they differ between launches whose results are equal."""
     scale = escape.inline(document.scale)
-    return f"# {escape.inline(document.heading)}: cost (scale: {scale})\n\n{costs(document)}\n"
+    parts = [
+        f"# {escape.inline(document.heading)}: cost (scale: {scale})",
+        costs(document),
+    ]
+    if document.row_costs:
+        parts += [escape.line(words.row_costs(document)), row_costs(document)]
+    return "\n\n".join(parts) + "\n"
+
+
+def row_costs(document: Document) -> str:
+    """What the pretraining of each row took."""
+    rows = [
+        [escape.inline(cost.label), str(cost.num_done), f"{3600 * cost.hours:,.0f}"]
+        for cost in document.row_costs
+    ]
+    return _grid(rows, ["row", "seeds", "seconds"])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmarks.plan.variation import Variation
 from benchmarks.render.claim import Claim
 from benchmarks.render.document import Cell, Document
+from benchmarks.render.row_facts import DescribedRow
 
 NONE = "–"
 
@@ -88,6 +89,36 @@ def unlike_processors(document: Document) -> str:
         "This table pools runs of unlike processors, on which equal seeds give other numbers; no"
         f" interval covers that: {'; '.join(document.processors)}."
     )
+
+
+FACTS = (
+    *("row", "method", "encoders", "samples of an item", "optimisation"),
+    *("clips per item", "encodings per item and step", "encodings in all"),
+)
+"""Headers of the table that says what each row was here."""
+
+
+def row_costs(document: Document) -> str:
+    """What the list of the rows' pretrainings holds."""
+    return (
+        f"What a pretraining of each row took, in seconds of one {document.cost_unit}, the mean"
+        " over its seeds. A phase that rows share counts for each of them."
+    )
+
+
+def facts(document: Document, row: DescribedRow) -> list[str]:
+    """A row of the table that says what each row was here."""
+    is_in_blocks = document.block_headings and row.block is not None
+    return [
+        f"{row.label} ({block_name(row.block)})" if is_in_blocks else row.label,
+        row.system,
+        "; ".join(row.encoders),
+        ", ".join(row.samples),
+        row.optimisation,
+        str(row.encodings.clips),
+        str(row.encodings.in_step),
+        NONE if row.encodings.in_all is None else f"{row.encodings.in_all:,}",
+    ]
 
 
 def block_name(block: str | None) -> str:

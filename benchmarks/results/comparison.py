@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.results import inference
@@ -22,15 +22,21 @@ def _reported(table: Table, row: str, column: str) -> float | None:
 def key_of(claim: ClaimSpec, table: Table) -> str:
     """The name of a claim's comparison: equal for claims that compare the same in one column."""
     column = str(claim.column)
-    rows = [*table.compared(claim), *([CHANCE] if CHANCE in (claim.above or ()) else [])]
+    rows = [*table.compared(claim), *([CHANCE] if claim.against_chance else [])]
+    if claim.not_above is not None:
+        return f"{column}: {' - '.join(rows)} not above {claim.within:g}"
     if claim.within is not None:
-        sides = [*rows, CHANCE] if claim.at_chance is not None else rows
-        return f"{column}: {' - '.join(sorted(sides))} within {claim.within:g}"
+        return f"{column}: {' - '.join(sorted(rows))} within {claim.within:g}"
     if claim.by:
         return f"{column}: {' - '.join(rows)} by {claim.by:g}"
     if len(rows) == 2:
         return pair_key(column, *rows)
     return f"{column}: {', '.join(rows)}" + (" differ" if claim.differ else "")
+
+
+def chance_of(row: str) -> str:
+    """The name of the values that a row would have by chance; no row has such a name."""
+    return f"{CHANCE} of {row}"
 
 
 def pair_key(column: str, first: str, second: str) -> str:
@@ -45,7 +51,7 @@ class Comparison:
     Attributes:
         claim: which claim.
         table: what they belong to.
-        rows: values by row; ``chance`` may be among them.
+        rows: values by row, and by :func:`chance_of` each row that is compared with its chance.
         printed: rows whose value is a printed number, repeated for each seed.
         level: of the family.
     """
@@ -63,6 +69,8 @@ class Comparison:
             return self._best(claim.best)
         if claim.differ:
             return self._differ()
+        if claim.not_above is not None and claim.within is not None:
+            return self._not_above(claim.not_above[:-1], claim.not_above[-1], claim.within)
         a, b = claim.above or claim.near or (str(claim.at_chance), CHANCE)
         difference, effect = self._difference(a, b), self._effect(a, b)
         if claim.within is None:
@@ -106,6 +114,15 @@ class Comparison:
             tests if len(known) == len(rivals) else (),
         )
 
+    def _not_above(self, rows: Sequence[str], last: str, margin: float) -> Finding:
+        """Each row lies below the last one and the margin; as for the best, all parts must hold."""
+        differences = {row: self._difference(row, last) for row in rows}
+        evidence = inference.none_above(list(differences.values()), margin)
+        row = max(rows, key=lambda name: float(inference.p_below(differences[name], margin)))
+        key = key_of(self.claim, self.table)
+        why = self._words(row, last, differences[row]) + f", not to be above by {margin:g}"
+        return self._made(key, evidence, {key: evidence}, why, "", ())
+
     def _differ(self) -> Finding:
         pairs = list(itertools.combinations(self.rows, 2))
         differences = {(a, b): self._difference(a, b) for a, b in pairs}
@@ -138,7 +155,8 @@ class Comparison:
 
     def _difference(self, first: str, second: str) -> Estimate:
         """First - second over the seeds that both have."""
-        a, b = self.rows[first], self.rows[second]
+        a = self.rows[first]
+        b = self.rows[chance_of(first) if second == CHANCE else second]
         is_printed = first in self.printed or second in self.printed
         return estimate([a[seed] - b[seed] for seed in sorted(set(a) & set(b))], is_printed)
 

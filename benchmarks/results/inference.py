@@ -8,6 +8,7 @@ rule        p of *holds*                                p of *reversed*
 ==========  ==========================================  ===========================================
 above, by   2 P(T >= (d - by) / se)                     2 P(T <= (d - by) / se)
 best        2 max over rivals of P(T >= d / se)         2 k min over k rivals of P(T <= d / se)
+not above   *best*, of m - d in place of each d
 differ      2 k min over k pairs of P(T >= |d| / se)    never
 near        the larger of two one-sided p (TOST)        2 min of P(T >= (d - m) / se), mirrored
 ==========  ==========================================  ===========================================
@@ -129,6 +130,11 @@ def best(differences: Sequence[Estimate]) -> Evidence:
     ahead = np.max([p_above(d) for d in differences], axis=0)
     behind = np.min([p_below(d) for d in differences], axis=0)
     return Evidence(_at_most_one(2 * ahead), _at_most_one(2 * len(differences) * behind))
+
+
+def none_above(differences: Sequence[Estimate], margin: float) -> Evidence:
+    """Is each difference below ``margin`` points, or one of them above it? One or more of them."""
+    return best([replace(d, mean=margin - d.mean) for d in differences])
 
 
 def differ(differences: Sequence[Estimate]) -> Evidence:

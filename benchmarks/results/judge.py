@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from benchmarks.results import verdict
-from benchmarks.results.comparison import Comparison, key_of
+from benchmarks.results.comparison import Comparison, chance_of, key_of
 from benchmarks.results.inference import estimate
 from benchmarks.results.records import part, per_seed
 from benchmarks.results.verdict import ClaimJudgement, ComparedCell, Family, Finding, Judgement
-from benchmarks.spec.claim import CHANCE, ClaimSpec
+from benchmarks.spec.claim import ClaimSpec
 from benchmarks.spec.table import Table
 
 
@@ -77,10 +77,11 @@ def judge(frame: pd.DataFrame, table: Table, compares: bool) -> Judged:
     }
     claims, claims_family = _claims(frame, table, compares)
     order = [
-        _order(frame, table, column, block, chance)
+        check
         for column in table.columns
         for block in table.blocks
         if table.order and not _empty(frame, table, column, block)
+        if len((check := _order(frame, table, column, block, chance)).steps) > 1
     ]
     cells_family = Family(len(compared), verdict.CELL_LEVEL) if compared else None
     return Judged(cells, cells_family, claims, claims_family, order, chance)
@@ -107,6 +108,8 @@ def _cell(
     summary = estimate(list(values.values())) if values else None
     spec = table.columns[column]
     reported = table.all_rows[row].reported.get(spec.reading_of or column)
+    if column in table.all_rows[row].not_measured:
+        return Judgement("not measured")
     missing = _missing(group["status"])
     if missing:
         return Judgement(missing, summary)
@@ -161,8 +164,7 @@ def _look(
     for name in claim.names:
         if table.all_rows[name].unavailable is not None:
             return ClaimJudgement(claim, "untested", f"nobody can run {table.all_rows[name].label}")
-    against_chance = claim.at_chance is not None or CHANCE in (claim.above or ())
-    if len(own) < 2 and not (own and (cited or against_chance)):
+    if len(own) < 2 and not (own and (cited or claim.against_chance)):
         return ClaimJudgement(claim, "untested", "nobody here runs two rows to compare")
     if cited and not compares:
         why = "rivals that nobody here runs count at the paper's scale only"
@@ -177,11 +179,12 @@ def _look(
         return ClaimJudgement(claim, "untested", "this scale has no value in the column")
     for name in cited:
         rows[name] = dict.fromkeys(rows[own[0]], table.rows[name].reported[column])
-    if against_chance:
-        rows[CHANCE] = per_seed(frame.assign(value=frame["chance"]), own[0], column)
+    rows = {name: rows[name] for name in names}
+    if claim.against_chance:
+        chance = frame.assign(value=frame["chance"])
+        rows |= {chance_of(name): per_seed(chance, name, column) for name in own}
     assert table.inference is not None
     level = table.inference.level
-    rows = {name: rows[name] for name in [*names, *([CHANCE] if against_chance else [])]}
     return Comparison(claim, table, rows, cited, level).finding()
 
 
@@ -212,7 +215,10 @@ def _order(
             rows = table.step("rows", block)
             steps[name] = [chance[row, column] for row in rows if (row, column) in chance]
             continue
-        seeds = [per_seed(frame, row, column) for row in table.step(name, block)]
+        rows = [r for r in table.step(name, block) if column not in table.all_rows[r].not_measured]
+        if not rows:
+            continue
+        seeds = [per_seed(frame, row, column) for row in rows]
         steps[name] = [statistics.fmean(values.values()) for values in seeds if values]
     statuses = _in_block(frame, table, column, block)["status"]
     complete = all(steps.values()) and bool(statuses.isin(["done", "accepted"]).all())

@@ -108,7 +108,7 @@ def _against(claim: ClaimSpec, column: str, table: Table) -> str | None:
             return None
         return f"{_listed(table, values, [a, b])}, {apart:.1f} points apart"
     if claim.best is not None:
-        first, rivals = claim.best, table.rivals(claim.best)
+        first, rivals = claim.best, claim.among or table.rivals(claim.best)
     elif claim.above is not None:
         first, rivals = claim.above[0], claim.above[1:]
     else:

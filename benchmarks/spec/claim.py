@@ -30,13 +30,18 @@ class ClaimSpec(Spec):
         says: the statement.
         where: it stands in the paper, or who else makes it.
         column: that it is judged in; None only if it is untested.
-        best: this row is above every other row of the paper in its block.
+        best: this row is above every other row of the paper in its block, or above those of
+            ``among``.
+        among: the rows or controls that the best row is compared with, such as those that run here.
         above: the first is above the second; each is a row or a control, and the second may be the
             word ``chance``.
         by: points; above by more than so many.
         near: two rows or controls are equivalent.
+        not_above: none of these but the last is above the last by ``within`` or more; the last may
+            be the word ``chance``, which stands for each row's own.
         at_chance: this row, or control, and its chance are equivalent.
-        within: points; the margin of equivalence of ``near`` and ``at_chance``.
+        within: points; the margin of equivalence of ``near`` and ``at_chance``, and the margin of
+            ``not_above``.
         differ: at least two rows of the paper differ.
         beside: a column in which the same comparison is one of like with like. Its verdict is shown
             wherever the claim's stands.
@@ -47,9 +52,11 @@ class ClaimSpec(Spec):
     where: str
     column: Name | None = None
     best: Name | None = None
+    among: Annotated[list[Name], Field(min_length=1)] | None = None
     above: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
     by: Annotated[float, Field(ge=0)] = 0.0
     near: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    not_above: Annotated[list[Name], Field(min_length=2)] | None = None
     within: Annotated[float, Field(gt=0)] | None = None
     differ: bool = False
     at_chance: Name | None = None
@@ -58,21 +65,27 @@ class ClaimSpec(Spec):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "ClaimSpec":
-        kinds = [self.best, self.above, self.near, self.differ or None, self.at_chance]
-        if sum(kind is not None for kind in [*kinds, self.untested]) != 1:
-            known = "best, above, near, differ, at_chance, untested"
+        kinds = [self.best, self.above, self.near, self.not_above, self.at_chance]
+        if sum(kind is not None for kind in [*kinds, self.differ or None, self.untested]) != 1:
+            known = "best, above, near, not_above, differ, at_chance, untested"
             raise ValueError(f"a claim needs exactly one of {known}")
         if (self.column is None) != (self.untested is not None):
             raise ValueError("a claim needs a column, unless it is untested")
-        if (self.within is None) != (self.near is None and self.at_chance is None):
-            raise ValueError("near and at_chance need within, the points that count as near")
+        with_margin = any(kind is not None for kind in (self.near, self.not_above, self.at_chance))
+        if with_margin != (self.within is not None):
+            raise ValueError(
+                "near, not_above and at_chance need within, the points that count as near"
+            )
+        if self.among is not None and (self.best is None or self.best in self.among):
+            raise ValueError(f"among is {self.among}: only best has it, for rows beside its own")
         if self.by and self.above is None:
             raise ValueError(
                 f"by is {self.by:g}: only above has it, the points that it must exceed"
             )
-        for pair in (self.above, self.near):
-            if pair is not None and pair[0] == pair[1]:
-                raise ValueError(f"{pair[0]!r} is compared with itself")
+        for names in (self.above, self.near, self.not_above):
+            for place, name in enumerate(names or ()):
+                if name in (names or ())[:place]:
+                    raise ValueError(f"{name!r} is compared with itself")
         if self.beside is not None and self.untested is not None:
             raise ValueError(f"beside is {self.beside!r}: an untested claim compares nothing")
         if self.beside is not None and self.beside == self.column:
@@ -85,5 +98,10 @@ class ClaimSpec(Spec):
     def names(self) -> list[str]:
         """The rows and controls that the claim names."""
         one = [name for name in (self.best, self.at_chance) if name is not None]
-        above = [name for name in self.above or [] if name != CHANCE]
-        return [*one, *above, *(self.near or [])]
+        ordered = [name for name in self.above or self.not_above or [] if name != CHANCE]
+        return [*one, *(self.among or []), *ordered, *(self.near or [])]
+
+    @property
+    def against_chance(self) -> bool:
+        """Whether a row is compared with its chance."""
+        return self.at_chance is not None or CHANCE in (self.above or self.not_above or ())

@@ -52,6 +52,7 @@ def _meaning(table: Table, row: str, column: str) -> Settings:
     if not spec.runs:
         return {"reported": spec.reported.get(column)}
     protocol = table.protocols[name]
+    divisor = spec.epochs_divided_by
     return {
         "stage": protocol.stage,
         "corpus": table.corpus(row, name),
@@ -59,5 +60,6 @@ def _meaning(table: Table, row: str, column: str) -> Settings:
         "settings": overlay(protocol.settings, spec.evaluate.get(name, {})),
         "features": protocol.features,
         "pretrain": table.pretrain(row, name),
-        "clip": spec.clip,
+        "clip": table.clip(row),
+        **({"epochs_divided_by": divisor} if divisor > 1 else {}),
     }

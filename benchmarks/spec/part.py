@@ -31,8 +31,11 @@ def part(table: Table, rows: Sequence[str] | None, columns: Sequence[str] | None
         if column.reading_of is not None and column.reading_of not in kept:
             read = column.reading_of
             raise ValueError(f"--columns {name}: it reads the values of {read}; name {read} too")
-    if not any(row.runs for name, row in table.all_rows.items() if name in kept_rows):
+    running = [row for name, row in table.all_rows.items() if name in kept_rows and row.runs]
+    if not running:
         raise ValueError(f"--rows {' '.join(rows or ())}: nobody here runs any of these rows")
+    if all(row.not_measured.keys() >= kept.keys() for row in running):
+        raise ValueError(f"--columns {' '.join(kept)}: none of these rows has a value there")
     measured = {column.protocol for column in kept.values()}
     whole_order = all(
         set(table.step(step, block)) <= kept_rows
@@ -80,6 +83,7 @@ def _rows(
             update={
                 "evaluate": {n: s for n, s in row.evaluate.items() if n in measured},
                 "bold": [column for column in row.bold if column in columns],
+                "not_measured": {c: why for c, why in row.not_measured.items() if c in columns},
             }
         )
         for name, row in rows.items()
@@ -96,7 +100,8 @@ def _claim(
     wanted = {name for name in (claim.column, claim.beside) if name is not None}
     if {*claim.names, *table.compared(claim)} <= rows and wanted <= columns.keys():
         return claim
-    no_kind = dict.fromkeys(("best", "above", "near", "within", "at_chance", "beside"))
+    kinds = ("best", "among", "above", "near", "not_above", "within", "at_chance", "beside")
+    no_kind = dict.fromkeys(kinds)
     column = claim.column if claim.column in columns else None
     return claim.model_copy(
         update={**no_kind, "by": 0.0, "differ": False, "column": column, "untested": LEFT_OUT}

@@ -64,6 +64,11 @@ def _repeats(values: list[int]) -> bool:
 
 
 def _check_clip(table: Table) -> None:
+    for name, row in table.all_rows.items():
+        for key, value in row.clip.items():
+            if table.defaults.clip.get(key) == value:
+                message = f"{key}: {value!r} overrides nothing, the table's default is the same"
+                raise table.error((table.section(name), name, "clip", key), message)
     sources: list[tuple[KeyPath, Settings]] = [(("defaults", "pretrain"), table.defaults.pretrain)]
     sources += [((table.section(n), n, "pretrain"), r.pretrain) for n, r in table.all_rows.items()]
     sources += [(("protocols", n, "pretrain"), p.pretrain) for n, p in table.protocols.items()]
@@ -108,13 +113,18 @@ def _check_claims(table: Table, file: YamlFile) -> None:
             column = getattr(claim, key)
             if column is not None and column not in table.columns:
                 raise unknown(file, ("claims", i, key), column, table.columns)
-        if claim.above is not None and claim.above[0] == CHANCE:
-            message = f"{CHANCE} may stand second only: a row is above it"
-            raise file.error(("claims", i, "above"), message)
+        for key in ("above", "not_above"):
+            if (names := getattr(claim, key)) is not None and CHANCE in names[:-1]:
+                message = f"{CHANCE} may stand last only: rows are above it, or not"
+                raise file.error(("claims", i, key), message)
         for named in claim.names:
             legal = table.rows if named == claim.best else table.all_rows
             if named not in legal:
                 raise unknown(file, ("claims", i), named, legal)
+            for column in (claim.column, claim.beside):
+                if column in table.all_rows[named].not_measured:
+                    message = f"{named!r} is not measured in {column!r}, so nothing is compared"
+                    raise file.error(("claims", i), message)
 
 
 def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSpec) -> None:
@@ -129,6 +139,11 @@ def _check_row(table: Table, file: YamlFile, section: str, name: str, row: RowSp
                 raise unknown(file, where, column, table.columns)
             if field == "bold" and column not in row.reported:
                 raise file.error(where, f"{column!r} is bold but has no reported value")
+    for column in row.not_measured:
+        if column not in table.columns:
+            raise unknown(file, (section, name, "not_measured", column), column, table.columns)
+    if row.runs and row.not_measured.keys() >= table.columns.keys():
+        raise file.error((section, name, "not_measured"), f"{name!r} is measured in no column")
     if section == "controls" and (row.reported or row.cited):
         raise file.error((section, name), "a control is not in the paper: it has no reported value")
     for protocol in row.evaluate:

@@ -90,6 +90,18 @@ class Corpus(Spec):
         return self
 
 
+class MethodAtScale(Spec):
+    """What a scale changes for one method.
+
+    Attributes:
+        says: the changes in words, for the readers of tables that use the method.
+        settings: of its pretraining and of the method itself, flat, as a row writes them.
+    """
+
+    says: Annotated[list[str], Field(min_length=1)]
+    settings: Annotated[Settings, Field(min_length=1)]
+
+
 class Scale(Spec):
     """An overlay over the paper's settings that says what it changes and why.
 
@@ -105,8 +117,11 @@ class Scale(Spec):
         corpora: those that tables may ask for.
         clip: of every stage that runs an encoder.
         stages: settings of stages, by name.
-        pretrain_on: further settings of a pretraining, by its corpus. A table's settings go over
-            these, these over those of ``stages``, mappings merged key by key.
+        encoders: sizes of encoders, by name. They hold for each view that has the encoder; one that
+            is not named has its own sizes.
+        pretrain_on: further settings of a pretraining, by its corpus.
+        methods: further settings of a pretraining, by its method. A table's settings go over these,
+            these over those of ``pretrain_on``, those over ``stages``, mappings merged key by key.
         replace: setting -> the paper's value -> this scale's.
     """
 
@@ -120,7 +135,9 @@ class Scale(Spec):
     corpora: Annotated[dict[Name, Corpus], Field(min_length=1)]
     clip: Settings = Field(default_factory=dict)
     stages: dict[Name, Settings] = Field(default_factory=dict)
+    encoders: dict[Name, Settings] = Field(default_factory=dict)
     pretrain_on: dict[Name, Settings] = Field(default_factory=dict)
+    methods: dict[Name, MethodAtScale] = Field(default_factory=dict)
     replace: dict[str, dict[int, int]] = Field(default_factory=dict)
     _file: YamlFile = PrivateAttr()
 
@@ -150,6 +167,7 @@ def load_scale(path: Path) -> Scale:
             if "clip" in settings:
                 message = "clip holds for all stages alike: it is a key of the scale itself"
                 raise file.error((section, name, "clip"), message)
+    _check_methods(scale)
     for name, corpus in scale.corpora.items():
         if corpus.same_as is not None and corpus.same_as not in scale.corpora:
             where = ("corpora", name, "same_as")
@@ -164,3 +182,18 @@ def load_scale(path: Path) -> Scale:
             seen.add(other)
             at = other
     return scale
+
+
+def _check_methods(scale: Scale) -> None:
+    for name, method in scale.methods.items():
+        for key, why in NOT_OF_A_METHOD.items():
+            if key in method.settings:
+                raise scale.error(("methods", name, "settings", key), f"{key} {why}")
+
+
+NOT_OF_A_METHOD = {
+    "clip": "holds for all stages alike: it is a key of the scale itself",
+    "method": "is the key above these settings",
+    "corpus": "is what a table asks for",
+}
+"""Keys that a scale's settings of a method may not have, and why."""

@@ -60,10 +60,17 @@ def pretraining_error(
     parts = _parts(problem)
     if _holds({"clip": table.all_rows[row].clip}, parts):
         return table.error((table.section(row), row, *parts), _words(problem))
+    if _holds({"clip": table.defaults.clip}, parts):
+        return table.error(("defaults", *parts), _words(problem))
     # The settings of a method stand flat in a table, below "method" and its name in the error.
     for first in range(len(parts)):
         if _holds(flat, parts[first:]):
             return table.setting_error(row, parts[first], _words(problem))
+    of_method = scale.methods.get(flat["method"])
+    if of_method is not None and any(
+        _holds(of_method.settings, parts[first:]) for first in range(len(parts))
+    ):
+        return method_error(problem, scale, flat["method"])
     if parts and parts[0] == "method":
         return table.setting_error(row, "method", _words(problem))
     for section in (
@@ -77,3 +84,17 @@ def pretraining_error(
         if parts and parts[0] in section_settings:
             return scale.error((*section, *parts), _words(problem))
     return table.setting_error(row, "method", _words(problem))
+
+
+def method_error(problem: ValueError, scale: Scale, method: str) -> ValueError:
+    """The error at the line of a scale that holds the offending setting of a method."""
+    parts, where = _parts(problem), ("methods", method)
+    for first in range(len(parts)):
+        if _holds(scale.methods[method].settings, parts[first:]):
+            return scale.error((*where, "settings", *parts[first:]), _words(problem))
+    return scale.error(where, _words(problem))
+
+
+def encoder_error(problem: ValueError, scale: Scale, encoder: str) -> ValueError:
+    """The error at the line of a scale that holds the offending size of an encoder."""
+    return scale.error(("encoders", encoder, *_parts(problem)), _words(problem))

@@ -86,6 +86,9 @@ class RowSpec(Spec):
     evaluate: dict[Name, Settings] = {}  # protocol -> settings of its stage
     reported: dict[Name, Percent] = {}
     bold: list[Name] = []
+    not_measured: dict[Name, str] = {}  # column -> why the row has no value there
+    # Its epochs are those of the scale over this, rounded up: for a method that encodes more clips.
+    epochs_divided_by: Annotated[int, Field(ge=1)] = 1
     cited: bool = False  # reported by others; nobody here runs it
     unavailable: str | None = None  # why it cannot run
 
@@ -119,6 +122,7 @@ class Defaults(Spec):
 
     seeds: Seeds
     pretrain: Settings
+    clip: Settings = {}
 
 
 class Axis(Spec):
@@ -202,11 +206,16 @@ class Table(Spec):
         """The rows and controls that a judged claim compares, those without a number left out."""
         assert claim.column is not None
         if claim.best is not None:
-            names = [claim.best, *self.rivals(claim.best)]
+            names = [claim.best, *(claim.among or self.rivals(claim.best))]
         else:
             names = claim.names or list(self.rows)
         rows = self.all_rows
-        return [n for n in names if rows[n].runs or claim.column in rows[n].reported]
+        return [
+            name
+            for name in names
+            if claim.column not in rows[name].not_measured
+            and (rows[name].runs or claim.column in rows[name].reported)
+        ]
 
     def step(self, name: str, block: str | None) -> list[str]:
         """The rows that a step of ``order`` means in a block.
@@ -232,6 +241,10 @@ class Table(Spec):
             default = {k: v for k, v in default.items() if k in PRETRAIN_KEYS}
             last = {k: v for k, v in last.items() if k in PRETRAIN_KEYS}
         return overlay(overlay(default, own), last)
+
+    def clip(self, row: str) -> Settings:
+        """The settings of a row's clips: the defaults', and the row's over them."""
+        return overlay(self.defaults.clip, self.all_rows[row].clip)
 
     def corpus(self, row: str, protocol: str) -> str:
         """The corpus that a row is measured on."""

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ PRELOAD = ["json"]
 STAGES, resolve = stages.STAGES, stages.resolve
 metrics, needs, splits = stages.metrics, stages.needs, stages.splits
 items_trained_on, work = stages.items_trained_on, stages.work
-default_encoders = stages.default_encoders
+default_encoders, check_encoder = stages.default_encoders, stages.check_encoder
 ITEM_ERROR = {
     "num_items": 478,
     "num_groups": 90,
@@ -31,6 +32,23 @@ ITEM_ERROR = {
 
 def code_modules(resolved: Mapping[str, Any]) -> list[str]:
     return ["iicl.config"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    system: str
+    encoders: tuple[str, ...]
+    samples: tuple[str, ...]
+    clips_per_item: int
+    encodings_per_step: int
+    encodings: int | None
+    optimisation: str
+
+
+def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Facts:
+    name = resolved["method"]["name"]
+    encodings = 2 * resolved["epochs"] * counts[items_trained_on(resolved)]
+    return Facts(name, ("video: a network",), ("video", "audio"), 1, 2, encodings, "adam")
 
 
 def corpus_header(out: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from benchmarks.render.document import (
     Row,
     Step,
 )
+from benchmarks.render.row_facts import DescribedRow, Encodings, RowCost
 from benchmarks.results.verdict import Family
 
 
@@ -56,6 +57,16 @@ def claims() -> tuple[Claim, ...]:
             *("they are near", "IV", "AMI", "open", "both - alone = +1 ± 2, to be within 2"),
             tested=Tested("ami: alone - both within 2", 0.3, 0.3, 12),
         ),
+    )
+
+
+def facts() -> tuple[DescribedRow, ...]:
+    """Of two rows; the encodings of one of them are not known."""
+    encoders, samples = ("video: net <1>",), ("video", "audio")
+    some, unknown = Encodings(1, 2, 12_345), Encodings(3, 3, None)
+    return (
+        DescribedRow("both", "both", "hmdb51", "A|B", encoders, samples, "adam, 0.001", some),
+        DescribedRow("other", "other", "ucf101", "C", (), ("video:1",), "sgd", unknown),
     )
 
 
@@ -111,6 +122,9 @@ def sample() -> Document:
         figure=None,
         claims_family=Family(3, 0.05),
         covers="Intervals cover: training seed (0 to 2).",
+        facts=facts(),
+        row_costs=(RowCost("both", 3, 0.5),),
+        not_measured=("AMI of other: it has | no clusters",),
         processors=("a processor: avx2; 1 thread", "another processor: avx2; 1 thread"),
     )
 

@@ -4,52 +4,18 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import fake_stages
 import pytest
-from fake_checkout import ROOT, SMALL_TABLE, Checkout
+from fake_checkout import SMALL_TABLE, Checkout
+from small_plans import of_row, plan
 
-from benchmarks.plan import builder, corpora
-from benchmarks.plan.graph import Plan
-from benchmarks.spec.read_tables import load_table
-from benchmarks.spec.scale import load_scale
 from benchmarks.spec.table import overlay
-from benchmarks.store.home import Home
 from iicl import encoders
 from iicl.methods.settings import MethodSettings
 from iicl.methods.supervised.settings import Settings as Supervised
 from iicl.samples import VIDEO
 
 DESK_CLIP = {"num_frames": 8, "fps": 8.0, "size": 32}
-
-
-def plan(folder: Path, text: str) -> Plan:
-    """A table at desk scale."""
-    path = folder / "table2.yaml"
-    path.write_text(text)
-    scale, home = load_scale(ROOT / "benchmarks" / "scales" / "desk.yaml"), Home(folder)
-    return builder.make(
-        [load_table(path)],
-        scale,
-        seeds=[0],
-        precision="float32",
-        corpora=corpora.resolve(scale, {}, home, fake_stages, ROOT),
-        home=home,
-        stages=fake_stages,
-    )
-
-
-def of_row(plan: Plan, row: str) -> dict[str, Mapping[str, Any]]:
-    """The settings of a row's stages; of a pretraining, of its last phase."""
-    (cell,) = [cell for cell in plan.cells if cell.row == row]
-    stages: dict[str, Mapping[str, Any]] = {}
-    todo = [cell.run]
-    while todo:
-        run = plan.runs[todo.pop()]
-        stages.setdefault(run.stage, run.resolved)
-        todo += run.upstream.values()
-    return stages
 
 
 def with_row(settings: str) -> str:
@@ -121,7 +87,7 @@ def other_encoder(tmp_path: Path) -> Iterator[None]:
     ],
 )
 @pytest.mark.usefixtures("other_encoder")
-def test_the_scales_sizes_do_not_hold_for_another_encoder(
+def test_the_scales_sizes_of_an_encoder_do_not_hold_for_another_one(
     tmp_path: Path, named: str, wanted: Mapping[str, object]
 ) -> None:
     stages = of_row(plan(tmp_path, with_row(f"pretrain: {{encoders: {named}}}")), "b")

@@ -109,6 +109,75 @@ def test_a_row_is_compared_with_its_own_chance_seed_by_seed() -> None:
     assert judged.why.startswith("400 - chance = +5.1")
 
 
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [([0.28, 0.30, 0.29, 0.27], "holds"), (LOW, "holds"), (HIGH, "reversed"), (ODD, "open")],
+)
+def test_a_row_that_is_not_above_another_may_lie_far_below_it(
+    values: list[float], verdict: str
+) -> None:
+    table = table_with({"column": "r1", "not_above": ["c400", "c100"], "within": 5.0})
+    frame = frame_of({"c400": {"r1": values}, "c100": {"r1": [0.30, 0.30, 0.31, 0.29]}})
+    (judged,) = judge.judge(frame, table, compares=False).claims
+    assert judged.verdict == verdict
+    assert judged.comparison == "r1: c400 - c100 not above 5"
+    far_below = frame_of({"c400": {"r1": LOW}, "c100": {"r1": HIGH}})
+    (judged,) = judge.judge(far_below, table, compares=False).claims
+    assert judged.verdict == "holds"
+
+
+def test_a_row_is_not_above_its_own_chance() -> None:
+    table = table_with({"column": "r1", "not_above": ["c400", "chance"], "within": 5.0})
+    for chance, verdict in ((0.50, "holds"), (0.30, "reversed")):
+        (judged,) = judge.judge(frame_of({"c400": {"r1": HIGH}}, chance), table, False).claims
+        assert judged.verdict == verdict
+
+
+def test_of_several_rows_each_must_not_be_above_the_last_or_its_own_chance() -> None:
+    rows = {"c100": {"r1": LOW}, "c200": {"r1": LOW}, "c400": {"r1": HIGH}}
+    table = table_with(
+        {"column": "r1", "not_above": ["c100", "c200", "c400"], "within": 5.0},
+        {"column": "r1", "not_above": ["c100", "c400", "c200"], "within": 5.0},
+        {"column": "r1", "not_above": ["c100", "c400", "chance"], "within": 5.0},
+    )
+    frame = frame_of(rows)
+    frame["chance"] = frame["value"]
+    judged = judge.judge(frame, table, compares=False).claims
+    assert [one.verdict for one in judged] == ["holds", "reversed", "holds"]
+    assert judged[1].why.startswith("400 - 200 = ")
+    frame.loc[frame["row"] == "c400", "chance"] = 0.3
+    *_, last = judge.judge(frame, table, compares=False).claims
+    assert (last.verdict, last.why[:14]) == ("reversed", "400 - chance =")
+
+
+def test_the_best_of_some_rows_needs_no_others() -> None:
+    table = table_with({"column": "r1", "best": "c400", "among": ["c100", "random_init"]})
+    rows = {"c400": {"r1": HIGH}, "c100": {"r1": LOW}, "random_init": {"r1": LOW}}
+    (judged,) = judge.judge(frame_of(rows), table, compares=False).claims
+    assert judged.verdict == "holds"
+    assert judged.comparison == "r1: c400, c100, random_init"
+
+
+def test_a_row_without_a_value_in_a_column_is_left_out_of_it() -> None:
+    table = table_with({"column": "r1", "best": "c400"})
+    c100 = table.rows["c100"].model_copy(update={"not_measured": {"r1": "why"}})
+    rows = {**table.rows, "c100": c100}
+    table = table.model_copy(update={"rows": rows, "order": ["random_init", "rows"]})
+    measured = {name: {"r1": HIGH} for name in ("c400", "c200", "c800")}
+    frame = frame_of({**measured, "c100": {"fc_only": HIGH}, "random_init": {"r1": LOW}})
+    judged = judge.judge(frame, table, compares=False)
+    assert judged.cells["c100", "r1"].verdict == "not measured"
+    assert "c100" not in str(judged.claims[0].comparison)
+    (order,) = [check for check in judged.order if check.column == "r1"]
+    assert order.holds
+    assert len(order.steps["rows"]) == 3
+    untrained = table.controls["random_init"].model_copy(update={"not_measured": {"r1": "why"}})
+    table = table.model_copy(update={"controls": {"random_init": untrained}})
+    del measured["c400"]
+    judged = judge.judge(frame_of(measured), table, compares=False)
+    assert "r1" not in {check.column for check in judged.order}, "one step is no order"
+
+
 def test_only_judged_claims_are_in_the_family() -> None:
     table = table_with({"untested": "because"}, {"column": "r1", "above": ["c400", "c100"]})
     judged = judge.judge(frame_of({"c400": {"r1": HIGH}}), table, compares=False)

@@ -18,15 +18,25 @@ TABLES = sorted((ROOT / "tables").glob("*.yaml"))
 # A claim of the small table that is refused; what the error says, which names the claim's line.
 BAD_CLAIMS = [
     ("column: r2, above: [a, b]", "unknown 'r2'; known: r1"),
-    ("column: r1, above: [a, c]", "unknown 'c'; known: a, b, untrained"),
+    ("column: r1, above: [a, c]", "unknown 'c'; known: a, b, untrained, gone"),
     ("column: r1, best: untrained", "unknown 'untrained'; known: a, b"),
-    ("column: r1, above: [chance, a]", "chance may stand second only"),
-    ("column: r1, near: [a, chance], within: 1.0", "unknown 'chance'; known: a, b, untrained"),
+    ("column: r1, above: [chance, a]", "chance may stand last only"),
+    (
+        "column: r1, near: [a, chance], within: 1.0",
+        "unknown 'chance'; known: a, b, untrained, gone",
+    ),
     ("column: r1, above: [a, a]", "'a' is compared with itself"),
     ("column: r1, above: [a, b], best: a", "a claim needs exactly one of"),
     ("column: r1, above: [a, b], by: -1.0", "claims.0.by is -1.0"),
     ("column: r1, best: a, by: 1.0", "by is 1: only above has it"),
-    ("column: r1, near: [a, b]", "near and at_chance need within"),
+    ("column: r1, not_above: [chance, a], within: 1.0", "chance may stand last only"),
+    ("column: r1, not_above: [a, b, a], within: 1.0", "'a' is compared with itself"),
+    ("column: r1, not_above: [a, b]", "near, not_above and at_chance need within"),
+    ("column: r1, best: a, among: [a, b]", "among is ['a', 'b']: only best has it"),
+    ("column: r1, above: [a, b], among: [b]", "among is ['b']: only best has it"),
+    ("column: r1, best: a, among: [c]", "unknown 'c'; known: a, b, untrained"),
+    ("column: r1, above: [a, gone]", "'gone' is not measured in 'r1'"),
+    ("column: r1, near: [a, b]", "near, not_above and at_chance need within"),
     ("column: r1, above: [a, b], beside: r2", "unknown 'r2'; known: r1"),
     ("column: r1, above: [a, b], beside: r1", "the claim is judged in this column itself"),
     ("beside: r1, untested: why", "an untested claim compares nothing"),
@@ -39,6 +49,7 @@ def test_a_claim_that_cannot_be_judged_is_refused_at_its_line(
 ) -> None:
     text = (
         f"{SMALL_TABLE}controls:\n  untrained: {{label: U, pretrain: {{method: random_init}}}}\n"
+        "  gone: {label: G, unavailable: it is gone, not_measured: {r1: why}}\n"
         "inference: {level: 0.05, adjustment: holm}\nclaims:\n"
         f"  - {{says: x, where: IV, {claim}}}\n"
     )
@@ -98,6 +109,8 @@ def test_all_judged_claims_and_tolerances_are_fixed() -> None:
     (similar, _) = [c for c in fixed["table5"]["claims"] if "near" in c["claim"]]
     assert similar["claim"]["within"] == 1.0
     rows = similar["compared"]["ucf101"]["rows"]
-    assert rows["gdt_audioset"] == {"reported": 92.5}
+    assert rows["gdt_audioset"]["pretrain"]["method"] == "gdt"
+    (best, *_) = [c for c in fixed["table5"]["claims"] if "best" in c["claim"]]
+    assert best["compared"]["ucf101"]["rows"]["coclr"] == {"reported": 90.6}
     assert rows["iicl_audioset"]["pretrain"]["corpus"] == "audioset"
     assert rows["iicl_audioset"]["folds"] == [1, 2, 3]

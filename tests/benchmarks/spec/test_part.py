@@ -186,3 +186,12 @@ def test_the_name_of_a_long_part_is_short(checkout: Checkout) -> None:
     assert len(tag) <= request.LONGEST_TAG
     assert tag != request._tag("rows", [*names[:-1], "another"])
     assert request._tag("rows", ["b", "a"]) == "rows.a.b"
+
+
+def test_a_part_without_any_cell_is_refused() -> None:
+    compared = load_table(ROOT / "tables" / "compared.yaml")
+    with pytest.raises(ValueError, match="--columns dcase: none of these rows has a value there"):
+        part(compared, ["vcop", "speednet"], ["dcase"])
+    small = part(compared, ["vcop", "iicl"], ["dcase", "r1"])
+    assert small.rows["vcop"].not_measured.keys() == {"dcase"}
+    assert part(compared, ["vcop"], ["r1"]).rows["vcop"].not_measured == {}
