@@ -16,8 +16,9 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from benchmarks.render import escape, multiplicity, plot, plot_beside, words
+from benchmarks.render import escape, methods_table, multiplicity, plot, plot_beside, words
 from benchmarks.render.document import Curve, Document
+from benchmarks.render.methods_table import KnownMethod
 from benchmarks.store.files import DamagedFileError, read_bytes
 
 TEMPLATE = "report.html.jinja"
@@ -30,12 +31,13 @@ VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "da
 SHEET_QUALITY = 80  # of WebP, which takes a tenth of the PNG; the exact pixels are in the folder
 
 
-def page(documents: Sequence[Document], results: Path) -> str:
+def page(documents: Sequence[Document], results: Path, methods: Sequence[KnownMethod]) -> str:
     """The page as HTML.
 
     Args:
         documents: of one folder.
         results: holds the pictures that they name.
+        methods: all that there are.
 
     Raises:
         OSError: if a picture is missing.
@@ -72,6 +74,8 @@ def page(documents: Sequence[Document], results: Path) -> str:
         beside=_beside({document.name: document for document in documents}),
         words=words,
         multiplicity=multiplicity,
+        method_headers=methods_table.HEADERS,
+        method_lines=methods_table.lines(documents, methods),
     )
 
 
