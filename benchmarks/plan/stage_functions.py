@@ -1,6 +1,6 @@
 """The functions that the suite calls of the module that carries stages out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,9 +56,6 @@ class Stages(Protocol):
 
     def describe(self, resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
         """What a pretraining is, for a reader: its method, encoders, samples and encodings."""
-
-    def methods(self) -> Sequence[Any]:
-        """All methods, each with its ``system``, ``reference``, ``needs`` and ``departures``."""
 
     # Corpora.
 

@@ -58,6 +58,9 @@ def page(documents: Sequence[Document], results: Path, methods: Sequence[KnownMe
         sheet=lambda name: _uri("webp", _webp(results / name)),
         training=_training,
     )
+    environment.globals.update(
+        words=words, multiplicity=multiplicity, method_headers=methods_table.HEADERS
+    )
     counts = {
         document.name: Counter(claim.verdict for claim in document.claims) for document in documents
     }
@@ -72,9 +75,6 @@ def page(documents: Sequence[Document], results: Path, methods: Sequence[KnownMe
         verdicts=[verdict for verdict in VERDICTS if total[verdict]],
         sheets=sheets,
         beside=_beside({document.name: document for document in documents}),
-        words=words,
-        multiplicity=multiplicity,
-        method_headers=methods_table.HEADERS,
         method_lines=methods_table.lines(documents, methods),
     )
 
