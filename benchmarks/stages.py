@@ -169,6 +169,18 @@ def work(
     return Work(**asdict(arithmetic.work(_settings(resolved), counts, encoder)))
 
 
+def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+    """What a resolved pretraining is, for a reader: an ``iicl.describe.PretrainingFacts``.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        counts: numbers of usable items, as of :func:`work`; maybe empty.
+    """
+    from iicl import describe
+
+    return describe.describe(_settings(resolved), counts)
+
+
 def footprint(
     resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
 ) -> Footprint:
@@ -411,3 +423,10 @@ def neighbours(folder: Path) -> Any:
     from iicl.evaluation.neighbours import load_neighbours
 
     return load_neighbours(folder)
+
+
+def ceilings() -> dict[str, Any]:
+    """What a pretext can learn in each generated corpus, by :mod:`iicl.data.synthetic.ceilings`."""
+    from iicl.data.synthetic import ceilings
+
+    return ceilings.measure()

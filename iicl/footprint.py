@@ -92,19 +92,23 @@ def _of_pretraining(stage: Pretrain, counts: Counts) -> StageFootprint:
     buffers = extra.buffer_bytes + extra.frozen_bytes
     if extra.buffer_bytes_per_item:
         buffers += extra.buffer_bytes_per_item * counts[items_trained_on(stage)]
+    exported = 0
+    if extra.exported_bytes_per_item:
+        exported = extra.exported_bytes_per_item * counts[items_trained_on(stage)]
     if not stage.epochs:  # a control that is never trained: one checkpoint, without moments
         return StageFootprint(
             parameters=parameters,
             parameters_per_class=extra.parameters_per_class,
-            weight_bytes=WEIGHT * parameters,
+            weight_bytes=WEIGHT * parameters + exported,
             checkpoint_bytes=WEIGHT * parameters + buffers,
-            disk_bytes=2 * WEIGHT * parameters + buffers,
+            disk_bytes=2 * WEIGHT * parameters + exported + buffers,
         )
     return _of_training(
         parameters=parameters,
         parameters_per_class=extra.parameters_per_class,
         moments=MOMENTS[stage.optimisation.optimiser],
         buffer_bytes=buffers,
+        exported_bytes=exported,
         gradient_bytes=GRADIENT[stage.optimisation.gradient_exchange] * parameters,
         exchanged_bytes=WEIGHT * stage.method.num_exchanged(stage.phase, encoded),
     )
@@ -115,16 +119,18 @@ def _of_training(
     parameters_per_class: int,
     moments: int,
     buffer_bytes: int = 0,
+    exported_bytes: int = 0,
     gradient_bytes: int = 0,
     exchanged_bytes: int = 0,
 ) -> StageFootprint:
     checkpoint = WEIGHT * parameters * (1 + moments) + buffer_bytes
+    weights = WEIGHT * parameters + exported_bytes
     return StageFootprint(
         parameters=parameters,
         parameters_per_class=parameters_per_class,
-        weight_bytes=WEIGHT * parameters,
+        weight_bytes=weights,
         checkpoint_bytes=checkpoint,
-        disk_bytes=WEIGHT * parameters + NUM_KEPT_CHECKPOINTS * checkpoint,
+        disk_bytes=weights + NUM_KEPT_CHECKPOINTS * checkpoint,
         gradient_bytes=gradient_bytes,
         exchanged_bytes=exchanged_bytes,
     )

@@ -34,6 +34,8 @@ class Sample:
         stride: distance between its frames, as a multiple of that in the clip.
         num_frames: number of its frames; None: as the clip.
         size: height and width in pixels; None: as the clip.
+        whole: an item that is shorter than the sample is left out, see
+            :func:`iicl.data.draws.has_room`. Otherwise the frames of a short item start over.
         augmentation_of: name of an earlier sample; it shares the place of the crop, the flip and
             the jitter (or the gain) of that sample. None: an augmentation of its own.
     """
@@ -45,6 +47,7 @@ class Sample:
     stride: int = 1
     num_frames: int | None = None
     size: int | None = None
+    whole: bool = False
     augmentation_of: str | None = None
 
     @property

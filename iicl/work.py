@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iicl import encoders
-from iicl.config import Clip
 from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.encoders.choice import default_names
 from iicl.encoders.settings import EncoderSettings
 from iicl.methods.settings import Encoded
 from iicl.pretraining import Pretrain
 from iicl.protocols import AnyProtocol, Features, Finetune
-from iicl.samples import Sample, required_views
+from iicl.samples import required_views
 
 Counts = Mapping[str, int]
 """Usable items: ``all``, ``<fold>/train``, ``<fold>/train/with_sound``, ``<fold>/test``."""
@@ -80,7 +79,7 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
-    passed = items * stage.epochs * extra.corpus_passes
+    passed = items * extra.passes(stage.epochs)
     macs_of_step = macs_of_forward + BACKWARD * with_gradient
     return StageWork(
         clips=trained + passed,
@@ -118,7 +117,9 @@ def encoded_samples(stage: Pretrain) -> list[Encoded]:
     with_encoder = default_names()
     return [
         Encoded(
-            sample, stage.method.encoder(sample.view, stage.encoders), _clip_of(sample, stage.clip)
+            sample,
+            stage.method.encoder(sample.view, stage.encoders),
+            stage.method.encoded_clip(sample, stage.clip),
         )
         for sample in stage.method.samples(stage.phase)
         if sample.view in with_encoder
@@ -152,9 +153,3 @@ def finetuned_encoder(stage: Finetune, pretrained: Pretrain) -> EncoderSettings:
             f" {', '.join(encoders.names())}"
         )
     return encoder
-
-
-def _clip_of(sample: Sample, clip: Clip) -> Clip:
-    """The clip, with the sample's own frames and size; its stride changes no shape."""
-    own = {"num_frames": sample.num_frames, "size": sample.size}
-    return clip.model_copy(update={k: v for k, v in own.items() if v is not None})

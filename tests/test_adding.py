@@ -44,6 +44,7 @@ class Settings(EncoderSettings):
     """Outputs of the map."""
 
     NAME: ClassVar[str] = "mean"
+    TITLE: ClassVar[str] = "mean"
     INPUT: ClassVar[str] = "frames"
     outputs: Count = 12
 
@@ -273,7 +274,7 @@ def test_the_contract_of_methods_holds_for_what_was_added(project: Path) -> None
 def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
     text = run(project, "benchmarks/run.py", "--help").stdout
     assert "methods: iicl, mfcc, pull, " in text
-    assert "encoders: mean, r2plus1d, " in text
+    assert "encoders: conv10, mc3, mean, " in text
     assert "views: audio, halves, " in text
     listed = run(project, "-c", "from iicl.cli import main; main(['list'])").stdout
     assert "pull: Two views of an item, pulled together.\n    strength = 3.0" in listed
@@ -283,8 +284,8 @@ def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
     table = project / "tables" / "pull.yaml"
     for old, new, message in (
         ("method: pull", "method: push", "no method named 'push'; legal: iicl, mfcc, pull, "),
-        ("video: mean", "video: median", "no encoder named 'median'; legal: mean, r2plus1d, "),
-        ("video: mean", "video: resnet", "the view video gives 'frames'; legal: mean, r2plus1d\n"),
+        ("video: mean", "video: median", "no encoder named 'median'; legal: conv10, mc3, "),
+        ("video: mean", "video: resnet", "the view video gives 'frames'; legal: mc3, mean, "),
         ("view: halves", "view: label", "'label' has an encoder; legal: audio, halves, video\n"),
         ("strength: 1.0", "force: 1.0", "unknown setting; legal: name, strength"),
         ("halves_outputs", "halves_width", "legal: audio, audio_width, audio_depth, halves, "),

@@ -166,13 +166,19 @@ class Drawing:
 
 
 def has_room(item: ManifestItem, samples: Sequence[Sample], clip: Clip) -> bool:
-    """Whether an item is long enough for all "apart" samples, wherever the other samples lie.
+    """Whether an item is long enough for all "whole" samples and all "apart" samples.
 
-    A sample with a window of w seconds needs an item of 2 W + w seconds, where W is the longer
-    window of the two. If the other sample begins just before W, the sample cannot begin before it,
-    and begins just before 2 W at the earliest. An item that lacks one of the two views has no room.
+    A "whole" sample needs an item of its window. An "apart" sample must find a place wherever the
+    other samples lie: with a window of w seconds it needs an item of 2 W + w seconds, where W is
+    the longer window of the two. If the other sample begins just before W, the sample cannot begin
+    before it, and begins just before 2 W at the earliest. An item that lacks one of the two views
+    has no room.
     """
     for sample in samples:
+        if sample.whole:
+            extent = _extent(sample, item, clip)
+            if extent is None or extent[0] < extent[1] - 1e-9:
+                return False
         if sample.time != "apart":
             continue
         assert sample.of is not None

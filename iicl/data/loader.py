@@ -105,9 +105,9 @@ def make_loader(
     Raises:
         ValueError: if samples do not go together; if there is nothing to read; if an item lacks a
             view or has no room for an "apart" sample; if the corpus has another sample rate; if
-            "uniform" sampling is augmented; if samples of other items are asked for with "uniform"
-            sampling or a single item; if a batch has fewer chunks than there are shares; while
-            iterating, if a shard is damaged.
+            "uniform" sampling is augmented; if samples of other items are asked for with a single
+            item; if a batch has fewer chunks than there are shares; while iterating, if a shard is
+            damaged.
         WorkerError: while iterating, see :func:`iicl.data.workers.read_watched`.
     """
     check_samples(contents.samples)
@@ -214,10 +214,9 @@ def _check_settings(positions: Sequence[int], contents: Contents, batching: Batc
     if batching.sampling == "uniform" and contents.augmentation != NO_AUGMENTATION:
         raise ValueError(f"uniform sampling takes no augmentation, got {contents.augmentation}")
     others = [sample.name for sample in contents.samples if sample.item == "other"]
-    if others and (batching.sampling == "uniform" or len(positions) < 2):
+    if others and len(positions) < 2:
         raise ValueError(
-            f"{', '.join(others)} of other items needs random sampling of 2 items or more,"
-            f" got {batching.sampling} sampling of {len(positions)}"
+            f"{', '.join(others)} of other items needs 2 items or more, got {len(positions)}"
         )
     if batching.num_crops not in (1, 3):
         raise ValueError(f"num_crops must be 1 or 3, got {batching.num_crops}")
@@ -236,10 +235,10 @@ def _check_items(corpus: PreparedCorpus, positions: Sequence[int], contents: Con
     items = [corpus.manifest.items[position] for position in sorted(positions)]
     short = [item.id for item in items if not has_room(item, contents.samples, contents.clip)]
     if short:
-        apart = ", ".join(sample.name for sample in contents.samples if sample.time == "apart")
+        asked = [s.name for s in contents.samples if s.whole or s.time == "apart"]
         raise ValueError(
-            f"{len(short)} items are too short for {apart}, which must be one window apart;"
-            f" the first is {short[0]}"
+            f"{len(short)} items are too short for {', '.join(asked)}, which must be whole or one"
+            f" window apart; the first is {short[0]}"
         )
 
 

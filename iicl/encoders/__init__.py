@@ -3,7 +3,8 @@
 A folder holds ``settings.py`` with ``Settings``, which imports no torch and gives the price of the
 network, and ``network.py`` with ``build(settings, facts)``, which makes the network with weights
 drawn from torch's generator. A network has ``feature_dim``, ``tokens(x)`` of shape (B, L, D), and
-gives their mean, (B, D).
+gives (B, D), by default their mean; ``POOLING`` of the settings tells. What networks share is in
+``network.py``, ``video_resnet.py`` and ``settings.py`` of this folder.
 
 Modules are imported by name when they are asked for: an encoder that nobody uses changes nobody's
 code hash.

@@ -1,7 +1,7 @@
 """What the settings of every encoder offer. Imports no torch."""
 
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from iicl.config import Clip, Config
 
@@ -35,6 +35,12 @@ class EncoderSettings(Config):
     INPUT: ClassVar[str]
     """Kind of its input; it encodes the views that have the same ``INPUT``."""
 
+    TITLE: ClassVar[str]
+    """Its name for people, as its field prints it, without sizes."""
+
+    POOLING: ClassVar[Literal["mean", "maximum"]] = "mean"
+    """What a feature is of the tokens, in each dimension."""
+
     @property
     def feature_dim(self) -> int:
         """D, the dimension of its features."""
@@ -65,6 +71,58 @@ class EncoderSettings(Config):
         """L, the number of tokens that it gives for one input: the places of its last map."""
         *_, last = self.convolutions(clip)
         return last.positions
+
+
+class VideoEncoderSettings(EncoderSettings):
+    """Sizes of an encoder of RGB frames."""
+
+    INPUT: ClassVar[str] = "frames"
+
+    def input_shape(self, clip: Clip) -> tuple[int, ...]:
+        """(3, T, H, W), normalised RGB."""
+        return (3, clip.num_frames, clip.size, clip.size)
+
+
+class SpectrogramEncoderSettings(EncoderSettings):
+    """Sizes of an encoder of log-mel spectrograms."""
+
+    INPUT: ClassVar[str] = "spectrogram"
+
+    def input_shape(self, clip: Clip) -> tuple[int, ...]:
+        """(1, F, S), log-mel."""
+        return (1, clip.mel_bins, clip.spectrogram_frames)
+
+
+class BlockSizes(NamedTuple):
+    """Sizes of a residual block.
+
+    Attributes:
+        in_planes: channels of its input.
+        planes: channels of its output.
+        stride: of its first convolution, and of its shortcut, which it has unless this is 1.
+    """
+
+    in_planes: int
+    planes: int
+    stride: int
+
+
+def residual_stages(width: int, depth: int) -> list[list[BlockSizes]]:
+    """The blocks of the four stages of a ResNet.
+
+    Stage s = 0, 1, 2, 3 has ``width * 2**s`` channels. The first block of each but the first stage
+    halves the map.
+
+    Args:
+        width: channels of the stem and the first stage.
+        depth: residual blocks per stage.
+    """
+    stages = [[BlockSizes(width, width, 1)] * depth]
+    for stage in range(1, 4):
+        planes = width * 2**stage
+        rest = [BlockSizes(planes, planes, 1)] * (depth - 1)
+        stages.append([BlockSizes(planes // 2, planes, 2), *rest])
+    return stages
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:

@@ -13,7 +13,8 @@ Head = Callable[[str, Tensor], Tensor]
 CorpusPass = Callable[[Sequence[str]], dict[str, Tensor]]
 """Maps names of features to these features of all N train items, (N, ...) each, in the order of
 the view ``index``: one clip from the middle of each item, not augmented, encoded by the method in
-evaluation mode and without a graph.
+evaluation mode and without a graph. What an epoch takes from another item (``pairing: shuffled``),
+the pass before it takes from the same one.
 
 The bits are the same on every rank. The call changes neither the running statistics of batch norm
 nor the state of the generator. It raises a ValueError for a feature that ``encode`` does not give.

@@ -1,5 +1,6 @@
 """What the settings of every method offer. Imports no torch."""
 
+import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, TypeVar
@@ -67,6 +68,18 @@ class MethodSettings(Config):
         """
         return encoders.of(view)
 
+    def encoded_clip(self, sample: Sample, clip: Clip) -> Clip:
+        """Frames and size of what an encoder gets of a sample; by default of the whole sample.
+
+        A method that cuts smaller pieces out of a sample overrides it, and says in ``extra`` how
+        many pieces an item has.
+
+        Args:
+            sample: as the method asks for it.
+            clip: of the pretraining.
+        """
+        return read_clip(sample, clip)
+
     def check_encoders(self, phase: str, encoders: Encoders) -> None:
         """Refuse encoders that do not fit the method or each other; by default all fit.
 
@@ -102,7 +115,7 @@ class Encoded(NamedTuple):
     Attributes:
         sample: as the method asks for it.
         encoder: sizes of its view's encoder.
-        clip: with the frames and size that the sample has.
+        clip: with the frames and size of what the encoder gets of it at a time.
     """
 
     sample: Sample
@@ -120,23 +133,37 @@ class Extra:
             is known only when the corpus is prepared.
         buffer_bytes: size of the buffers outside the encoders, such as queues.
         buffer_bytes_per_item: more of it for each item that is trained on, such as a bank.
+        exported_bytes_per_item: the part of it that the exported weights hold, too, as the next
+            phase goes on with it.
         frozen_bytes: size of the parameters that require no gradient, such as a momentum encoder's.
-        encodings: name of a sample -> how often a step encodes it; 1 if it is not named.
+        encodings: name of a sample -> how often a step encodes it, or how many pieces of it; 1 if
+            it is not named.
         forward_only: name of a sample -> how often a step encodes it without a gradient, beside
             ``encodings``; 0 if it is not named. A sample that only a momentum encoder sees has 0 in
             ``encodings`` and 1 here.
-        corpus_passes: number of times that ``before_epoch`` encodes all items, without a backward
-            pass.
+        corpus_passes: number of times that ``before_epoch`` encodes all items before an epoch,
+            without a backward pass.
+        epochs_per_pass: the epochs before which it does so: the first, and then every so many.
+        passes_at_start: number of further times before the first epoch.
     """
 
     parameters: int = 0
     parameters_per_class: int = 0
     buffer_bytes: int = 0
     buffer_bytes_per_item: int = 0
+    exported_bytes_per_item: int = 0
     frozen_bytes: int = 0
     encodings: Mapping[str, int] = field(default_factory=dict)
     forward_only: Mapping[str, int] = field(default_factory=dict)
     corpus_passes: int = 0
+    epochs_per_pass: int = 1
+    passes_at_start: int = 0
+
+    def passes(self, epochs: int) -> int:
+        """How often a training of so many epochs encodes all items before epochs."""
+        if not epochs:
+            return 0
+        return self.passes_at_start + self.corpus_passes * math.ceil(epochs / self.epochs_per_pass)
 
 
 class PhasePlan(NamedTuple):
@@ -153,6 +180,12 @@ class PhasePlan(NamedTuple):
     epochs: int
     method: MethodSettings
     idle: Set[str]
+
+
+def read_clip(sample: Sample, clip: Clip) -> Clip:
+    """The clip with the sample's own frames and size; its stride changes no shape."""
+    own = {"num_frames": sample.num_frames, "size": sample.size}
+    return clip.model_copy(update={k: v for k, v in own.items() if v is not None})
 
 
 _Settings = TypeVar("_Settings", bound=Config)

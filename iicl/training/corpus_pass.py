@@ -18,6 +18,7 @@ class CorpusPass:
 
     Args:
         training: whose method encodes whose items.
+        epoch: number of the epoch before which it is called.
         seed: of the random numbers of ``encode``.
         ranks: that all make each call.
         stop_if_asked: called between chunks, by all ranks equally often; raises to stop.
@@ -27,9 +28,15 @@ class CorpusPass:
     """
 
     def __init__(
-        self, training: Training, seed: int, ranks: Ranks, stop_if_asked: Callable[[], None]
+        self,
+        training: Training,
+        epoch: int,
+        seed: int,
+        ranks: Ranks,
+        stop_if_asked: Callable[[], None],
     ) -> None:
-        self._training, self._seed, self._ranks = training, seed, ranks
+        self._training, self._epoch = training, epoch
+        self._seed, self._ranks = seed, ranks
         self._stop_if_asked = stop_if_asked
         self.num_items = 0
 
@@ -37,7 +44,7 @@ class CorpusPass:
         """The named features of N items, (N, ...) each.
 
         Raises:
-            ValueError: if ``encode`` gives no feature of a name, or a sample is of another item.
+            ValueError: if ``encode`` gives no feature of a name.
             Interrupted: if asked to stop.
         """
         method, device = self._training.method, self._training.items.device
@@ -63,7 +70,7 @@ class CorpusPass:
         numbers = self._ranks.share.of(num_chunks)
         num_questions = num_chunks // self._ranks.size  # a rank has so many chunks, or one more
         parts: dict[str, list[Tensor]] = {name: [] for name in names}
-        for number, batch in zip(numbers, items.chunks_in_order(), strict=True):
+        for number, batch in zip(numbers, items.chunks_in_order(self._epoch), strict=True):
             if number - numbers.start < num_questions:
                 self._stop_if_asked()
             torch.manual_seed(derive_seed(self._seed, "chunk", number))

@@ -219,7 +219,7 @@ class _Attempt:
         training = self._training
         seed = derive_seed(training.items.batching.seed, "epoch", epoch)
         torch.manual_seed(seed)
-        corpus_pass = CorpusPass(training, seed, self._ranks, stop_if_asked)
+        corpus_pass = CorpusPass(training, epoch, seed, self._ranks, stop_if_asked)
         with torch.no_grad():
             names = training.method.before_epoch(epoch, corpus_pass)
         _forget(training.optimiser, training.method, names)

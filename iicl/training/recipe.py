@@ -64,22 +64,20 @@ class TrainItems:
         batching = replace(self.batching, start_step=first_step)
         return self._read(self.contents, batching)
 
-    def chunks_in_order(self) -> Iterator[RawBatch]:
+    def chunks_in_order(self, epoch: int) -> Iterator[RawBatch]:
         """This rank's share of all items in order, in chunks: middle clips without augmentation.
 
-        Raises:
-            ValueError: if a sample is of another item, which only a random epoch has.
+        What is of another item comes from the one that the epoch's batches take it from.
         """
-        if self.contents.pairing == "shuffled" or any(
-            sample.item == "other" for sample in self.contents.samples
-        ):
-            raise ValueError(
-                "a corpus pass reads each item by itself, but pairing is"
-                f" {self.contents.pairing!r} and the samples are {self.contents.samples}"
-            )
         contents = replace(self.contents, augmentation=NO_AUGMENTATION)
         size = self.chunk_size or self.batching.batch_size
-        batching = Batching("uniform", batch_size=size, share=self.batching.share)
+        batching = Batching(
+            "uniform",
+            batch_size=size,
+            epochs=range(epoch, epoch + 1),
+            share=self.batching.share,
+            seed=self.batching.seed,
+        )
         return self._read(contents, batching)
 
     def samples(self, batch: RawBatch) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ MAY_LACK = False
 ENCODER = None
 INPUT = None
 TAKES: frozenset[str] = frozenset()
+NUM_DRAWS = 10  # numbers of a sample
 STEPS = 2**24  # float32 holds these steps from 0 to 1 exactly
 
 

@@ -18,7 +18,9 @@ REQUIRES = "video"
 MAY_LACK = False
 ENCODER = "r2plus1d"
 INPUT = "frames"
-TAKES = frozenset({"item", "time", "of", "stride", "num_frames", "size", "augmentation_of"})
+TAKES = frozenset(
+    {"item", "time", "of", "stride", "num_frames", "size", "whole", "augmentation_of"}
+)
 
 
 def extent(item: ManifestItem, sample: Sample, clip: Clip) -> tuple[float, float]:

@@ -143,6 +143,30 @@ def test_each_sample_costs_what_its_own_frames_and_size_cost() -> None:
     assert found.num_ranks == 3
 
 
+@pytest.mark.parametrize(
+    ("price", "passes"),
+    [
+        (Extra(), [0, 0, 0, 0, 0]),
+        (Extra(corpus_passes=2), [0, 2, 4, 6, 8]),
+        (Extra(corpus_passes=2, epochs_per_pass=3), [0, 2, 2, 2, 4]),
+        (Extra(passes_at_start=1), [0, 1, 1, 1, 1]),
+        (Extra(corpus_passes=1, epochs_per_pass=2, passes_at_start=1), [0, 2, 2, 3, 3]),
+    ],
+)
+def test_passes_are_made_at_the_start_or_every_so_many_epochs(
+    price: Extra, passes: list[int]
+) -> None:
+    class Passing(Silent):
+        def extra(self, phase: str, encoded: object) -> Extra:
+            return price
+
+    assert [price.passes(epochs) for epochs in range(5)] == passes
+    stage = last_phase(Passing(), optimisation={"batch_size": 30})
+    for epochs, number in enumerate(passes):
+        found = work(stage.model_copy(update={"epochs": epochs}), COUNTS, None)
+        assert found.clips == 90 * epochs + COUNTS["1/train"] * number
+
+
 @pytest.mark.parametrize("price", ["encodings", "forward_only"])
 def test_a_price_for_a_sample_that_nothing_encodes_is_refused(price: str) -> None:
     class Wrong(Silent):

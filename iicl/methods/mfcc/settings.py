@@ -14,6 +14,7 @@ class CepstrumSettings(EncoderSettings):
     """Settings of the cepstrum, which this method uses as its audio encoder."""
 
     INPUT: ClassVar[str] = "spectrogram"
+    TITLE: ClassVar[str] = "cepstrum"
     num_coefficients: Count
 
     @property

@@ -144,7 +144,7 @@ def test_a_protocol_may_ask_for_another_clip(tmp_path: Path) -> None:
             "{encoders: {video: resnet}}",
             13,
             "encoders.video is 'resnet': the encoder resnet takes 'spectrogram', the view video"
-            " gives 'frames'; legal: r2plus1d$",
+            " gives 'frames'; legal: mc3, r2plus1d, r2plus1d_avid, r3d, s3d, s3dg$",
         ),
         (
             "{clusters: 100}",

@@ -40,6 +40,7 @@ def test_with_a_clip_that_is_longer_than_its_item_is_in_its_middle() -> None:
     assert draws.start_seconds(AUDIO, item) == pytest.approx((0.5 - 0.25) / 2)
 
 
+WHOLE = Sample("video", num_frames=60, whole=True)
 LATE = Sample("audio:late", time="apart", of="audio")
 APART = [
     (VIDEO, Sample("video:1", time="apart", of="video")),
@@ -92,6 +93,17 @@ def test_room_is_what_apart_needs_and_no_more(samples: tuple[Sample, ...], sampl
     assert (np.abs(times[:, -2] - times[:, -1]) >= max(windows) - 1e-3).all()
     assert times.min() >= 0
     assert times[:, -1].max() <= needed - windows[-1] + 1e-3
+
+
+@pytest.mark.parametrize("sample", [Sample("video:fast", stride=2, whole=True), WHOLE], ids=str)
+def test_a_whole_sample_needs_an_item_of_its_window_and_no_more(sample: Sample) -> None:
+    window = (sample.num_frames or 32) * sample.stride / 30
+    item = replace(LONG, num_frames=1000, fps=1000 / window)
+    shorter = replace(item, fps=1001 / window)
+    assert has_room(item, (sample,), CLIP)
+    assert not has_room(shorter, (VIDEO, sample), CLIP)
+    assert has_room(shorter, (VIDEO, replace(sample, whole=False)), CLIP)
+    assert not has_room(replace(item, views=("audio",)), (sample,), CLIP)
 
 
 def test_an_item_without_the_view_has_no_room() -> None:

@@ -180,9 +180,16 @@ def test_the_index_is_the_place_in_the_list_and_the_source_the_group(
             assert groups[made["source"][row]] == items[position].group
 
 
-def test_items_too_short_for_apart_are_named(generated: PreparedCorpus) -> None:
+@pytest.mark.parametrize(
+    "far",
+    [
+        Sample("video:far", time="apart", of="video", num_frames=8),  # 1 s of 3 s
+        Sample("video:far", stride=3, num_frames=8, whole=True),
+    ],
+    ids=["apart", "whole"],
+)
+def test_items_that_are_too_short_are_named(generated: PreparedCorpus, far: Sample) -> None:
     """The loader leaves none out: the caller selects items by ``has_room``."""
-    far = Sample("video:far", time="apart", of="video", num_frames=8)  # 1 s of 3 s
     both = generated.select(["video", "audio"])
     items = list(generated.manifest.items)
     short = [both[2], both[5]]
@@ -198,13 +205,10 @@ def test_items_too_short_for_apart_are_named(generated: PreparedCorpus) -> None:
     assert list(make_loader(generated, room, contents, replace(HOW, epochs=range(1))))
 
 
-def test_other_items_need_random_sampling_of_two(
-    generated: PreparedCorpus, positions: list[int]
+@pytest.mark.parametrize("how", [HOW, Batching("uniform", 1)])
+def test_other_items_need_two(
+    generated: PreparedCorpus, positions: list[int], how: Batching
 ) -> None:
     contents = Contents(CLIP, (VIDEO, OTHER))
-    for how, given, message in (
-        (Batching("uniform", 4), positions, "uniform sampling of 8"),
-        (HOW, positions[:1], "random sampling of 1"),
-    ):
-        with pytest.raises(ValueError, match=f"video:other of other items needs .* got {message}"):
-            make_loader(generated, given, contents, how)
+    with pytest.raises(ValueError, match=r"video:other of other items needs 2 .* got 1"):
+        make_loader(generated, positions[:1], contents, how)

@@ -1,12 +1,15 @@
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+import torch
+from torch import Tensor
 
 from iicl import config, methods
-from iicl.pretraining import pretrain_phases
-from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL
+from iicl.methods.xdc.rounds import Round
+from iicl.pretraining import Pretrain, pretrain_phases
+from tests.iicl.methods.every_method import EXAMPLES, LENGTH, SMALL, small
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +32,33 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def rounds_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters without values, as scikit-learn can read none of a device without hardware."""
+
+    def make_round(features: Sequence[Tensor], before: Tensor, clusters: int) -> Round:
+        rows = torch.cat(features, dim=1)
+        number = torch.zeros((), device=rows.device)
+        return Round(before, rows.mean(0), rows[:clusters], number, number)
+
+    monkeypatch.setattr("iicl.methods.xdc.method.make_round", make_round)
+
+
+@pytest.fixture
 def phases(settings: dict) -> Callable[[str], list]:
-    """Makes the phases of a pretraining of two epochs of three steps, three chunks a step."""
+    """Makes the phases of a pretraining: the last has two epochs, those before have none.
+
+    An epoch has three steps of three chunks.
+    """
     settings |= {
         "clip": config.Clip(num_frames=4, fps=8.0, size=16, audio_seconds=0.5),
         "encoders": SMALL,
         "optimisation": {"batch_size": 12, "chunk_size": 4},
     }
-    return lambda name: pretrain_phases(LENGTH, **{**settings, "method": {"name": name}})
+
+    def make(name: str) -> list[Pretrain]:
+        *before, last = pretrain_phases(LENGTH, **{**settings, "method": small(name)})
+        phases = [phase.model_copy(update={"epochs": 0}) for phase in before]
+        epochs = 2 if last.epochs else 0
+        return [*phases, last.model_copy(update={"epochs": epochs})]
+
+    return make

@@ -10,19 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from iicl import methods, views
-from iicl.config import PretrainLength
+from iicl.config import Clip, PretrainLength
+from iicl.constants import NUM_KEPT_CHECKPOINTS
 from iicl.encoders.choice import default_names
 from iicl.footprint import footprint
 from iicl.methods.base import Method
-from iicl.methods.settings import Encoded
+from iicl.methods.settings import Encoded, read_clip
 from iicl.pretraining import Pretrain, pretrain_phases
+from iicl.training.weights import is_exported
 from iicl.work import encoded_samples
 from tests.iicl.facts import facts
-from tests.iicl.methods.every_method import NAMES
+from tests.iicl.methods.every_method import NAMES, small
 
 SIZES = {"video_width": 2, "video_depth": 2, "audio_width": 2, "audio_depth": 1}
 CLIP = {"num_frames": 4, "size": 20, "mel_bins": 40, "spectrogram_frames": 32}
 NUM_CLASSES = 5
+NUM_ITEMS = 3
 COUNTS = {"1/train": facts().num_items, "1/train/with_sound": facts().num_items}
 DATA = set(views.names()) - default_names().keys()  # read, not encoded
 
@@ -41,10 +44,17 @@ IICL_VARIANTS = [
     {"co_attention": "token", "co_attention_feed_forward": True},
 ]
 VARIANTS = [
-    *({"name": name} for name in NAMES),
+    *map(small, NAMES),
     *({"name": "iicl", **variant} for variant in IICL_VARIANTS),
     {"name": "supervised", "modalities": "video"},
     {"name": "mfcc", "num_coefficients": 7},
+    {"name": "vcop", "clip_frames": 6, "gap": 2, "crop": 1.0, "hidden": 7, "signal": "destroyed"},
+    {"name": "st_puzzle", "kinds": "temporal", "temporal_grid": 1, "piece_side": 1.0},
+    {"name": "st_puzzle", "kinds": "spatial", "hidden": 7, "channel_replication": False},
+    *({**small("xdc"), "variant": variant} for variant in ("sdc", "mdc", "cdc")),
+    {**small("xdc"), "epochs_per_round": 3},
+    *({**small(name), "start": "random"} for name in ("avid", "avid_cma")),
+    *({"name": "gdt", "hypothesis": hypothesis} for hypothesis in (2, 4, 9)),
 ]
 
 
@@ -101,6 +111,24 @@ def test_buffers_outside_the_encoders_are_priced(settings: Mapping[str, Any]) ->
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_what_weights_hold_of_each_item_is_priced(settings: Mapping[str, Any]) -> None:
+    for phase in phases_of(settings):
+        method, extra = build(phase), phase.method.extra(phase.phase, encoded_samples(phase))
+        buffers = [
+            buffer
+            for name, buffer in method.named_buffers()
+            if is_exported(method, name) and buffer.shape[:1] == (facts().num_items,)
+        ]
+        exported = facts().num_items * extra.exported_bytes_per_item
+        assert exported == sum(buffer.nbytes for buffer in buffers)
+        priced = footprint(phase, COUNTS, None)
+        assert priced.weight_bytes == 4 * priced.parameters + exported
+        checkpoints = NUM_KEPT_CHECKPOINTS if phase.epochs else 1
+        left = priced.weight_bytes + checkpoints * priced.checkpoint_bytes
+        assert priced.disk_bytes == left
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         method, encoded = build(phase), encoded_samples(phase)
@@ -117,50 +145,57 @@ def test_each_priced_encoder_is_built(settings: Mapping[str, Any]) -> None:
 def test_each_call_of_the_corpus_pass_is_priced(settings: Mapping[str, Any]) -> None:
     for phase in phases_of(settings):
         method, encoded = build(phase).eval(), encoded_samples(phase)
-        features = method.encode(batch_of(encoded, facts().num_items))
+        features = method.encode(batch_of(encoded, facts().num_items, phase.clip))
         corpus_pass = Mock(return_value=features)
-        with torch.no_grad():
-            method.before_epoch(0, corpus_pass)
         extra = phase.method.extra(phase.phase, encoded)
-        assert corpus_pass.call_count == extra.corpus_passes
+        for epoch in range(4):
+            with torch.no_grad():
+                method.before_epoch(epoch, corpus_pass)
+            assert corpus_pass.call_count == extra.passes(epoch + 1)
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
 def test_encodings_and_exchanged_features_are_those_of_a_step(settings: Mapping[str, Any]) -> None:
-    """Each encoder runs as often as it is priced for, and gives as many numbers."""
+    """Each encoder runs as often and on as much as it is priced for, and gives as many numbers."""
     for phase in phases_of(settings):
         method, encoded = build(phase).eval(), encoded_samples(phase)
         extra = phase.method.extra(phase.phase, encoded)
-        priced: Counter[str] = Counter()
+        priced: Counter[tuple[str, tuple[int, ...]]] = Counter()
         priced_forward: Counter[tuple[int, ...]] = Counter()
         for e in encoded:
-            priced[e.sample.view] += extra.encodings.get(e.sample.name, 1)
             shape = e.encoder.input_shape(e.clip)
+            priced[e.sample.view, shape] += extra.encodings.get(e.sample.name, 1)
             priced_forward[shape] += extra.forward_only.get(e.sample.name, 0)
         calls, forward = count_calls(method)
-        features = method.encode(batch_of(encoded, 3))
+        features = method.encode(batch_of(encoded, NUM_ITEMS, phase.clip))
         assert calls == priced
         assert forward == priced_forward
         numbers = sum(value[0].numel() for name, value in features.items() if name not in DATA)
         assert phase.method.num_exchanged(phase.phase, encoded) == numbers
 
 
-def batch_of(encoded: Sequence[Encoded], num_items: int) -> dict[str, Tensor]:
+def batch_of(encoded: Sequence[Encoded], num_items: int, clip: Clip) -> dict[str, Tensor]:
     """Random inputs of the encoders, and what else a method may read."""
     inputs = {
-        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(e.clip)) for e in encoded
+        e.sample.name: torch.randn(num_items, *e.encoder.input_shape(read_clip(e.sample, clip)))
+        for e in encoded
     }
     numbers = {view: torch.arange(num_items) for view in DATA}
+    for name in ("draws", "draws:1", "draws:2"):
+        numbers[name] = torch.rand(num_items, 10)
     return {**numbers, "label": torch.rand(num_items, NUM_CLASSES), **inputs}
 
 
-def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]:
+def count_calls(
+    method: Method,
+) -> tuple[Counter[tuple[str, tuple[int, ...]]], Counter[tuple[int, ...]]]:
     """Counts, from now on, how often encoders are asked for features or tokens.
 
     Returns:
-        Calls with a gradient by the view, and calls without one by the shape of an input.
+        Encodings of an item with a gradient by the view and the shape of an input, and calls
+        without one by the shape. Several samples of an item may go through an encoder in one call.
     """
-    calls: Counter[str] = Counter()
+    calls: Counter[tuple[str, tuple[int, ...]]] = Counter()
     forward: Counter[tuple[int, ...]] = Counter()
     of_views, copies = encoders_of(method)
 
@@ -170,7 +205,7 @@ def count_calls(method: Method) -> tuple[Counter[str], Counter[tuple[int, ...]]]
 
         def counted(inputs: Tensor) -> Tensor:
             if view is not None and torch.is_grad_enabled():
-                calls[view] += 1
+                calls[view, inputs.shape[1:]] += len(inputs) // NUM_ITEMS
             else:
                 forward[inputs.shape[1:]] += 1
             result: Tensor = gives(inputs)

@@ -12,15 +12,15 @@ from iicl.config import Precision
 from iicl.methods.iicl import method as iicl_method
 from iicl.training.precision import encode
 from tests.iicl.fake_device import CUDA, fake_device
-from tests.iicl.methods.every_method import NAMES, TRAINED, batch_of, make
+from tests.iicl.methods.every_method import NAMES, TRAINED, inputs_of, make
 
-pytestmark = pytest.mark.usefixtures("examples")
+pytestmark = pytest.mark.usefixtures("examples", "rounds_on_a_device")
 
 
 def run(name: str, phase: str, precision: Precision) -> dict[str, Tensor]:
     """All tensors that a method gives of four items on the device, in any way."""
     method = make(name, phase).to(CUDA)
-    batch = {sample: x.to(CUDA) for sample, x in batch_of(method.samples, 4).items()}
+    batch = {sample: x.to(CUDA) for sample, x in inputs_of(name, 4, phase=phase).items()}
     features = encode(method.encode, batch, precision)
     given = dict(features)
     if name in TRAINED:
@@ -50,7 +50,7 @@ def test_it_mixes_no_devices(name: str, precision: Precision) -> None:
 def test_what_it_does_before_an_epoch_mixes_no_devices(name: str) -> None:
     with fake_device(), torch.no_grad():
         method = make(name).to(CUDA)
-        batch = {sample: x.to(CUDA) for sample, x in batch_of(method.samples, 12).items()}
+        batch = {sample: x.to(CUDA) for sample, x in inputs_of(name, 12).items()}
         features = encode(method.encode, batch, "float32")
         method.before_epoch(0, lambda names: {key: features[key] for key in names})
         assert devices(method.state_dict()) == {"cuda"}

@@ -17,7 +17,7 @@ from tests.iicl.context import context
 from tests.iicl.fake_device import WITH_BACKWARD, fake_device
 from tests.iicl.methods.every_method import TRAINED
 
-pytestmark = pytest.mark.usefixtures("examples")
+pytestmark = pytest.mark.usefixtures("examples", "rounds_on_a_device")
 STEPS_PER_EPOCH = 3
 
 

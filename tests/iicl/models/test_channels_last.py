@@ -1,11 +1,19 @@
 """Convolutions and batch norm in the channels-last layout against torch's own."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from iicl.models import channels_last
-from iicl.models.channels_last import BatchNorm2d, BatchNorm3d, SpatialConv3d, TemporalConv3d
+from iicl.models.channels_last import (
+    BatchNorm2d,
+    BatchNorm3d,
+    SpatialConv3d,
+    SpatiotemporalConv3d,
+    TemporalConv3d,
+)
 
 
 def values_and_gradients(module: nn.Module, x: Tensor) -> list[Tensor]:
@@ -22,8 +30,13 @@ def values_and_gradients(module: nn.Module, x: Tensor) -> list[Tensor]:
         SpatialConv3d(5, 4, 3),
         SpatialConv3d(5, 4, 3, stride=2),
         SpatialConv3d(5, 4, 7, stride=2),
-        TemporalConv3d(5, 4),
-        TemporalConv3d(5, 4, stride=2),
+        TemporalConv3d(5, 4, 3),
+        TemporalConv3d(5, 4, 3, stride=2),
+        SpatialConv3d(5, 4, 1),
+        TemporalConv3d(5, 4, 7, stride=2),
+        SpatiotemporalConv3d(5, 4, 3),
+        SpatiotemporalConv3d(5, 4, 3, (2, 2)),
+        SpatiotemporalConv3d(5, 4, 7, (1, 2)),
     ],
     ids=str,
 )
@@ -41,7 +54,8 @@ def test_a_convolution_is_a_conv3d(conv: nn.Conv3d, shape: tuple[int, ...]) -> N
         )
         # A single frame leaves open where the channels lie.
         if shape[2] > 1:
-            assert conv(given).is_contiguous(memory_format=torch.channels_last_3d)
+            output = copy.deepcopy(conv).float()(given.float())
+            assert output.is_contiguous(memory_format=torch.channels_last_3d)
 
 
 NORMS = {4: (BatchNorm2d, nn.BatchNorm2d), 5: (BatchNorm3d, nn.BatchNorm3d)}

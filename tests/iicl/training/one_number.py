@@ -45,7 +45,7 @@ class Items:
     def batches(self, first):
         return iter([float(n + 1) for n in range(first, self.num_steps)])
 
-    def chunks_in_order(self):
+    def chunks_in_order(self, epoch):
         torch.rand(3)  # as a DataLoader draws from the generator
         return iter([[0.0, 1.0], [2.0]])
 

@@ -1,6 +1,7 @@
 """What a method is given of all train items before an epoch, on one rank and on two."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.encoders.choice import Encoders
 from iicl.methods.base import Method
-from iicl.samples import INDEX, VIDEO, Sample
+from iicl.samples import AUDIO, INDEX, VIDEO
 from iicl.training.corpus_pass import CorpusPass
 from iicl.training.distributed import connect
 from iicl.training.recipe import Training, TrainItems
@@ -58,7 +59,7 @@ def passed(corpora: dict[str, Path], settings: dict):
             batching = Batching("random", 20, CHUNK_SIZE, share=ranks.share)
             items = TrainItems(corpus, positions, contents, batching, 0, ranks.device)
             training = Training(method, None, lambda step: 1.0, items, "float32")
-            corpus_pass = CorpusPass(training, 7, ranks, stop_if_asked=lambda: None)
+            corpus_pass = CorpusPass(training, 0, 7, ranks, stop_if_asked=lambda: None)
             generator = torch.get_rng_state()
             features = corpus_pass(["noise", "index", "video"])
             assert torch.equal(torch.get_rng_state(), generator)
@@ -97,14 +98,24 @@ def test_an_item_is_encoded_from_its_middle_clip_by_the_running_statistics(passe
         torch.testing.assert_close(alone["video"][number], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_samples_of_other_items_are_refused(passed) -> None:
-    corpus, positions, contents, _ = passed
-    batching = Batching("random", 20, CHUNK_SIZE)
-    other = Sample("audio", item="other", time="with", of="video")
-    for refused in (
-        replace(contents, pairing="shuffled"),
-        replace(contents, samples=(VIDEO, other, INDEX)),
-    ):
-        items = TrainItems(corpus, positions, refused, batching, 0, torch.device("cpu"))
-        with pytest.raises(ValueError, match="a corpus pass reads each item by itself"):
-            items.chunks_in_order()
+def test_a_sound_of_another_item_is_that_of_the_epoch_that_follows(passed, corpora) -> None:
+    corpus = PreparedCorpus.open(corpora["audioset"])
+    positions = corpus.select(["video", "audio"], split="train", fold=1)[:12]
+    clip = passed[2].clip.model_copy(update={"audio_seconds": 4.0})  # all of an item's sound
+    contents = Contents(clip, (VIDEO, AUDIO, INDEX), NO_AUGMENTATION, pairing="shuffled")
+    batching = Batching("random", 6, 3, epochs=range(3), seed=4)
+    items = TrainItems(corpus, positions, contents, batching, 0, torch.device("cpu"))
+
+    def sounds(batches) -> Tensor:
+        raws = [batch.raw for batch in batches]
+        index = torch.cat([raw["index"]["index"] for raw in raws])
+        return torch.cat([raw["audio"]["sound"] for raw in raws])[index.argsort()]
+
+    steps = list(items.batches(0))
+    in_epochs = [sounds(steps[2 * epoch : 2 * epoch + 2]) for epoch in range(3)]
+    for epoch, expected in enumerate(in_epochs):
+        assert torch.equal(sounds(items.chunks_in_order(epoch)), expected)
+    own = replace(items, contents=replace(contents, pairing="own"))
+    of_item = sounds(own.chunks_in_order(0))
+    for first, second in combinations([of_item, *in_epochs], 2):
+        assert (first != second).any(1).sum() > 6, "mostly other items"

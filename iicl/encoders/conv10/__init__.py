@@ -1,0 +1,1 @@
+"""The audio network of AVID (Morgado et al., 2021)."""

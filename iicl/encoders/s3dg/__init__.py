@@ -1,0 +1,1 @@
+"""S3D-G, an S3D with gates (Xie et al., 2018)."""

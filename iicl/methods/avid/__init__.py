@@ -1,0 +1,1 @@
+"""AVID: audio-visual instance discrimination (Morgado et al., 2021)."""

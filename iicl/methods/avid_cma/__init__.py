@@ -1,0 +1,1 @@
+"""AVID-CMA: AVID, then cross-modal agreement (Morgado et al., 2021)."""

@@ -1,0 +1,1 @@
+"""AVTS: audio-visual temporal synchronisation (Korbar et al., 2018)."""

@@ -1,0 +1,1 @@
+"""GDT: generalised data transformations (Patrick et al., 2021)."""

@@ -1,0 +1,1 @@
+"""SpeedNet: is a video played at its own speed or faster?"""

@@ -1,0 +1,1 @@
+"""Space-time cubic puzzles: in which order are four pieces of a video shown?"""

@@ -1,0 +1,1 @@
+"""VCOP: in which order are three clips of a video shown?"""

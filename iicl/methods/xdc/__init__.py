@@ -1,0 +1,1 @@
+"""XDC: cross-modal deep clustering (Alwassel et al., 2020)."""
