@@ -169,6 +169,18 @@ def work(
     return Work(**asdict(arithmetic.work(_settings(resolved), counts, encoder)))
 
 
+def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+    """What a resolved pretraining is, for a reader: an ``iicl.describe.PretrainingFacts``.
+
+    Args:
+        resolved: as :func:`resolve` gave it.
+        counts: numbers of usable items, as of :func:`work`; maybe empty.
+    """
+    from iicl import describe
+
+    return describe.describe(_settings(resolved), counts)
+
+
 def footprint(
     resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
 ) -> Footprint:

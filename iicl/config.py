@@ -136,8 +136,8 @@ class Optimisation(Config):
     batch_size: Annotated[int, Field(ge=2)] = 256
     chunk_size: Annotated[int, Field(ge=2)] = 32  # items encoded, and normalised, together [30]
     learning_rate: Positive = 5e-4
-    # adam couples the weight decay (L2) [44]; sgd has a momentum of 0.9
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    # adam couples the weight decay (L2); sgd has a momentum of 0.9
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"  # [44] [59]
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6  # of all parameters [44]
     schedule: Literal["constant", "cosine"] = "constant"  # [22]
     # float32 halves the bytes between ranks; the result then depends on the number of ranks.

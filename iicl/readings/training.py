@@ -157,7 +157,7 @@ TRAINING: tuple[Interpretation, ...] = (
         "AdamW, which takes the decay from the weights. No decay of batch norm: at 1e-6 neither is "
         "likely to matter, and the latter is not switchable here.",
         (
-            Setting("Optimisation.optimiser", "adam", ("adamw",)),
+            Setting("Optimisation.optimiser", "adam", ("adamw", "sgd")),
             Setting("Optimisation.weight_decay", 1e-6, (0.0,)),
         ),
     ),

@@ -28,7 +28,7 @@ class BankSettings(MethodSettings):
     temperature: Positive = 0.07
     negatives: Count = 1024
     bank_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    start: Literal["filled", "random"] = "random"
+    start: Literal["filled", "random"] = "random"  # [53]
 
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """Both modalities, which item they are of, and numbers that choose its negatives."""

@@ -29,7 +29,7 @@ class Settings(BankSettings):
 
     name: Literal["avid_cma"] = "avid_cma"
     positives: Count = 32
-    mine_every: Count = 5  # epochs, of 10 clips an item officially
+    mine_every: Count = 5  # epochs, of 10 clips an item officially [54]
     within_negatives: Count = 64  # the first of the drawn ones
     within_weight: Fraction = 0.5  # of the terms within a modality; the rest is of those across
     instance_part: Fraction = 0.6  # of the epochs; 30 of 30 + 20 on Kinetics-400

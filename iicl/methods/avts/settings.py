@@ -39,10 +39,10 @@ class Settings(MethodSettings):
     )
 
     name: Literal["avts"] = "avts"
-    margin: Positive = 0.99  # eta [M]
+    margin: Positive = 0.99  # eta [M] [50]
     embedding_dim: Count = 128  # two fully connected layers; sizes unknown
-    hard_share: Annotated[float, Field(gt=0, le=1)] = 0.25  # of the negatives, once there are [M]
-    easy_part: Fraction = 0.5  # of the epochs; 50 of some 90 to 140 [M]
+    hard_share: Annotated[float, Field(gt=0, le=1)] = 0.25  # of the later negatives [M] [50]
+    easy_part: Fraction = 0.5  # of the epochs; 50 of some 90 to 140 [M] [50]
 
     def samples(self, phase: str) -> tuple[Sample, ...]:
         """Both modalities; for hard negatives a sound of another time, and who takes it."""

@@ -44,7 +44,7 @@ class Settings(VideoOnlySettings):
     )
 
     name: Literal["speednet"] = "speednet"
-    speed: Count = 2  # distance of the fast clip's frames; from memory: 1.7 to 2.2
+    speed: Count = 2  # distance of the fast clip's frames; from memory: 1.7 to 2.2 [58]
     # Sides in training as parts of the clip's side; from memory: 64 to 336 pixels for 224
     sizes: tuple[Positive, Positive] = (64 / 224, 336 / 224)
 
@@ -74,4 +74,5 @@ class Settings(VideoOnlySettings):
 
     def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
         """One logit: a weight for each feature, and a bias."""
-        return Extra(parameters=encoded[0].encoder.feature_dim + 1)
+        video, *_ = encoded
+        return Extra(parameters=video.encoder.feature_dim + 1)

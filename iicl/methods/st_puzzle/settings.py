@@ -48,13 +48,13 @@ class Settings(VideoOnlySettings):
     )
 
     name: Literal["st_puzzle"] = "st_puzzle"
-    kinds: Literal["both", "temporal", "spatial"] = "both"
+    kinds: Literal["both", "temporal", "spatial"] = "both"  # [57]
     slot_frames: Count = 32  # a slot is a quarter of the video; from memory: 128 frames
     piece_frames: Count = 16  # from memory
     piece_side: Annotated[Fraction, Field(gt=0)] = 80 / 224  # of the frame's side; from memory
     # Cells along each side of the frame, of which a temporal quadruple has one; from memory: 2
-    temporal_grid: Literal[1, 2] = 2
-    channel_replication: bool = True  # one random colour for all three; from memory
+    temporal_grid: Literal[1, 2] = 2  # [57]
+    channel_replication: bool = True  # one random colour for all three; from memory [57]
     hidden: Count = 512  # of the first layer of a head; our choice
 
     @model_validator(mode="after")

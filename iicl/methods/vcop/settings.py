@@ -42,7 +42,7 @@ class Settings(VideoOnlySettings):
     clip_frames: Count = 16  # of the authors' code
     gap: Annotated[int, Field(ge=0)] = 8  # frames between two clips; of the authors' code
     # Side of each clip's own random crop; the authors' code crops 112 of 128. 1: one crop for all.
-    crop: Annotated[Fraction, Field(gt=0)] = 0.875
+    crop: Annotated[Fraction, Field(gt=0)] = 0.875  # [56]
     hidden: Count = 512  # features of a pair of clips; of the authors' code
     dropout: Annotated[Fraction, Field(lt=1)] = 0.5  # of the authors' code
 

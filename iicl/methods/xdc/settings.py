@@ -43,8 +43,9 @@ class Settings(MethodSettings):
 
     name: Literal["xdc"] = "xdc"
     variant: Literal["xdc", "sdc", "mdc", "cdc"] = "xdc"
-    clusters: Annotated[int, Field(ge=2)] = 128  # 64 to 256 on Kinetics-400 and AudioSet [M]
-    epochs_per_round: Count = 1  # the source has a stopping rule in its place (HumamAlwassel/XDC#8)
+    clusters: Annotated[int, Field(ge=2)] = 128  # 64 to 256 on Kinetics-400 and AudioSet [M] [52]
+    # The source has a stopping rule in its place (HumamAlwassel/XDC#8).
+    epochs_per_round: Count = 1  # [51]
 
     def sources(self) -> tuple[str, ...]:
         """What is clustered: features of a view, or of both put together."""
