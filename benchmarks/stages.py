@@ -26,6 +26,7 @@ STAGES = {
     "clustering": "iicl.evaluation.clustering:run",
     "crossmodal": "iicl.evaluation.crossmodal:run",
     "neighbours": "iicl.evaluation.neighbours:run",
+    "pretext": "iicl.evaluation.pretext:run",
 }
 
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
