@@ -26,6 +26,7 @@ STAGES = {
     "clustering": "iicl.evaluation.clustering:run",
     "crossmodal": "iicl.evaluation.crossmodal:run",
     "neighbours": "iicl.evaluation.neighbours:run",
+    "pretext": "iicl.evaluation.pretext:run",
 }
 
 PRELOAD = ["sklearn.linear_model", "torchaudio", *(s.split(":")[0] for s in STAGES.values())]
@@ -179,6 +180,13 @@ def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
     from iicl import describe
 
     return describe.describe(_settings(resolved), counts)
+
+
+def methods() -> Any:
+    """All methods there are, for a reader: a list of ``iicl.describe.MethodFacts``."""
+    from iicl import describe
+
+    return describe.describe_methods()
 
 
 def footprint(

@@ -8,18 +8,19 @@ the entry in :mod:`iicl.interpretations` that argues the default and names the a
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import wrap_serializer_function_ser_schema
 
 Precision = Literal["float32", "tf32", "bf16"]
 GradientExchange = Literal["float64", "float32"]
@@ -38,13 +39,25 @@ class Config(BaseModel):
     """Fields that are written only if they have not their default, so that runs without them keep
     the names that they had before there were these fields."""
 
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name in self.LATER:
-            if getattr(self, name) == type(self).model_fields[name].default:
-                del written[name]
-        return written
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Drop the defaults of ``LATER`` in what is written, of classes that have some alone."""
+        schema = handler(source)
+        if cls.LATER:
+            later = {name: cls.model_fields[name].default for name in cls.LATER}
+
+            def write_without(config: Any, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+                written: dict[str, Any] = write(config)
+                for name, default in later.items():
+                    if getattr(config, name) == default:
+                        del written[name]
+                return written
+
+            whole = cast(dict[str, Any], handler.resolve_ref_schema(schema))
+            whole["serialization"] = wrap_serializer_function_ser_schema(write_without)
+        return schema
 
     @model_validator(mode="before")
     @classmethod

@@ -250,5 +250,32 @@ class Neighbours(Protocol):
         return ("audio", "video")
 
 
-AnyProtocol = Retrieval | Linear | Finetune | Clustering | CrossModal | Neighbours
+class Pretext(Protocol):
+    """The question that a method asks, about test items of the corpus it was trained on or another.
+
+    A method that pairs two views asks which of the ``batch_size`` sounds of a batch belongs to a
+    video, so that results of different batch sizes are no equals. What it reads of an item is what
+    the last phase of the pretraining draws; the code of these views is that of the pretraining.
+    """
+
+    stage: Literal["pretext"] = "pretext"
+    fold: Annotated[int, Field(ge=1, le=1)] = 1  # the one whose train items a pretraining reads
+    batch_size: Annotated[int, Field(ge=2)] = 32  # items that a question is about
+    clip: Clip = Clip()
+    precision: Precision = "bf16"
+
+    def metrics(self) -> tuple[str, ...]:
+        """``accuracy`` over all questions; None for a method that asks none."""
+        return ("accuracy",)
+
+    def needs(self) -> Needs:
+        """The whole method."""
+        return ENCODER
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """The test split."""
+        return ("test",)
+
+
+AnyProtocol = Retrieval | Linear | Finetune | Clustering | CrossModal | Neighbours | Pretext
 Stage = Annotated[Pretrain | Features | AnyProtocol, Field(discriminator="stage")]

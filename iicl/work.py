@@ -10,7 +10,7 @@ from iicl.encoders.choice import default_names
 from iicl.encoders.settings import EncoderSettings
 from iicl.methods.settings import Encoded
 from iicl.pretraining import Pretrain
-from iicl.protocols import AnyProtocol, Features, Finetune
+from iicl.protocols import AnyProtocol, Features, Finetune, Pretext
 from iicl.samples import required_views
 
 Counts = Mapping[str, int]
@@ -60,6 +60,9 @@ def work(stage: AnyStage, counts: Counts, pretrained: Pretrain | None) -> StageW
     if isinstance(stage, Finetune):
         assert pretrained is not None
         return _finetune_work(stage, counts, finetuned_encoder(stage, pretrained))
+    if isinstance(stage, Pretext):
+        assert pretrained is not None
+        return _pretext_work(stage, counts, pretrained)
     return NO_WORK
 
 
@@ -67,15 +70,8 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
     """Steps of whole batches, and the passes over all items before each epoch."""
     if not stage.epochs:
         return NO_WORK
-    encoded = encoded_samples(stage)
-    extra = stage.method.extra(stage.phase, encoded)
-    macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
-    unknown = (extra.encodings.keys() | extra.forward_only.keys()) - macs.keys()
-    assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
-    with_gradient = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
-    without_gradient = sum(extra.forward_only.get(name, 0) * cost for name, cost in macs.items())
-    macs_of_forward = with_gradient + without_gradient
-
+    with_gradient, macs_of_forward = _macs_of_item(stage)
+    extra = stage.method.extra(stage.phase, encoded_samples(stage))
     items = counts[items_trained_on(stage)]
     batch, chunk = stage.optimisation.batch_size, stage.optimisation.chunk_size
     trained = items // batch * stage.clips_per_item * stage.epochs * batch
@@ -86,6 +82,21 @@ def _pretrain_work(stage: Pretrain, counts: Counts) -> StageWork:
         flops=trained * 2.0 * macs_of_step + passed * 2.0 * macs_of_forward,
         num_ranks=math.ceil(batch / chunk),
     )
+
+
+def _macs_of_item(stage: Pretrain) -> tuple[int, int]:
+    """Multiply-accumulates of all encodings of an item in a step: of those with a gradient, of all.
+
+    Without their backward passes.
+    """
+    encoded = encoded_samples(stage)
+    extra = stage.method.extra(stage.phase, encoded)
+    macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
+    unknown = (extra.encodings.keys() | extra.forward_only.keys()) - macs.keys()
+    assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
+    with_gradient = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
+    without_gradient = sum(extra.forward_only.get(name, 0) * cost for name, cost in macs.items())
+    return with_gradient, with_gradient + without_gradient
 
 
 def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) -> StageWork:
@@ -101,6 +112,16 @@ def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) ->
     test = counts[f"{stage.fold}/test"] * stage.num_clips * stage.num_crops
     flops = 2.0 * encoder.macs(stage.clip) * (train * (1 + BACKWARD) + test)
     return StageWork(train + test, flops, stage.batch_size)
+
+
+def _pretext_work(stage: Pretext, counts: Counts, pretrained: Pretrain) -> StageWork:
+    """A forward pass of all that a step encodes of an item, at the clip of the question.
+
+    For a method that asks no question this is too much: it ends after the first batch.
+    """
+    items = counts[f"{stage.fold}/test"] // stage.batch_size * stage.batch_size
+    _, macs = _macs_of_item(pretrained.model_copy(update={"clip": stage.clip}))
+    return StageWork(items, items * 2.0 * macs, num_ranks=1)
 
 
 def items_trained_on(stage: Pretrain) -> str:

@@ -8,7 +8,7 @@ from benchmarks.spec.scale import Scale
 from benchmarks.spec.table import PRETRAIN_KEYS, Settings, Table, overlay
 from slurm.strict_yaml import SpecError
 
-ENCODER_STAGES = ("pretrain", "features", "finetune")
+ENCODER_STAGES = ("pretrain", "features", "finetune", "pretext")
 
 
 def shared(plan: Plan, stage: str, clip: Settings) -> Settings:

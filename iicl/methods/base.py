@@ -85,8 +85,9 @@ class Method(nn.Module, ABC):
             features: what ``encode`` returned, in evaluation mode, of a batch of N items.
 
         Returns:
-            (M,) bool for M questions, and the share that guessing answers right, 0 to 1. None: the
-            method asks no question.
+            (K N,) bool for K questions about each item: the first about each of the N items, then
+            the second about each, and so on; and the share that guessing answers right, 0 to 1.
+            None: the method asks no question.
         """
         return None
 

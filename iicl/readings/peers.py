@@ -23,8 +23,8 @@ PEERS = (
         50,
         "AVTS: its curriculum",
         "There is no official code, and the body of the paper could not be read. Other works "
-        "report a margin of 0.99, 50 of some 90 epochs with easy negatives alone, and a quarter of hard "
-        "ones from then on.",
+        "report a margin of 0.99, 50 of some 90 epochs with easy negatives alone, and a quarter of "
+        "hard ones from then on.",
         "These shares, with the switch after half of the epochs. Embeddings have length 1. The "
         "easy negative of a video is the sound of the next item of the batch.",
         "Another switch or share. Embeddings of any length are not switchable here.",
@@ -94,7 +94,8 @@ PEERS = (
         57,
         "ST-Puzzle: sizes of the pieces, and which network sees which puzzle",
         "There is no official code, and the body of the paper could not be read. Other works "
-        "report 2 x 2 x 4 cells, pieces of 80 x 80 pixels and 16 frames, and one colour for all three.",
+        "report 2 x 2 x 4 cells, pieces of 80 x 80 pixels and 16 frames, and one colour for all "
+        "three.",
         "These. One network sees spatial and temporal puzzles, an item one of them with equal "
         "chances, and has a head for each kind.",
         "One kind alone; slots of the whole frame, which small frames need; three colours.",
@@ -107,8 +108,8 @@ PEERS = (
     Interpretation(
         58,
         "SpeedNet: how a clip is made faster, and where it lies",
-        "There is no official code, and the body of the paper could not be read. Factors of 1.7 to "
-        "2.2, by skipping frames at random, are reported.",
+        "There is no official code, and the body of the paper could not be read. Factors of 1.7 "
+        "to 2.2, by skipping frames at random, are reported.",
         "Every second frame. The normal clip lies in the middle of the fast one, so that their "
         "times in the video tell nothing.",
         "A larger factor.",

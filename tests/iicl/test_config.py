@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from functools import partial
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +11,6 @@ from iicl.methods.mfcc.settings import Settings as MFCCSettings
 from iicl.methods.random_init.settings import Settings as RandomInitSettings
 from iicl.methods.supervised.settings import Settings as SupervisedSettings
 from iicl.pretraining import Pretrain, pretrain_phases
-from iicl.protocols import Retrieval
 
 LENGTH = PretrainLength(initialisation=3, co_training=4)
 
@@ -252,24 +250,3 @@ def test_unknown_settings_and_values_are_named(settings, message):
 def test_settings_import_no_torch():
     code = "import sys, iicl.protocols, iicl.interpretations; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize(
-    ("settings", "value"),
-    [
-        (config.Clip, {"mel_scale": "slaney"}),
-        (config.Clip, {"log_offset": 1e-9}),
-        (config.Clip, {"framing": "squash"}),
-        (config.Optimisation, {"optimiser": "adamw"}),
-        (partial(Retrieval, corpus="a", seed=0), {"centred": True}),
-    ],
-)
-def test_later_settings_are_written_only_if_they_are_not_at_their_default(settings, value):
-    """Runs of today's defaults keep the names that they had before there were these settings."""
-    (name,) = value
-    given = settings(**value)
-    assert given.model_dump(mode="json")[name] == value[name]
-    assert type(given).model_validate(given.model_dump()) == given
-    default = settings()
-    assert name not in default.model_dump(mode="json")
-    assert settings(**{name: getattr(default, name)}).model_dump() == default.model_dump()

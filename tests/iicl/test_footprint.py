@@ -8,7 +8,7 @@ import torch
 from iicl.config import PretrainLength
 from iicl.footprint import MOMENTS, StageFootprint, footprint
 from iicl.pretraining import Pretrain, pretrain_phases
-from iicl.protocols import Features, Finetune, Retrieval
+from iicl.protocols import Features, Finetune, Pretext, Retrieval
 from tests.iicl.priced import Dear
 
 COUNTS = {"all": 100, "1/train": 90, "1/train/with_sound": 50}
@@ -84,7 +84,9 @@ def test_an_extraction_leaves_a_feature_of_each_clip() -> None:
     assert footprint(stage, COUNTS, phases({"name": "iicl"})[1]).disk_bytes == 100 * 10 * 512 * 4
     (mfcc,) = phases({"name": "mfcc"})
     assert footprint(stage, COUNTS, mfcc).disk_bytes == 100 * 10 * 40 * 4  # means and deviations
-    assert footprint(Retrieval(corpus="x", seed=0), COUNTS, None) == StageFootprint()
+    for measuring in (Retrieval, Pretext):
+        stage = measuring(corpus="x", seed=0)
+        assert footprint(stage, COUNTS, phases({"name": "iicl"})[1]) == StageFootprint()
 
 
 def test_a_method_pays_for_heads_and_for_banks_of_the_items_it_reads() -> None:

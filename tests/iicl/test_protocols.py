@@ -13,6 +13,7 @@ from iicl.protocols import (
     Finetune,
     Linear,
     Neighbours,
+    Pretext,
     Retrieval,
 )
 
@@ -48,8 +49,13 @@ def test_the_largest_entry_of_features_is_no_cluster():
         Clustering(corpus="ucf101", seed=0, num_clusters=5)
 
 
+def test_only_the_first_fold_s_test_items_are_new_to_a_pretraining():
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        Pretext(corpus="ucf101", seed=0, fold=2)
+
+
 def test_settings_of_the_encoders_are_not_asked_for_again():
-    for protocol in (Features, Finetune, Linear):
+    for protocol in (Features, Finetune, Linear, Pretext):
         with pytest.raises(ValidationError, match="encoders"):
             protocol(corpus="ucf101", seed=0, encoders={})
 

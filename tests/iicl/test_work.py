@@ -11,7 +11,7 @@ from iicl.encoders.r2plus1d.settings import Settings as R2Plus1D
 from iicl.encoders.resnet.settings import Settings as ResNet
 from iicl.methods.settings import Extra, MethodSettings
 from iicl.pretraining import Pretrain, pretrain_phases
-from iicl.protocols import CrossModal, Features, Finetune, Linear
+from iicl.protocols import CrossModal, Features, Finetune, Linear, Pretext
 from iicl.samples import LABEL, VIDEO, Sample
 from iicl.work import NO_WORK, StageWork, encoder_of, items_trained_on, work
 from tests.iicl.priced import Dear
@@ -165,6 +165,16 @@ def test_passes_are_made_at_the_start_or_every_so_many_epochs(
     for epochs, number in enumerate(passes):
         found = work(stage.model_copy(update={"epochs": epochs}), COUNTS, None)
         assert found.clips == 90 * epochs + COUNTS["1/train"] * number
+
+
+def test_a_question_costs_a_forward_pass_of_all_that_a_step_encodes_in_whole_batches() -> None:
+    """10 test items are 2 batches of 4; at a clip of its own, as are samples without one."""
+    pretrained = last_phase(Dear())
+    stage = Pretext(corpus="x", seed=0, batch_size=4, clip=Clip(size=32))
+    video, audio = R2Plus1D(), ResNet()
+    macs = 3 * video.macs(stage.clip) + video.macs(Clip(num_frames=16, size=64))
+    macs += 3 * audio.macs(stage.clip)
+    assert work(stage, COUNTS, pretrained) == StageWork(8, 8 * 2.0 * macs, 1)
 
 
 @pytest.mark.parametrize("price", ["encodings", "forward_only"])

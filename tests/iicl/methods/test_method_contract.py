@@ -148,6 +148,7 @@ def test_its_question_is_answered_by_chance_before_training(name: str) -> None:
     assert answers is not None
     hits, chance = answers
     assert hits.dtype == torch.bool
+    assert len(hits) % 64 == 0, "as many questions about each item"
     assert 0 < chance < 1
     assert hits.float().mean() < chance + 0.35, "random inputs tell nothing"
     assert_same(before, state(method, with_statistics=True))
