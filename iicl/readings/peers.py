@@ -125,4 +125,29 @@ PEERS = (
         "SGD with a momentum of 0.9; schedules with milestones are not offered.",
         (Setting("Optimisation.optimiser", "adam", ("sgd", "adamw")),),
     ),
+    Interpretation(
+        60,
+        "S3D: batch norm and initial weights",
+        "torchvision's S3D has an epsilon of 1e-3 and a momentum of 1e-3; CoCLR's has torch's "
+        "defaults and draws weights with a deviation of 0.01.",
+        "An epsilon of 1e-3 and a momentum of 0.1: after 450 steps a momentum of 1e-3 leaves 64 % "
+        "of the initial statistics. Weights as in all encoders here, so that encoders differ by "
+        "architecture alone.",
+        "Those of either source. Not switchable here.",
+    ),
+    Interpretation(
+        61,
+        "S3D-G: where features are gated",
+        "CoCLR's code has a gate for each Inception branch, with which the network has 9,098,000 "
+        "parameters; the paper of S3D-G may also gate after every temporal convolution.",
+        "A gate for each branch.",
+        "More gates. Not switchable here.",
+    ),
+    Interpretation(
+        62,
+        "AVID: what its audio network hears",
+        "The official network gets a linear spectrogram of 200 x 257 values.",
+        "The log-mel spectrogram of all methods. The maximum over all places is kept.",
+        "A linear spectrogram. Not offered.",
+    ),
 )
