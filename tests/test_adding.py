@@ -88,7 +88,7 @@ METHOD = {
     "iicl/methods/pull/__init__.py": '"""Two views of an item, pulled together."""\n',
     "iicl/methods/pull/settings.py": '''"""Settings of the pull. Imports no torch."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from iicl.config import Positive
 from iicl.methods.settings import MethodSettings
@@ -97,6 +97,9 @@ from iicl.samples import VIDEO, Sample
 
 class Settings(MethodSettings):
     """How hard it pulls."""
+
+    SYSTEM: ClassVar[str] = "Pull"
+    REFERENCE: ClassVar[str] = "an example"
 
     name: Literal["pull"] = "pull"
     strength: Positive = 3.0
@@ -273,9 +276,9 @@ def test_the_contract_of_methods_holds_for_what_was_added(project: Path) -> None
 
 def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
     text = run(project, "benchmarks/run.py", "--help").stdout
-    assert "methods: iicl, mfcc, pull, " in text
+    assert "gdt, iicl, mfcc, pull, " in text
     assert "encoders: conv10, mc3, mean, " in text
-    assert "views: audio, halves, " in text
+    assert "views: audio, draws, halves, " in text
     listed = run(project, "-c", "from iicl.cli import main; main(['list'])").stdout
     assert "pull: Two views of an item, pulled together.\n    strength = 3.0" in listed
     assert "mean: One linear map of the mean over time and space.\n    outputs = 12" in listed
@@ -283,7 +286,11 @@ def test_help_errors_and_the_list_name_what_was_added(project: Path) -> None:
 
     table = project / "tables" / "pull.yaml"
     for old, new, message in (
-        ("method: pull", "method: push", "no method named 'push'; legal: iicl, mfcc, pull, "),
+        (
+            "method: pull",
+            "method: push",
+            "no method named 'push'; legal: avid, avid_cma, avts, gdt, ",
+        ),
         ("video: mean", "video: median", "no encoder named 'median'; legal: conv10, mc3, "),
         ("video: mean", "video: resnet", "the view video gives 'frames'; legal: mc3, mean, "),
         ("view: halves", "view: label", "'label' has an encoder; legal: audio, halves, video\n"),

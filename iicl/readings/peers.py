@@ -150,4 +150,14 @@ PEERS = (
         "The log-mel spectrogram of all methods. The maximum over all places is kept.",
         "A linear spectrogram. Not offered.",
     ),
+    Interpretation(
+        63,
+        "AVTS: sizes of the heads, and the optimiser at the switch",
+        "Two fully connected layers on each stream, of sizes that could not be read. Whether the "
+        "optimiser's state goes on at the switch is unknown.",
+        "A hidden layer as wide as the encoder's feature, and 128 outputs. The state starts anew, "
+        "as in every second phase here.",
+        "Other sizes; keep_optimiser.",
+        (Setting("AVTS.embedding_dim", 128, (256,)),),
+    ),
 )

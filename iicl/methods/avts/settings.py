@@ -44,7 +44,7 @@ class Settings(MethodSettings):
 
     name: Literal["avts"] = "avts"
     margin: Positive = 0.99  # eta [M] [50]
-    embedding_dim: Count = 128  # two fully connected layers; sizes unknown
+    embedding_dim: Count = 128  # two fully connected layers; sizes unknown [63]
     hard_share: Annotated[float, Field(gt=0, le=1)] = 0.25  # of the later negatives [M] [50]
     easy_part: Fraction = 0.5  # of the epochs; 50 of some 90 to 140 [M] [50]
 

@@ -145,7 +145,8 @@ def test_its_question_is_answered_by_chance_before_training(name: str) -> None:
         method.before_epoch(0, lambda names: {key: items[key] for key in names})
         before = state(method, with_statistics=True)
         answers = method.answers(method.encode(inputs_of(name, 64)))
-    assert answers is not None
+    if answers is None:
+        pytest.skip("it asks no question")
     hits, chance = answers
     assert hits.dtype == torch.bool
     assert len(hits) % 64 == 0, "as many questions about each item"
