@@ -76,6 +76,8 @@ def _choices(resolved: Mapping[str, Any]) -> str:
 
 def _clips(plan: Plan, run: Run) -> str:
     """The clips that an item's value rests on: the run's own, or those of its features."""
+    if run.stage == "pretext":
+        return f"the samples of the method, once, in batches of {run.resolved['batch_size']} items"
     sources = [plan.runs[i] for i in run.upstream.values() if plan.runs[i].stage == "features"]
     return " and ".join(
         _views(source.resolved) + _encoder(plan, source) for source in sources or [run]
