@@ -1,4 +1,4 @@
-"""The command that makes one HTML page, or the README's list of claims, of rendered tables."""
+"""The command that makes one HTML page, or the README's lists, of rendered tables."""
 # ruff: noqa: E402 (the project must be on the path first)
 
 import argparse
@@ -14,7 +14,8 @@ if __name__ == "__main__":  # `python benchmarks/report.py` puts benchmarks/ on 
     host.require_posix()
     host.require_packages()
 
-from benchmarks.render import claims_table, document_file, html_page
+from benchmarks import stages
+from benchmarks.render import claims_table, document_file, html_page, methods_table
 from benchmarks.render.document import Document
 from benchmarks.store.files import parse_json, write_text
 from slurm import command_line
@@ -43,7 +44,7 @@ def read(results: Path) -> list[Document]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the page, or print the list; the exit code: 0, 2 if it cannot be made, or 5."""
+    """Write the page, or print the lists; the exit code: 0, 2 if it cannot be made, or 5."""
     parser = argparse.ArgumentParser(
         prog="benchmarks/report.py", description="Write one HTML page of all tables in a folder."
     )
@@ -62,15 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="page to write; default: report.html",
     )
     parser.add_argument(
-        "--readme", action="store_true", help="print the README's list of claims; write no page"
+        "--readme", action="store_true", help="print the README's lists; write no page"
     )
     arguments = parser.parse_args(argv)
     try:
         documents = read(arguments.results)
         if arguments.readme:
             print(claims_table.claims_table(documents))
+            print("\n" + methods_table.methods_table(documents, stages.methods()))
             return 0
-        text = html_page.page(documents, arguments.results)
+        text = html_page.page(documents, arguments.results, stages.methods())
         write_text(arguments.out, text)
     except (ValueError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)

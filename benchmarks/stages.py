@@ -182,6 +182,13 @@ def describe(resolved: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
     return describe.describe(_settings(resolved), counts)
 
 
+def methods() -> Any:
+    """All methods there are, for a reader: a list of ``iicl.describe.MethodFacts``."""
+    from iicl import describe
+
+    return describe.describe_methods()
+
+
 def footprint(
     resolved: Mapping[str, Any], counts: Mapping[str, int], pretrained: Mapping[str, Any] | None
 ) -> Footprint:

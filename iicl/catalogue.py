@@ -17,7 +17,10 @@ def catalogue() -> str:
 def _methods() -> Iterator[str]:
     yield "methods (method: NAME, its settings beside it):"
     for name in methods.names():
-        yield from _entry(methods, name, _settings(methods.settings_class(name), {"name"}))
+        settings = methods.settings_class(name)
+        yield from _entry(methods, name, _settings(settings, {"name"}))
+        for sentence in settings.DEPARTURES:
+            yield textwrap.fill(sentence, 96, initial_indent="    - ", subsequent_indent="      ")
 
 
 def _encoders() -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""What a pretraining is, for a reader of a table. Imports no torch."""
+"""What a pretraining and a method are, for a reader of a table. Imports no torch."""
 
 from dataclasses import dataclass
 
+from iicl import methods
 from iicl.config import Clip
 from iicl.encoders.settings import EncoderSettings
 from iicl.methods.settings import Encoded, Extra, read_clip
@@ -31,6 +32,44 @@ class PretrainingFacts:
     encodings_per_step: int
     encodings: int | None
     optimisation: str
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """A method as its source and its settings tell it.
+
+    Attributes:
+        name: of its folder.
+        system: the name as the field prints it.
+        reference: its source.
+        needs: what it takes of an item in its last phase, and what it keeps or does beside the
+            steps.
+        departures: sentences that say where it departs from its source.
+    """
+
+    name: str
+    system: str
+    reference: str
+    needs: tuple[str, ...]
+    departures: tuple[str, ...]
+
+
+def describe_methods() -> list[MethodFacts]:
+    """Every method with its default settings, by name."""
+    facts = []
+    for name in methods.names():
+        method = methods.read_settings({"name": name})
+        stage = Pretrain(method=method, corpus="", seed=0, phase=method.PHASES[-1], epochs=1)
+        extra = method.extra(stage.phase, encoded_samples(stage))
+        needs = [sample.name for sample in method.samples(stage.phase) if sample.view != "draws"]
+        if extra.buffer_bytes_per_item:
+            needs.append(f"{extra.buffer_bytes_per_item:,} bytes kept of each item")
+        if extra.corpus_passes:
+            needs.append("passes over all items between epochs")
+        facts.append(
+            MethodFacts(name, method.SYSTEM, method.REFERENCE, tuple(needs), method.DEPARTURES)
+        )
+    return facts
 
 
 def describe(stage: Pretrain, counts: Counts) -> PretrainingFacts:

@@ -102,7 +102,7 @@ def pretrain_phases(length: PretrainLength, **settings: object) -> list[Pretrain
 
 
 def _check_phase(phase: str, samples: Sequence[Sample], settings: PretrainSettings) -> None:
-    """Check that a phase can draw its samples and join its encoders as the settings ask."""
+    """Check that a phase can draw its samples, and encode and join them as the settings ask."""
     setting: str = "method"
     value: object = settings.method.name
     try:
@@ -111,7 +111,12 @@ def _check_phase(phase: str, samples: Sequence[Sample], settings: PretrainSettin
             setting, value = "pairing", settings.pairing
             shuffled(samples)
         setting, value = "encoders", settings.encoders.model_dump()
-        settings.method.check_encoders(phase, settings.encoders)
+        method, clip = settings.method, settings.clip
+        method.check_encoders(phase, settings.encoders)
+        for sample in samples:
+            if sample.view in default_names():
+                encoder = method.encoder(sample.view, settings.encoders)
+                encoder.input_shape(method.encoded_clip(sample, clip))
     except ValueError as problem:
         kind = PydanticCustomError("samples", "{message}", {"message": str(problem)})
         error = InitErrorDetails(type=kind, loc=(setting,), input=value)

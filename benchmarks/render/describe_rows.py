@@ -28,7 +28,7 @@ def facts(plan: Plan, table: Table, stages: Stages) -> tuple[DescribedRow, ...]:
 
 
 def _of_row(plan: Plan, table: Table, row: str, stages: Stages) -> DescribedRow:
-    """The facts of the first seed: of the last phase, with the encodings of all phases."""
+    """The facts of the first seed: of the last phase, with how all phases descend and encode."""
     phases = _phases(plan, table, row, plan.seeds[table.name][0])
     described = [stages.describe(run.resolved, run.corpus.counts) for run in phases]
     last, spec = described[-1], table.all_rows[row]
@@ -41,7 +41,7 @@ def _of_row(plan: Plan, table: Table, row: str, stages: Stages) -> DescribedRow:
         last.system,
         tuple(last.encoders),
         tuple(last.samples),
-        last.optimisation,
+        "; then ".join(dict.fromkeys(one.optimisation for one in described)),
         Encodings(last.clips_per_item, last.encodings_per_step, in_all),
     )
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from benchmarks.render import escape, multiplicity, plot, plot_beside, words
+from benchmarks.render import escape, methods_table, multiplicity, plot, plot_beside, words
 from benchmarks.render.document import Curve, Document
+from benchmarks.render.methods_table import KnownMethod
 from benchmarks.store.files import DamagedFileError, read_bytes
 
 TEMPLATE = "report.html.jinja"
@@ -30,12 +31,13 @@ VERDICTS = ("holds", "reversed", "open", "untested", "incomplete", "failed", "da
 SHEET_QUALITY = 80  # of WebP, which takes a tenth of the PNG; the exact pixels are in the folder
 
 
-def page(documents: Sequence[Document], results: Path) -> str:
+def page(documents: Sequence[Document], results: Path, methods: Sequence[KnownMethod]) -> str:
     """The page as HTML.
 
     Args:
         documents: of one folder.
         results: holds the pictures that they name.
+        methods: all that there are.
 
     Raises:
         OSError: if a picture is missing.
@@ -56,6 +58,9 @@ def page(documents: Sequence[Document], results: Path) -> str:
         sheet=lambda name: _uri("webp", _webp(results / name)),
         training=_training,
     )
+    environment.globals.update(
+        words=words, multiplicity=multiplicity, method_headers=methods_table.HEADERS
+    )
     counts = {
         document.name: Counter(claim.verdict for claim in document.claims) for document in documents
     }
@@ -70,8 +75,7 @@ def page(documents: Sequence[Document], results: Path) -> str:
         verdicts=[verdict for verdict in VERDICTS if total[verdict]],
         sheets=sheets,
         beside=_beside({document.name: document for document in documents}),
-        words=words,
-        multiplicity=multiplicity,
+        method_lines=methods_table.lines(documents, methods),
     )
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from iicl.config import CorpusFacts
+from iicl.models.channels_last import BatchNorm2d, BatchNorm3d
 
 
 class Encoder(nn.Module):
@@ -55,6 +56,19 @@ class SpectrogramEncoder(Encoder):
             raise ValueError(f"corpus {facts.corpus} has no item with sound")
         self.input_mean.fill_(mean)
         self.input_std.fill_(std)
+
+
+class Unit(nn.Sequential):
+    """A convolution, its batch norm and a ReLU, under torchvision's state names: 0, 1 and 2.
+
+    Args:
+        convolution: of videos or pictures.
+        eps: what batch norm adds to a variance.
+    """
+
+    def __init__(self, convolution: nn.Conv2d | nn.Conv3d, eps: float = 1e-5) -> None:
+        norm = BatchNorm3d if isinstance(convolution, nn.Conv3d) else BatchNorm2d
+        super().__init__(convolution, norm(convolution.out_channels, eps), nn.ReLU(inplace=True))
 
 
 def maximum(tokens: Tensor) -> Tensor:

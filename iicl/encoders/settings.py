@@ -47,7 +47,11 @@ class EncoderSettings(Config):
         raise NotImplementedError
 
     def input_shape(self, clip: Clip) -> tuple[int, ...]:
-        """Shape of one input without the batch dimension."""
+        """Shape of one input without the batch dimension.
+
+        Raises:
+            ValueError: if the encoder cannot take so small an input.
+        """
         raise NotImplementedError
 
     def convolutions(self, clip: Clip) -> Iterator[Convolution]:

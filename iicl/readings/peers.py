@@ -23,8 +23,8 @@ PEERS = (
         50,
         "AVTS: its curriculum",
         "There is no official code, and the body of the paper could not be read. Other works "
-        "report a margin of 0.99, 50 of some 90 epochs with easy negatives alone, and a quarter of hard "
-        "ones from then on.",
+        "report a margin of 0.99, 50 of some 90 epochs with easy negatives alone, and a quarter of "
+        "hard ones from then on.",
         "These shares, with the switch after half of the epochs. Embeddings have length 1. The "
         "easy negative of a video is the sound of the next item of the batch.",
         "Another switch or share. Embeddings of any length are not switchable here.",
@@ -94,7 +94,8 @@ PEERS = (
         57,
         "ST-Puzzle: sizes of the pieces, and which network sees which puzzle",
         "There is no official code, and the body of the paper could not be read. Other works "
-        "report 2 x 2 x 4 cells, pieces of 80 x 80 pixels and 16 frames, and one colour for all three.",
+        "report 2 x 2 x 4 cells, pieces of 80 x 80 pixels and 16 frames, and one colour for all "
+        "three.",
         "These. One network sees spatial and temporal puzzles, an item one of them with equal "
         "chances, and has a head for each kind.",
         "One kind alone; slots of the whole frame, which small frames need; three colours.",
@@ -107,8 +108,8 @@ PEERS = (
     Interpretation(
         58,
         "SpeedNet: how a clip is made faster, and where it lies",
-        "There is no official code, and the body of the paper could not be read. Factors of 1.7 to "
-        "2.2, by skipping frames at random, are reported.",
+        "There is no official code, and the body of the paper could not be read. Factors of 1.7 "
+        "to 2.2, by skipping frames at random, are reported.",
         "Every second frame. The normal clip lies in the middle of the fast one, so that their "
         "times in the video tell nothing.",
         "A larger factor.",
@@ -123,5 +124,30 @@ PEERS = (
         "and not recipes; small scales choose the rate of each by the same budget.",
         "SGD with a momentum of 0.9; schedules with milestones are not offered.",
         (Setting("Optimisation.optimiser", "adam", ("sgd", "adamw")),),
+    ),
+    Interpretation(
+        60,
+        "S3D: batch norm and initial weights",
+        "torchvision's S3D has an epsilon of 1e-3 and a momentum of 1e-3; CoCLR's has torch's "
+        "defaults and draws weights with a deviation of 0.01.",
+        "An epsilon of 1e-3 and a momentum of 0.1: after 450 steps a momentum of 1e-3 leaves 64 % "
+        "of the initial statistics. Weights as in all encoders here, so that encoders differ by "
+        "architecture alone.",
+        "Those of either source. Not switchable here.",
+    ),
+    Interpretation(
+        61,
+        "S3D-G: where features are gated",
+        "CoCLR's code has a gate for each Inception branch, with which the network has 9,098,000 "
+        "parameters; the paper of S3D-G may also gate after every temporal convolution.",
+        "A gate for each branch.",
+        "More gates. Not switchable here.",
+    ),
+    Interpretation(
+        62,
+        "AVID: what its audio network hears",
+        "The official network gets a linear spectrogram of 200 x 257 values.",
+        "The log-mel spectrogram of all methods. The maximum over all places is kept.",
+        "A linear spectrogram. Not offered.",
     ),
 )

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from iicl import methods
 from iicl.config import PretrainLength
-from iicl.describe import PretrainingFacts, describe
+from iicl.describe import PretrainingFacts, describe, describe_methods
 from iicl.pretraining import pretrain_phases
 
 COUNTS = {"1/train": 100, "1/train/with_sound": 70}
@@ -70,3 +71,15 @@ def test_a_method_of_two_phases_tells_its_last(name: str) -> None:
     facts = last({"name": name})
     assert facts.encodings is not None
     assert facts.encodings > 0
+
+
+def test_every_method_says_what_it_needs() -> None:
+    by_name = {method.name: method for method in describe_methods()}
+    assert list(by_name) == methods.names()
+    assert by_name["gdt"].needs == ("video", "audio")
+    assert by_name["vcop"].needs == ("video",)
+    assert by_name["avid"].needs == ("video", "audio", "index", "1,024 bytes kept of each item")
+    assert "passes over all items between epochs" in by_name["xdc"].needs
+    assert by_name["avts"].needs == ("video", "audio", "audio:apart")
+    assert by_name["gdt"].system == "GDT"
+    assert by_name["gdt"].departures

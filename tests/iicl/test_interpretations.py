@@ -65,7 +65,7 @@ def comments(source: str) -> dict[str, set[int]]:
 
 
 def test_numbers_are_complete() -> None:
-    assert [entry.number for entry in INTERPRETATIONS] == list(range(1, 60))
+    assert [entry.number for entry in INTERPRETATIONS] == list(range(1, 63))
 
 
 def test_every_entry_says_something() -> None:

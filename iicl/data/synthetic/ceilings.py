@@ -5,13 +5,13 @@ the fixed swing of ``shake``, are not counted.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any, get_args
 
 import numpy as np
 
-from iicl.data.synthetic.scene import Event, Look, draw_scene, generator
+from iicl.data.synthetic.scene import draw_scene, generator
 from iicl.data.synthetic.video import render_video, tracks
 from iicl.data.synthetic.world import CLASSES, MOTIONS, CorpusName, EventClass, World
 
@@ -55,11 +55,11 @@ def has_arrow_of_time(motion: str) -> bool:
     Played backwards, a motion without an arrow is itself at another onset, in one of the two
     directions.
     """
+    (any_event,) = draw_scene(World(), "hmdb51", 0, 0, 0, 0).events
     times = np.linspace(-3.0, 3.0, 97)[1:-1] + 0.0031  # on no corner of a path
 
     def path(direction: int, at: np.ndarray) -> np.ndarray:
-        look = Look("disc", 0.0, 0.4)
-        event = Event(motion, None, look, 1.0, 0.0, 0.9, direction, 0.0, 0.1, 0.0)
+        event = replace(any_event, motion=motion, rate=1.0, onset=0.0, direction=direction)
         paths = np.stack(tracks(event, at))
         paths[:, 3] %= 2 * np.pi
         return paths[np.lexsort(paths[:, 0].T[::-1])]  # objects look alike: their order is nothing

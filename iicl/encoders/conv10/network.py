@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from iicl.config import CorpusFacts
 from iicl.encoders.conv10.settings import Settings
-from iicl.encoders.network import SpectrogramEncoder, initialise, maximum
-from iicl.models.channels_last import BatchNorm2d, channels_last
+from iicl.encoders.network import SpectrogramEncoder, Unit, initialise, maximum
+from iicl.models.channels_last import channels_last
 
 
 class Conv10(SpectrogramEncoder):
@@ -22,14 +22,12 @@ class Conv10(SpectrogramEncoder):
         super().__init__()
         self.feature_dim = settings.feature_dim
         width = settings.width
-        layers = [nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)]
+        layers = [Unit(nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False))]
         layers += [
-            nn.Conv2d(in_planes, planes, 3, stride, padding=1, bias=False)
+            Unit(nn.Conv2d(in_planes, planes, 3, stride, padding=1, bias=False))
             for in_planes, planes, stride in settings.layers()
         ]
-        self.layers = nn.Sequential()
-        for layer in layers:
-            self.layers.extend([layer, BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True)])
+        self.layers = nn.Sequential(*layers)
         initialise(self)
 
     def tokens(self, audio: Tensor) -> Tensor:

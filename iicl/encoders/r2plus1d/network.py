@@ -5,10 +5,11 @@ from typing import Literal
 from torch import nn
 
 from iicl.config import CorpusFacts
+from iicl.encoders.network import Unit
 from iicl.encoders.r2plus1d.settings import Settings, stem_middle
 from iicl.encoders.settings import BlockSizes, residual_stages
 from iicl.encoders.video_resnet import Block, VideoResNet
-from iicl.models.channels_last import BatchNorm3d, SpatialConv3d, TemporalConv3d
+from iicl.models.channels_last import SpatialConv3d, TemporalConv3d
 
 
 class _Conv2Plus1D(nn.Sequential):
@@ -18,9 +19,7 @@ class _Conv2Plus1D(nn.Sequential):
         self, in_planes: int, middle: int, out_planes: int, stride: int, eps: float
     ) -> None:
         super().__init__(
-            SpatialConv3d(in_planes, middle, 3, stride),
-            BatchNorm3d(middle, eps),
-            nn.ReLU(inplace=True),
+            *Unit(SpatialConv3d(in_planes, middle, 3, stride), eps),
             TemporalConv3d(middle, out_planes, 3, stride),
         )
 
@@ -52,12 +51,8 @@ class R2Plus1D(VideoResNet):
         )
         eps, stem_planes = settings.norm_eps, stem_middle(width, middle_multiple)
         stem = nn.Sequential(
-            SpatialConv3d(3, stem_planes, 7, stride=2),
-            BatchNorm3d(stem_planes, eps),
-            nn.ReLU(inplace=True),
-            TemporalConv3d(stem_planes, width, 3),
-            BatchNorm3d(width, eps),
-            nn.ReLU(inplace=True),
+            *Unit(SpatialConv3d(3, stem_planes, 7, stride=2), eps),
+            *Unit(TemporalConv3d(stem_planes, width, 3), eps),
         )
         stages = (
             nn.Sequential(*(_block(sizes, settings) for sizes in stage))

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from iicl.config import CorpusFacts
-from iicl.encoders.network import maximum
+from iicl.encoders.network import Unit, maximum
 from iicl.encoders.r2plus1d_avid.settings import Settings
 from iicl.encoders.settings import BlockSizes, residual_stages
 from iicl.encoders.video_resnet import VideoResNet
@@ -28,9 +28,7 @@ class AvidR2Plus1D(VideoResNet):
     def __init__(self, settings: Settings) -> None:
         width = settings.width
         stem = nn.Sequential(
-            SpatiotemporalConv3d(3, width, 7, stride=(1, 2)),
-            BatchNorm3d(width),
-            nn.ReLU(inplace=True),
+            Unit(SpatiotemporalConv3d(3, width, 7, stride=(1, 2))),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         )
         stages = (
@@ -51,15 +49,9 @@ class _Block(nn.Module):
         super().__init__()
         in_planes, planes, stride = sizes
         self.main = nn.Sequential(
-            SpatialConv3d(in_planes, planes, 3, stride),
-            BatchNorm3d(planes),
-            nn.ReLU(inplace=True),
-            TemporalConv3d(planes, planes, 3, stride),
-            BatchNorm3d(planes),
-            nn.ReLU(inplace=True),
-            SpatialConv3d(planes, planes, 3),
-            BatchNorm3d(planes),
-            nn.ReLU(inplace=True),
+            Unit(SpatialConv3d(in_planes, planes, 3, stride)),
+            Unit(TemporalConv3d(planes, planes, 3, stride)),
+            Unit(SpatialConv3d(planes, planes, 3)),
             TemporalConv3d(planes, planes, 3),
         )
         self.shortcut: nn.Module = nn.Identity()

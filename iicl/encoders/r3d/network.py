@@ -3,10 +3,11 @@
 from torch import nn
 
 from iicl.config import CorpusFacts
+from iicl.encoders.network import Unit
 from iicl.encoders.r3d.settings import Settings
 from iicl.encoders.settings import BlockSizes, residual_stages
 from iicl.encoders.video_resnet import Block, VideoResNet
-from iicl.models.channels_last import BatchNorm3d, SpatialConv3d, SpatiotemporalConv3d
+from iicl.models.channels_last import SpatialConv3d, SpatiotemporalConv3d
 
 
 class R3D(VideoResNet):
@@ -22,11 +23,7 @@ class R3D(VideoResNet):
 
     def __init__(self, settings: Settings) -> None:
         width = settings.width
-        stem = nn.Sequential(
-            SpatiotemporalConv3d(3, width, 7, stride=(1, 2)),
-            BatchNorm3d(width),
-            nn.ReLU(inplace=True),
-        )
+        stem = Unit(SpatiotemporalConv3d(3, width, 7, stride=(1, 2)))
         stages = (
             nn.Sequential(*(_block(sizes, number < settings.STAGES_IN_TIME) for sizes in stage))
             for number, stage in enumerate(residual_stages(width, settings.depth))

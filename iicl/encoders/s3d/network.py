@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from iicl.config import CorpusFacts
-from iicl.encoders.network import Encoder, initialise
+from iicl.encoders.network import Encoder, Unit, initialise
 from iicl.encoders.s3d.settings import InceptionSizes, Settings, check_extent
-from iicl.models.channels_last import BatchNorm3d, SpatialConv3d, TemporalConv3d
+from iicl.models.channels_last import SpatialConv3d, TemporalConv3d
 
 # torchvision has a momentum of 1e-3, which suits the many steps of a large training: after 450
 # steps its running statistics would still be 64 % the initial ones, and features in evaluation mode
@@ -33,10 +33,10 @@ class S3D(Encoder):
         first, middle, last = (
             [_Inception(sizes, gated) for sizes in stage] for stage in settings.stages()
         )
-        self.features = nn.Sequential(
+        layers = [
             _separable(3, width, 7, 2),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            _Unit(SpatialConv3d(width, width, 1)),
+            _pointwise(width, width),
             _separable(width, settings.second_planes, 3, 1),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
             *first,
@@ -44,7 +44,8 @@ class S3D(Encoder):
             *middle,
             nn.MaxPool3d(2, 2, 0),
             *last,
-        )
+        ]
+        self.features = nn.Sequential(*layers)
         initialise(self)
 
     def tokens(self, video: Tensor) -> Tensor:
@@ -63,18 +64,14 @@ class S3D(Encoder):
         return self.features(video).permute(0, 2, 3, 4, 1).flatten(1, 3)
 
 
-class _Unit(nn.Sequential):
-    """A convolution with its batch norm and activation, under torchvision's state names."""
-
-    def __init__(self, convolution: nn.Conv3d) -> None:
-        norm = BatchNorm3d(convolution.out_channels, EPS)
-        super().__init__(convolution, norm, nn.ReLU(inplace=True))
+def _pointwise(in_planes: int, planes: int) -> Unit:
+    return Unit(SpatialConv3d(in_planes, planes, 1), EPS)
 
 
 def _separable(in_planes: int, planes: int, size: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
-        _Unit(SpatialConv3d(in_planes, planes, size, stride)),
-        _Unit(TemporalConv3d(planes, planes, size, stride)),
+        Unit(SpatialConv3d(in_planes, planes, size, stride), EPS),
+        Unit(TemporalConv3d(planes, planes, size, stride), EPS),
     )
 
 
@@ -84,18 +81,16 @@ class _Inception(nn.Module):
     def __init__(self, sizes: InceptionSizes, gated: bool) -> None:
         super().__init__()
         in_planes = sizes.in_planes
-        self.branch0 = _Unit(SpatialConv3d(in_planes, sizes.branch_0, 1))
+        self.branch0 = _pointwise(in_planes, sizes.branch_0)
         self.branch1 = nn.Sequential(
-            _Unit(SpatialConv3d(in_planes, sizes.middle_1, 1)),
+            _pointwise(in_planes, sizes.middle_1),
             _separable(sizes.middle_1, sizes.branch_1, 3, 1),
         )
         self.branch2 = nn.Sequential(
-            _Unit(SpatialConv3d(in_planes, sizes.middle_2, 1)),
+            _pointwise(in_planes, sizes.middle_2),
             _separable(sizes.middle_2, sizes.branch_2, 3, 1),
         )
-        self.branch3 = nn.Sequential(
-            nn.MaxPool3d(3, 1, 1), _Unit(SpatialConv3d(in_planes, sizes.branch_3, 1))
-        )
+        self.branch3 = nn.Sequential(nn.MaxPool3d(3, 1, 1), _pointwise(in_planes, sizes.branch_3))
         self.gates = nn.ModuleList(_Gate(planes) for planes in sizes.branches if gated)
 
     def forward(self, x: Tensor) -> Tensor:

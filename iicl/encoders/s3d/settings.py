@@ -90,10 +90,12 @@ class Settings(VideoEncoderSettings):
         return super().input_shape(clip)
 
     def convolutions(self, clip: Clip) -> Iterator[Convolution]:
-        """Those of the stem, of what follows it, and of the Inception blocks."""
-        _, frames, size, _ = self.input_shape(clip)
-        width, second = self.width, self.second_planes
-        side = output_size(size, 7, 2, 3)
+        """Those of the stem, of what follows it, and of the Inception blocks.
+
+        A clip that is too short or too small leaves no positions for the last of them.
+        """
+        frames, width, second = clip.num_frames, self.width, self.second_planes
+        side = output_size(clip.size, 7, 2, 3)
         yield Convolution(3 * width * 49, width, frames * side**2)
         frames = output_size(frames, 7, 2, 3)
         yield Convolution(width * width * 7, width, frames * side**2)
@@ -109,6 +111,15 @@ class Settings(VideoEncoderSettings):
                 side = output_size(side, size, 2, padding)
             for sizes in stage:
                 yield from _inception(sizes, frames * side**2)
+
+    def macs(self, clip: Clip) -> int:
+        """Multiply-accumulates of a forward pass over one input.
+
+        Raises:
+            ValueError: if the clip is too short or too small.
+        """
+        self.input_shape(clip)
+        return super().macs(clip)
 
     def _scaled(self, planes: int) -> int:
         return max(1, round(planes * self.width / 64))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iicl import encoders
@@ -11,6 +10,7 @@ from iicl.config import CorpusFacts
 from iicl.encoders.choice import Encoders
 from iicl.methods.avts.settings import Settings
 from iicl.methods.base import Head, Method
+from iicl.methods.embedding import unit
 from iicl.models.heads import instance_head
 
 
@@ -87,7 +87,7 @@ class AVTS(Method):
 
     def _embed(self, view: str, features: Tensor) -> Tensor:
         heads: dict[str, nn.Module] = {"video": self.video_head, "audio": self.audio_head}
-        return F.normalize(heads[view](features), dim=1)
+        return unit(heads[view](features))
 
 
 def margin_terms(first: Tensor, second: Tensor, belongs: Tensor, margin: float) -> Tensor:
@@ -104,7 +104,6 @@ def margin_terms(first: Tensor, second: Tensor, belongs: Tensor, margin: float) 
         farther apart than eta.
     """
     difference = first - second
-    difference = difference.to(torch.promote_types(difference.dtype, torch.float32))
     missing = (margin - torch.linalg.vector_norm(difference, dim=1)).clamp_min(0)
     return torch.where(belongs, difference.square().sum(1), missing.square())
 

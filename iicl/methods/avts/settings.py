@@ -33,6 +33,10 @@ class Settings(MethodSettings):
         "There is no official training code; margin, shares and the point of the switch are those"
         " that other works report.",
         "Embeddings are normalised to length 1, which the source leaves open.",
+        "The sizes of the two fully connected layers could not be read; they are the encoder's"
+        " width and 128.",
+        "The state of the optimiser starts anew where the curriculum switches, unless"
+        " `keep_optimiser` is set.",
         "Each item gives one positive and one negative pair in each step; the easy negative is the"
         " sound of the next item of the batch.",
         "The curriculum switches after half of the epochs, where the source switches after 50.",

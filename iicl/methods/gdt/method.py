@@ -10,6 +10,7 @@ from iicl import encoders
 from iicl.config import CorpusFacts
 from iicl.encoders.choice import Encoders
 from iicl.methods.base import Head, Method
+from iicl.methods.embedding import unit
 from iicl.methods.gdt.settings import REVERSAL, SHIFT, Relation, Settings
 from iicl.methods.matching import match
 
@@ -22,7 +23,15 @@ class GDT(Method):
 
     Every loss is a mean of terms -log [ exp(q k+ / T) / (exp(q k+ / T) + sum_k exp(q k / T)) ]. No
     key k passes a gradient on, so that a video's query trains the video encoder alone, and a
-    sound's query the audio encoder alone.
+    sound's query the audio encoder alone. :func:`hypothesis_terms` says which terms a hypothesis
+    has.
+
+    Where all embeddings of N items are the same, a term is the logarithm of the number of its keys:
+    log N for hypothesis 1, log 2N where copies must differ, log (2N - 1) in all others. Where
+    copies do not differ and all items are told apart, the loss of hypotheses 2 and 4 is log 2.
+
+    The heads run in ``encode``. Their batch norm normalises a chunk, which needs two items or more,
+    and their dropout draws from the generator that is seeded for each chunk.
 
     Args:
         settings: the hypothesis, and the heads.
@@ -55,10 +64,7 @@ class GDT(Method):
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean of the hypothesis' terms."""
         pairs = {
-            copy: (
-                _precise(features[_named("video", copy)]),
-                _precise(features[_named("audio", copy)]),
-            )
+            copy: (features[_named("video", copy)], features[_named("audio", copy)])
             for copy in self.settings.copies()
         }
         terms = hypothesis_terms(self.settings.hypothesis, pairs, self.settings.temperature)
@@ -75,7 +81,7 @@ class GDT(Method):
 
     def _embed(self, view: str, features: Tensor) -> Tensor:
         head = {"video": self.video_head, "audio": self.audio_head}[view]
-        return F.normalize(head(features), dim=1)
+        return unit(head(features))
 
 
 def hypothesis_terms(
@@ -83,10 +89,19 @@ def hypothesis_terms(
 ) -> dict[str, Tensor]:
     """The terms whose mean is the loss of a hypothesis.
 
+    1 has one term: the key of video v_i is the sound a_i, its negatives are all other sounds, and
+    likewise for sounds. 2 to 5 have the loss of two copies, 6 to 9 that of each two copies which
+    differ in one transformation: two for reversal and two for shift. Each transformation that must
+    not be seen adds :func:`own_copy_loss` once, of the plain copy and the transformed one.
+
     Args:
         hypothesis: 1 to 9.
         pairs: copy -> its embeddings, in the order of :meth:`Settings.copies`.
         temperature: T.
+
+    Returns:
+        One scalar for hypotheses 1, 2 and 4, two for 3 and 5, four for 6, five for 7 and 8, six
+        for 9.
     """
     copies = list(pairs.values())
     if hypothesis == 1:
@@ -189,22 +204,19 @@ def _nce(
 
 def _head(dim: int, settings: Settings) -> nn.Sequential:
     """Two fully connected layers, (B, dim) -> (B, embedding_dim)."""
+    hidden = settings.hidden
     return nn.Sequential(
         nn.Dropout(settings.dropout),
-        nn.Linear(dim, dim, bias=False),
-        nn.BatchNorm1d(dim),
+        nn.Linear(dim, hidden, bias=False),
+        nn.BatchNorm1d(hidden),
         nn.ReLU(inplace=True),
         nn.Dropout(settings.dropout),
-        nn.Linear(dim, settings.embedding_dim),
+        nn.Linear(hidden, settings.embedding_dim),
     )
 
 
 def _named(view: str, copy: str) -> str:
     return f"{view}:{copy}" if copy else view
-
-
-def _precise(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> GDT:

@@ -6,10 +6,10 @@ Values are those of the official code, facebookresearch/GDT at 873e630.
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from iicl.config import Count, Positive, PretrainLength
-from iicl.methods.settings import Encoded, Extra, MethodSettings, PhasePlan, with_defaults
+from iicl.config import Count, Positive
+from iicl.methods.settings import Encoded, Extra, MethodSettings
 from iicl.samples import AUDIO, VIDEO, Sample
 
 Relation = Literal["variant", "invariant"]
@@ -52,11 +52,21 @@ class Settings(MethodSettings):
     name: Literal["gdt"] = "gdt"
     hypothesis: Annotated[int, Field(ge=1, le=9)] = 1
     temperature: Positive = 0.07
+    hidden: Count = 512  # between the two layers of a head
     embedding_dim: Count = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     signal: Literal["kept", "destroyed"] = "kept"
 
     LATER: ClassVar[frozenset[str]] = frozenset({"signal"})
+
+    @model_validator(mode="after")
+    def _has_a_signal_of_copies(self) -> "Settings":
+        if self.hypothesis == 1 and self.signal == "destroyed":
+            raise ValueError(
+                "signal 'destroyed' needs a hypothesis of 2 to 9, which transforms copies, got"
+                " hypothesis 1; its control is pairing 'shuffled'"
+            )
+        return self
 
     def copies(self) -> tuple[str, ...]:
         """Names of the copies of an item; the plain one is the empty name."""
@@ -79,19 +89,14 @@ class Settings(MethodSettings):
                 samples.append(Sample(f"video:{copy}", time="with", of=source))
         return tuple(samples)
 
-    def phases(self, length: PretrainLength) -> tuple[PhasePlan, ...]:
-        """One phase; without a transformation no signal of it can be destroyed."""
-        (plan,) = super().phases(length)
-        idle = {"signal"} if self.hypothesis == 1 else set()
-        return (plan._replace(method=with_defaults(self, idle)),)
-
     def extra(self, phase: str, encoded: Sequence[Encoded]) -> Extra:
         """Two heads; each sound is encoded forwards and, where copies are reversed, backwards."""
         dims = {e.sample.view: e.encoder.feature_dim for e in encoded}
-        heads = sum(d * d + 2 * d + (d + 1) * self.embedding_dim for d in dims.values())
+        hidden = self.hidden
+        heads = sum((d + 2) * hidden + (hidden + 1) * self.embedding_dim for d in dims.values())
         sounds = [e.sample.name for e in encoded if e.sample.view == "audio"]
         times = 2 if self.hypothesis in REVERSAL else 1
-        statistics = sum(8 * d + 8 for d in dims.values())  # of batch norm: two floats, a counter
+        statistics = len(dims) * (8 * hidden + 8)  # of batch norm: two floats, a counter
         return Extra(heads, buffer_bytes=statistics, encodings=dict.fromkeys(sounds, times))
 
     def num_exchanged(self, phase: str, encoded: Sequence[Encoded]) -> int:

@@ -1,6 +1,7 @@
 """SpeedNet: is a video played at its own speed or faster?"""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -45,7 +46,7 @@ class SpeedNet(Method):
             clips = self.resized(clips)
         encoder: Any = self.video_encoder
         tokens: Tensor = encoder.tokens(clips)
-        times = num_times(self.sizes, clips.shape[2])
+        times = num_times(self.sizes, *clips.shape[2:4])
         pooled = tokens.unflatten(1, (times, -1)).amax(2)
         pooled = pooled.mean(1, dtype=torch.promote_types(pooled.dtype, torch.float32))
         normal, fast = pooled.chunk(2)
@@ -70,21 +71,26 @@ class SpeedNet(Method):
         return F.interpolate(clips, (clips.shape[2], side, side), mode="trilinear")
 
 
-def num_times(encoder: EncoderSettings, num_frames: int) -> int:
+def num_times(encoder: EncoderSettings, num_frames: int, side: int) -> int:
     """T', the number of times in the map of an encoder.
 
     It is the number of tokens of the smallest picture that has any. Such a map has one place in
-    space, as one more row or column of pixels adds one place at most.
+    space, as one more row and column of pixels add one place along each side at most.
 
     Args:
         encoder: of frames.
         num_frames: of a clip.
+        side: of its pictures, in pixels.
+
+    Raises:
+        ValueError: if the encoder cannot take the clip.
     """
     clip = Clip().model_copy(update={"num_frames": num_frames})
-    side = 1
-    while not (tokens := encoder.num_tokens(clip.model_copy(update={"size": side}))) > 0:
-        side += 1
-    return tokens
+    for smaller in range(1, side):
+        with suppress(ValueError):  # there is no smaller picture that the encoder takes
+            if (tokens := encoder.num_tokens(clip.model_copy(update={"size": smaller}))) > 0:
+                return tokens
+    return encoder.num_tokens(clip.model_copy(update={"size": side}))
 
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> SpeedNet:

@@ -176,7 +176,7 @@ def test_a_page_has_no_tag_of_a_label(tmp_path: Path) -> None:
     tags = []
     for label in ("word", "\"><script>x</script> <b> '>"):
         parser = Tags()
-        parser.feed(html_page.page([everywhere(sample(), label)], tmp_path))
+        parser.feed(html_page.page([everywhere(sample(), label)], tmp_path, []))
         tags.append(parser.tags)
     assert tags[0] == tags[1]
 

@@ -125,16 +125,16 @@ def test_a_picture_that_cannot_be_drawn_costs_the_picture_alone(
     assert after == before.replace("![Every column of Table II](table2.png)\n\n", "")
     shown = document_file.from_json((out / "table2.json").read_text())
     assert shown.plot is None
-    assert "<img" not in html_page.page([shown], out)
+    assert "<img" not in html_page.page([shown], out, [])
 
 
 def test_a_training_curve_that_cannot_be_drawn_costs_the_curve_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = dataclasses.replace(sample(), data=(), plot=None)
-    assert html_page.page([shown], tmp_path).count("<img") == 1
+    assert html_page.page([shown], tmp_path, []).count("<img") == 1
     monkeypatch.setattr("benchmarks.render.plot.training", lambda curve: 1 / 0)
-    assert "<img" not in html_page.page([shown], tmp_path)
+    assert "<img" not in html_page.page([shown], tmp_path, [])
     assert "no picture of a training curve: ZeroDivisionError" in capsys.readouterr().err
 
 

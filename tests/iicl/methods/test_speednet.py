@@ -100,19 +100,24 @@ class Identity:
 def test_times_of_a_map_are_counted() -> None:
     encoder = SMALL.of("video")
     for num_frames, times in ((4, 1), (8, 1), (9, 2), (16, 2), (64, 8)):
-        assert num_times(encoder, num_frames) == times
+        assert num_times(encoder, num_frames, 16) == times
 
 
 @pytest.mark.parametrize("name", encoders.names())
-def test_the_rest_of_a_map_is_a_square(name: str) -> None:
-    """Of every encoder of frames, at its default size."""
+def test_the_times_of_every_encoder_are_what_maps_of_all_sizes_share(name: str) -> None:
+    """A map has T' times the square of its side; the sides of several sizes have no divisor."""
     settings = encoders.settings_class(name)()
     if settings.INPUT == "frames":
         for num_frames in (8, 16):
-            clip = Clip(num_frames=num_frames, size=64)
-            places, rest = divmod(settings.num_tokens(clip), num_times(settings, num_frames))
-            assert rest == 0
-            assert math.isqrt(places) ** 2 == places
+            clip = Clip(num_frames=num_frames)
+            clips = [clip.model_copy(update={"size": side}) for side in range(32, 160, 2)]
+            times = math.gcd(*map(settings.num_tokens, clips))
+            assert num_times(settings, num_frames, 32) == times
+
+
+def test_a_clip_that_the_encoder_cannot_take_is_refused() -> None:
+    with pytest.raises(ValueError, match="S3D-G cannot take a clip of 8 frames of 16 x 16 pixels"):
+        num_times(encoders.settings_class("s3dg")(), 8, 16)
 
 
 def test_both_clips_go_through_one_call_of_the_encoder() -> None:
