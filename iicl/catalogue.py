@@ -19,6 +19,8 @@ def _methods() -> Iterator[str]:
     for name in methods.names():
         settings = methods.settings_class(name)
         yield from _entry(methods, name, _settings(settings, {"name"}))
+        source = f"printed as {settings.SYSTEM}; {settings.REFERENCE}"
+        yield textwrap.fill(source, 96, initial_indent="    ", subsequent_indent="    ")
         for sentence in settings.DEPARTURES:
             yield textwrap.fill(sentence, 96, initial_indent="    - ", subsequent_indent="      ")
 

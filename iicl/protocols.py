@@ -31,6 +31,12 @@ Needs = Mapping[str, Mapping[str, Any] | None]
 """Role -> settings of the ``features`` run it needs, or None for the pretraining's own folder."""
 
 ENCODER: Needs = {"encoder": None}
+PAIRS: Needs = {view: {"view": view, "items": "test"} for view in ("video", "audio")}
+
+
+def _with_head(space: Space, features: Needs) -> Needs:
+    """The features; and the encoder's run, where the space is that of one of its heads."""
+    return features if space == "f" else {**features, **ENCODER}
 
 
 class Features(Config):
@@ -39,7 +45,7 @@ class Features(Config):
     stage: Literal["features"] = "features"
     corpus: str
     view: View = "video"
-    items: Literal["all", "test"] = "all"  # test: those of fold 1
+    items: Literal["all", "train", "test"] = "all"  # train and test: those of fold 1
     num_clips: Count = 10
     clip: Clip = Clip()
     precision: Precision = "bf16"
@@ -74,7 +80,25 @@ class Protocol(Config):
         return ()
 
 
-class Retrieval(Protocol):
+class Fitted(Protocol):
+    """A stage that learns from train items, or looks among them, and is evaluated on others."""
+
+    # held_out: on train items that :func:`iicl.data.held_out.held_out` names; no test item is read
+    evaluate_on: Literal["test", "held_out"] = "test"
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"evaluate_on"})
+
+    def splits(self) -> tuple[Literal["train", "test"], ...]:
+        """Both splits; the train split alone where a part of it is held out."""
+        return ("train", "test") if self.evaluate_on == "test" else ("train",)
+
+    def features(self, view: str) -> Mapping[str, Any]:
+        """Settings of the features that it reads."""
+        only_train = self.evaluate_on == "held_out" and self.fold == 1
+        return {"view": view, **({"items": "train"} if only_train else {})}
+
+
+class Retrieval(Fitted):
     """Nearest neighbours of test items among train items, R@k (paper IV-C.1).
 
     ``_sound`` and ``_silent`` count the test items of classes with and without sound; a corpus
@@ -86,7 +110,7 @@ class Retrieval(Protocol):
     ranks: tuple[Count, ...] = (1, 5, 10, 20)
     centred: bool = False  # the mean of the train items is taken from all embeddings [39]
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"centred"})
+    LATER: ClassVar[frozenset[str]] = Fitted.LATER | {"centred"}
 
     def metrics(self) -> tuple[str, ...]:
         """``recall_at_<k>``, ``recall_at_<k>_sound``, ``recall_at_<k>_silent``."""
@@ -95,11 +119,11 @@ class Retrieval(Protocol):
         )
 
     def needs(self) -> Needs:
-        """Features of all items; the encoder's run where a head is asked for."""
-        return {"features": {"view": "video"}, **(ENCODER if self.space != "f" else {})}
+        """Features of the items; the encoder's run where a head is asked for."""
+        return _with_head(self.space, {"features": self.features("video")})
 
 
-class Linear(Protocol):
+class Linear(Fitted):
     """Linear classifier on frozen features: fc-only (paper IV-C.2), audio events (IV-C.3)."""
 
     stage: Literal["linear"] = "linear"
@@ -114,11 +138,11 @@ class Linear(Protocol):
         return ("top1", "top1_clip")
 
     def needs(self) -> Needs:
-        """Features of all items."""
-        return {"features": {"view": self.view}}
+        """Features of the items."""
+        return {"features": self.features(self.view)}
 
 
-class Finetune(Protocol):
+class Finetune(Fitted):
     """The whole encoder trained on a labelled corpus; the last epoch is the one reported."""
 
     stage: Literal["finetune"] = "finetune"
@@ -179,7 +203,7 @@ class Clustering(Protocol):
 
     def needs(self) -> Needs:
         """Features of all items; the encoder's run where a head is asked for."""
-        return {"features": {"view": "video"}, **(ENCODER if self.space != "f" else {})}
+        return _with_head(self.space, {"features": {"view": "video"}})
 
     def splits(self) -> tuple[Literal["train", "test"], ...]:
         """The test split; the train split as well where all items are clustered."""
@@ -204,10 +228,7 @@ class CrossModal(Protocol):
 
     def needs(self) -> Needs:
         """Features of the test items in both views; the encoder's run where a head is asked for."""
-        views: dict[str, Mapping[str, Any]] = {
-            view: {"view": view, "items": "test"} for view in ("video", "audio")
-        }
-        return {**views, **(ENCODER if self.space != "f" else {})}
+        return _with_head(self.space, PAIRS)
 
     def splits(self) -> tuple[Literal["train", "test"], ...]:
         """The test split."""
@@ -236,10 +257,7 @@ class Neighbours(Protocol):
 
     def needs(self) -> Needs:
         """As :class:`CrossModal`."""
-        views: dict[str, Mapping[str, Any]] = {
-            view: {"view": view, "items": "test"} for view in ("video", "audio")
-        }
-        return {**views, **(ENCODER if self.space != "f" else {})}
+        return _with_head(self.space, PAIRS)
 
     def splits(self) -> tuple[Literal["train", "test"], ...]:
         """The test split."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iicl import encoders
-from iicl.constants import FEATURE_BATCH_SIZE
+from iicl.constants import FEATURE_BATCH_SIZE, HELD_OUT_SHARE
 from iicl.encoders.choice import default_names
 from iicl.encoders.settings import EncoderSettings
 from iicl.methods.settings import Encoded
@@ -100,16 +100,22 @@ def _macs_of_item(stage: Pretrain) -> tuple[int, int]:
 
 
 def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) -> StageWork:
-    clips = counts["all" if stage.items == "all" else "1/test"] * stage.num_clips
+    clips = counts["all" if stage.items == "all" else f"1/{stage.items}"] * stage.num_clips
     flops = clips * 2.0 * encoder.macs(stage.clip)
     num_ranks = math.ceil(clips / FEATURE_BATCH_SIZE) if flops else 1
     return StageWork(clips, flops, num_ranks)
 
 
 def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) -> StageWork:
-    """A batch is shared item by item."""
-    train = counts[f"{stage.fold}/train"] * stage.clips_per_item * stage.epochs
-    test = counts[f"{stage.fold}/test"] * stage.num_clips * stage.num_crops
+    """A batch is shared item by item. How many items are held out depends on their groups."""
+    train_items = counts[f"{stage.fold}/train"]
+    if stage.evaluate_on == "test":
+        test_items = counts[f"{stage.fold}/test"]
+    else:
+        test_items = round(HELD_OUT_SHARE * train_items)
+        train_items -= test_items
+    train = train_items * stage.clips_per_item * stage.epochs
+    test = test_items * stage.num_clips * stage.num_crops
     flops = 2.0 * encoder.macs(stage.clip) * (train * (1 + BACKWARD) + test)
     return StageWork(train + test, flops, stage.batch_size)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from iicl.constants import FEATURE_BATCH_SIZE
 from iicl.data.draws import Contents
+from iicl.data.held_out import held_out
 from iicl.data.loader import make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
 from iicl.data.transforms import make_views
 from iicl.files import write_atomically
 from iicl.methods.base import Method
-from iicl.protocols import Features, Space, View
+from iicl.protocols import Features, Fitted, Space, View
 from iicl.samples import plain, required_views
 from iicl.training.context import Context
 from iicl.training.distributed import Ranks, connect
@@ -47,19 +49,24 @@ class StoredFeatures:
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Rows of stored features that belong to one split of a fold.
+    """Rows of stored features that belong to one split of a fold, or to a part of it.
 
     Attributes:
         rows: (M,) rows of the features.
         labels: M class names.
         groups: M group names; items of a group come from one recording.
-        num_expected: items that the official list of the split names.
+        num_expected: items that the official list of the split names; of a part, its items.
     """
 
     rows: NDArray[np.int64]
     labels: list[str]
     groups: list[str]
     num_expected: int
+
+    def part(self, mask: NDArray[np.bool_]) -> "SplitRows":
+        """Those of the M rows for which ``mask``, (M,), is true."""
+        labels, groups = (list(compress(names, mask)) for names in (self.labels, self.groups))
+        return SplitRows(self.rows[mask], labels, groups, len(labels))
 
 
 def run(config: Features, context: Context) -> dict[str, Any]:
@@ -82,13 +89,13 @@ def run(config: Features, context: Context) -> dict[str, Any]:
     """
     with connect(context.execution.device) as ranks:
         corpus = PreparedCorpus.open(context.corpora[config.corpus])
-        num_expected = len(corpus.manifest.items)
         needed = required_views([plain(config.view)], "error")
-        if config.items == "test":
-            positions = corpus.select(needed, split="test", fold=1)
-            num_expected = num_in_split(corpus, 1, "test")
-        else:
+        if config.items == "all":
             positions = corpus.select(needed)
+            num_expected = len(corpus.manifest.items)
+        else:
+            positions = corpus.select(needed, split=config.items, fold=1)
+            num_expected = num_in_split(corpus, 1, config.items)
         started = time.monotonic()
         # Ranks in order have the batches in order, and a batch its items' clips.
         parts = ranks.gather(_encode(config, context, corpus, positions, ranks))
@@ -225,6 +232,26 @@ def split_rows(
         [item.group for item in chosen],
         num_in_split(corpus, fold, split),
     )
+
+
+def evaluated_and_learnt(
+    config: Fitted, corpus: PreparedCorpus, stored: StoredFeatures
+) -> tuple[SplitRows, SplitRows]:
+    """The rows that a stage is evaluated on, and those that it learns from or looks among.
+
+    Raises:
+        ValueError: as :func:`split_rows`; or if no class has a group that can be held out.
+    """
+    train = split_rows(corpus, stored, config.fold, "train")
+    if config.evaluate_on == "test":
+        return split_rows(corpus, stored, config.fold, "test"), train
+    mask = held_out([[label] for label in train.labels], train.groups, config.fold)
+    if not mask.any():
+        raise ValueError(
+            f"corpus {corpus.manifest.corpus} has no class with two groups among the train items of"
+            f" fold {config.fold}, so that nothing can be held out"
+        )
+    return train.part(mask), train.part(~mask)
 
 
 def num_in_split(corpus: PreparedCorpus, fold: int, split: Split) -> int:

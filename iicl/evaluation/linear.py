@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from iicl.data.store import PreparedCorpus
-from iicl.evaluation.features import load_features, split_rows
+from iicl.evaluation.features import evaluated_and_learnt, load_features
 from iicl.item_errors import item_errors
 from iicl.protocols import Linear
 from iicl.seeding import derive_seed
@@ -26,6 +26,7 @@ def run(config: Linear, context: Context) -> dict[str, Any]:
 
     The penalty is chosen by the accuracy over items on groups of the train split that the fit does
     not see, never on the test split; the classifier is then fitted again on the whole train split.
+    Where a part of the train split is evaluated on, the rest of it is all that both fits see.
 
     Returns:
         Metrics ``top1`` over items and ``top1_clip`` over their clips, their chance levels,
@@ -33,7 +34,7 @@ def run(config: Linear, context: Context) -> dict[str, Any]:
     """
     corpus = PreparedCorpus.open(context.corpora[config.corpus])
     stored = load_features(context.upstream["features"])
-    train, test = (split_rows(corpus, stored, config.fold, split) for split in ("train", "test"))
+    test, train = evaluated_and_learnt(config, corpus, stored)
     features = stored.features[train.rows]
     seed = derive_seed(config.seed, "linear", config.fold) % 2**32
     splitter = GroupShuffleSplit(n_splits=1, test_size=config.held_out, random_state=seed)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from iicl.data.store import PreparedCorpus
-from iicl.evaluation.features import load_space, split_rows
+from iicl.evaluation.features import evaluated_and_learnt, load_space
 from iicl.evaluation.search import nearest
 from iicl.item_errors import ItemError, item_errors
 from iicl.protocols import Retrieval
@@ -19,7 +19,8 @@ from iicl.training.context import Context
 def run(config: Retrieval, context: Context) -> dict[str, Any]:
     """R@k of the test items of a fold, queried in its train items.
 
-    A class has sound if at least one item of the corpus has that label and sound.
+    Or of the held-out part of the train items, queried in the rest of them. A class has sound if at
+    least one item of the corpus has that label and sound; of its train items, if some are held out.
 
     Returns:
         Metrics ``recall_at_<k>`` over all test items, ``_sound`` and ``_silent`` over those of
@@ -31,13 +32,15 @@ def run(config: Retrieval, context: Context) -> dict[str, Any]:
     """
     corpus = PreparedCorpus.open(context.corpora[config.corpus])
     stored = load_space(context.upstream, "features", "video", config.space)
-    test, train = (split_rows(corpus, stored, config.fold, split) for split in ("test", "train"))
+    test, train = evaluated_and_learnt(config, corpus, stored)
     queries, gallery = (item_embeddings(stored.features[split.rows]) for split in (test, train))
     if config.centred:
         middle = gallery.mean(axis=0)
         queries, gallery = queries - middle, gallery - middle
     hits = hits_at(queries, test.labels, gallery, train.labels, config.ranks)
     items = corpus.manifest.items
+    if config.evaluate_on == "held_out":
+        items = [items[position] for position in corpus.select([], "train", config.fold)]
     sounding = {label for item in items if "audio" in item.views for label in item.labels}
     has_sound = np.array([label in sounding for label in test.labels])
     parts = {"": np.ones_like(has_sound), "_sound": has_sound, "_silent": ~has_sound}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iicl.data.draws import Contents
+from iicl.data.held_out import held_out
 from iicl.data.loader import make_loader
 from iicl.data.sampling import Batching
 from iicl.data.store import PreparedCorpus
@@ -38,6 +40,8 @@ TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
 
 def run(config: Finetune, context: Context) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
+
+    Or, with ``held_out``, on some of the train items, and score the others.
 
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
     A batch is normalised as a whole (:mod:`iicl.training.synchronised_norm`) and not cut into
@@ -79,7 +83,9 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
             save_weights(method, context.out, config)
         started = time.monotonic()
         scores = _test_scores(config, method, items, test_items, context.report, ranks)
-        num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", len(test_items))
+        num_expected = len(test_items)
+        if config.evaluate_on == "test":
+            num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", num_expected)
         hits = _hits(scores, corpus, test_items)
         groups = [corpus.manifest.items[position].group for position in test_items]
         return {
@@ -99,15 +105,20 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
 def _items(
     config: Finetune, corpus: PreparedCorpus, context: Context, ranks: Ranks
 ) -> tuple[TrainItems, list[int]]:
-    """What is trained on, and the positions of the test items.
+    """What is trained on, and the positions of the test items, or of those held out.
 
     Raises:
         ValueError: if the train items cannot fill one batch, or there is no test item.
     """
-    train_items, test_items = (
+    train_items, *other = (
         corpus.select(["video", "label"], split=split, fold=config.fold)
-        for split in ("train", "test")
+        for split in config.splits()
     )
+    if config.evaluate_on == "held_out":
+        of_train = [corpus.manifest.items[position] for position in train_items]
+        mask = held_out([i.labels for i in of_train], [i.group for i in of_train], config.fold)
+        train_items, *other = (list(compress(train_items, part)) for part in (~mask, mask))
+    (test_items,) = other
     batching = Batching(
         sampling="random",
         batch_size=config.batch_size,

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from iicl import config
-from iicl.protocols import Retrieval
+from iicl.protocols import Finetune, Linear, Retrieval
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,10 @@ from iicl.protocols import Retrieval
         (config.Clip, {"framing": "squash"}),
         (config.Optimisation, {"optimiser": "adamw"}),
         (partial(Retrieval, corpus="a", seed=0), {"centred": True}),
+        *(
+            (partial(stage, corpus="a", seed=0), {"evaluate_on": "held_out"})
+            for stage in (Retrieval, Linear, Finetune)
+        ),
     ],
 )
 def test_later_settings_are_written_only_if_they_are_not_at_their_default(settings, value):

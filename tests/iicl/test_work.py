@@ -45,12 +45,19 @@ def test_the_work_of_a_fine_tuning_is_its_training_and_its_test() -> None:
     assert found.num_ranks == 24  # each with one clip of a batch
 
 
+def test_a_fine_tuning_that_holds_out_train_items_has_no_test_items() -> None:
+    stage = Finetune(corpus="x", fold=2, seed=0, evaluate_on="held_out", num_clips=2, num_crops=1)
+    found = work(stage, {"2/train": 80}, IICL)
+    assert found.clips == 64 * 10 * 12 + 16 * 2
+
+
 @pytest.mark.parametrize(
     ("settings", "clips", "gflops"),
     [
         ({"view": "video"}, 1000, 1000 * 2 * 105.85),
         ({"view": "audio", "items": "test"}, 100, 100 * 2 * 0.185),
         ({"view": "video", "num_clips": 3}, 300, 300 * 2 * 105.85),
+        ({"view": "video", "items": "train"}, 900, 900 * 2 * 105.85),
     ],
 )
 def test_an_extraction_encodes_the_clips_of_its_items(

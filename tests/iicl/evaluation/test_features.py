@@ -34,7 +34,7 @@ def stage(settings) -> Features:
     )
 
 
-@pytest.mark.parametrize("items", ["all", "test"])
+@pytest.mark.parametrize("items", ["all", "train", "test"])
 @pytest.mark.parametrize("view", ["video", "audio"])
 def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
     stage, corpora, pretrained, tmp_path, view, items
@@ -44,10 +44,10 @@ def test_rows_are_the_encoder_s_features_of_each_item_s_clips(
     result = run(stage, corpora, folder, tmp_path / "out")
     corpus = PreparedCorpus.open(corpora["ucf101"])
     stored = load_features(tmp_path / "out")
-    split = {"all": {}, "test": {"split": "test", "fold": 1}}[items]
+    split = {} if items == "all" else {"split": items, "fold": 1}
     assert stored.positions.tolist() == corpus.select([view], **split)
     assert result["num_evaluated"] == len(stored.positions) == len(stored.features)
-    named = [i for i in corpus.manifest.items if items == "all" or i.splits["1"] == "test"]
+    named = [i for i in corpus.manifest.items if items in ("all", i.splits["1"])]
     assert result["num_expected"] == len(named)
     assert (len(stored.positions) < len(named)) == (view == "audio"), "some items are silent"
     encoder = getattr(method, f"{view}_encoder")
