@@ -17,7 +17,7 @@ class PretrainingFacts:
     Attributes:
         system: the name of its method.
         encoders: of each view that is encoded: name, sizes, parameters.
-        samples: each sample that is encoded, and in how many pieces.
+        samples: each sample that is encoded, and in how many pieces; none without epochs.
         clips_per_item: videos of an item that pass through an encoder in a step.
         encodings_per_step: videos and sounds of an item that pass through an encoder in a step.
         encodings: videos and sounds that pass through an encoder in the phase, those of passes over
@@ -87,7 +87,9 @@ def describe(stage: Pretrain, counts: Counts) -> PretrainingFacts:
     return PretrainingFacts(
         system=stage.method.SYSTEM,
         encoders=tuple(f"{view}: {_encoder(sizes)}" for view, sizes in encoders.items()),
-        samples=tuple(_sample(e, stage.clip, in_step[e.sample.name]) for e in encoded),
+        samples=tuple(
+            _sample(e, stage.clip, in_step[e.sample.name]) for e in encoded if stage.epochs
+        ),
         clips_per_item=sum(of_videos),
         encodings_per_step=sum(in_step.values()),
         encodings=_encodings(stage, counts, extra, sum(in_step.values()), len(encoded)),
@@ -125,7 +127,9 @@ def _sample(encoded: Encoded, clip: Clip, times: int) -> str:
     read = read_clip(sample, clip)
     stride = f", one of {sample.stride}," * (sample.stride > 1)
     words = f"{sample.name}: {read.num_frames} frames{stride} of {read.size} x {read.size}"
-    if (here.num_frames, here.size) != (read.num_frames, read.size):
+    if times == 1 and here.size != read.size:
+        words += f", scaled to {here.size} x {here.size} on average"
+    elif (here.num_frames, here.size) != (read.num_frames, read.size):
         words += f", cut into {times} of {here.num_frames} frames of {here.size} x {here.size}"
     elif times > 1:
         words += f", {times} times"
@@ -136,7 +140,8 @@ def _optimisation(stage: Pretrain) -> str:
     if not stage.epochs:
         return "not trained"
     how, passes = stage.optimisation, stage.epochs * stage.clips_per_item
+    times = "1 pass" if passes == 1 else f"{passes} passes"
     return (
-        f"{how.optimiser}, rate {how.learning_rate:g}, batch {how.batch_size}, {passes} passes in"
-        f" phase {stage.phase}"
+        f"{how.optimiser}, rate {how.learning_rate:g}, batch {how.batch_size}, {times} in phase"
+        f" {stage.phase}"
     )

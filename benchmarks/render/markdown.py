@@ -78,7 +78,7 @@ def claims(document: Document) -> str:
         ]
         for claim in document.claims
     ]
-    headers = ["the paper says", "where", "column", "verdict", "because"]
+    headers = ["claim", "where", "column", "verdict", "because"]
     headers += ["like with like"] if has_beside else []
     left = len(headers)
     return _grid(lines, [*headers, "p", "adjusted p", "seeds for 80 % power"], left)

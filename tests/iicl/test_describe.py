@@ -53,12 +53,13 @@ def test_pieces_are_described_as_they_are_encoded() -> None:
     assert (facts.clips_per_item, facts.encodings_per_step) == (3, 3)
     assert facts.encodings == 96 * 3 * 6  # silent items, too
     fast = last({"name": "speednet"}).samples
-    assert any("8 frames, one of 2, of 32 x 32" in sample for sample in fast)
+    assert any("8 frames, one of 2, of 32 x 32, scaled to" in sample for sample in fast)
 
 
 def test_what_is_not_trained_encodes_nothing() -> None:
     facts = last({"name": "random_init"})
     assert (facts.clips_per_item, facts.encodings_per_step, facts.encodings) == (0, 0, 0)
+    assert facts.samples == ()
     assert facts.optimisation == "not trained"
 
 
