@@ -126,6 +126,9 @@ class AVID(Banks):
     The positive is the other modality's embedding of the same item, of an earlier step: the loss is
     no comparison within the batch, and its value for an item does not depend on the others. With
     random rows it starts at about log K + 1.8.
+
+    It is no measure of what is learned: embeddings drift, so that rows of different age can be told
+    apart, and it falls with shuffled pairs, too.
     """
 
     def loss(self, features: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
