@@ -52,9 +52,10 @@ def _length_adapter() -> Any:
 
 
 def _settings(resolved: Mapping[str, Any]) -> Any:
-    """The settings of a resolved run."""
-    # A plan asks several things of each run. Bytes of this version are equal only for equal values.
-    return _settings_in(marshal.dumps(dict(resolved), 2))
+    """The settings of a resolved run, but for the seed: nothing that a plan asks depends on it."""
+    # A plan asks several things of each run, and of each seed. Bytes of this version are equal only
+    # for equal values.
+    return _settings_in(marshal.dumps({**resolved, "seed": 0}, 2))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -73,10 +74,24 @@ def resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: if the stage or a setting is unknown, or a value out of range.
     """
-    from iicl.pretraining import pretrain_phases
-
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
+    seed = settings.get("seed")
+    if type(seed) is not int or seed < 0:  # which the settings refuse
+        return _resolve(stage, settings)
+    # A seed changes nothing but itself, so that runs of many seeds are resolved once.
+    runs = _resolve_in(stage, marshal.dumps({**settings, "seed": 0}, 2))
+    return [{**run, "seed": seed} for run in runs]
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolve_in(stage: str, settings: bytes) -> list[dict[str, Any]]:
+    return _resolve(stage, marshal.loads(settings))
+
+
+def _resolve(stage: str, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    from iicl.pretraining import pretrain_phases
+
     if stage == "pretrain":
         rest = dict(settings)
         given = {"length": rest.pop("length", {})}  # with its key, which an error names
@@ -389,7 +404,7 @@ def run(
     from iicl.training.context import Context
 
     keep_freed_memory()
-    stage = _settings(resolved)
+    stage = _adapter().validate_python(dict(resolved))
     module, function = STAGES[resolved["stage"]].split(":")
     context = Context(
         corpora, upstream, out, config.Execution.model_validate(dict(execution)), report

@@ -1,10 +1,12 @@
 """How much the runs of a stage compute, from their settings alone. Imports no torch."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iicl import encoders
+from iicl.config import Clip
 from iicl.constants import FEATURE_BATCH_SIZE, HELD_OUT_SHARE
 from iicl.encoders.choice import default_names
 from iicl.encoders.settings import EncoderSettings
@@ -91,7 +93,7 @@ def _macs_of_item(stage: Pretrain) -> tuple[int, int]:
     """
     encoded = encoded_samples(stage)
     extra = stage.method.extra(stage.phase, encoded)
-    macs = {e.sample.name: e.encoder.macs(e.clip) for e in encoded}
+    macs = {e.sample.name: _macs(e.encoder, e.clip) for e in encoded}
     unknown = (extra.encodings.keys() | extra.forward_only.keys()) - macs.keys()
     assert not unknown, f"{stage.method.name} prices samples without an encoder: {unknown}"
     with_gradient = sum(extra.encodings.get(name, 1) * cost for name, cost in macs.items())
@@ -99,9 +101,15 @@ def _macs_of_item(stage: Pretrain) -> tuple[int, int]:
     return with_gradient, with_gradient + without_gradient
 
 
+@functools.cache
+def _macs(encoder: EncoderSettings, clip: Clip) -> int:
+    """The price of one encoding, which a plan asks for each of its runs."""
+    return encoder.macs(clip)
+
+
 def _features_work(stage: Features, counts: Counts, encoder: EncoderSettings) -> StageWork:
     clips = counts["all" if stage.items == "all" else f"1/{stage.items}"] * stage.num_clips
-    flops = clips * 2.0 * encoder.macs(stage.clip)
+    flops = clips * 2.0 * _macs(encoder, stage.clip)
     num_ranks = math.ceil(clips / FEATURE_BATCH_SIZE) if flops else 1
     return StageWork(clips, flops, num_ranks)
 
@@ -116,7 +124,7 @@ def _finetune_work(stage: Finetune, counts: Counts, encoder: EncoderSettings) ->
         train_items -= test_items
     train = train_items * stage.clips_per_item * stage.epochs
     test = test_items * stage.num_clips * stage.num_crops
-    flops = 2.0 * encoder.macs(stage.clip) * (train * (1 + BACKWARD) + test)
+    flops = 2.0 * _macs(encoder, stage.clip) * (train * (1 + BACKWARD) + test)
     return StageWork(train + test, flops, stage.batch_size)
 
 

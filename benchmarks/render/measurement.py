@@ -11,7 +11,8 @@ from benchmarks.render import document
 from benchmarks.spec.table import ColumnSpec, Table
 
 CHOICES = (
-    "view", "space", "centred", "items", "assign", "num_clusters", "classifier", "galleries"
+    "view", "space", "centred", "items", "assign", "num_clusters", "classifier", "galleries",
+    "evaluate_on",
 )  # fmt: skip
 """Settings of a protocol that a reader needs to know what was measured."""
 

@@ -41,8 +41,7 @@ TRAIN_SHARE = 0.9  # of the progress reported; the rest is the test
 def run(config: Finetune, context: Context) -> dict[str, Any]:
     """Train encoder and classifier on a fold's train items, then score its test items.
 
-    Or, with ``held_out``, on some of the train items, and score the others.
-
+    Where train items are held out, train on the others, and score those that are held out.
     The classifier starts orthogonal with zero bias, and is otherwise that of the supervised method.
     A batch is normalised as a whole (:mod:`iicl.training.synchronised_norm`) and not cut into
     chunks: the backward pass needs the graph of all its items at once, so that chunks would save no
@@ -83,9 +82,7 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
             save_weights(method, context.out, config)
         started = time.monotonic()
         scores = _test_scores(config, method, items, test_items, context.report, ranks)
-        num_expected = len(test_items)
-        if config.evaluate_on == "test":
-            num_expected = corpus.manifest.num_official.get(f"{config.fold}/test", num_expected)
+        official = corpus.manifest.num_official if config.evaluate_on == "test" else {}
         hits = _hits(scores, corpus, test_items)
         groups = [corpus.manifest.items[position].group for position in test_items]
         return {
@@ -93,7 +90,7 @@ def run(config: Finetune, context: Context) -> dict[str, Any]:
             "chance": {"top1": 1 / len(corpus.manifest.classes)},
             "item_errors": item_errors({"top1": hits}, groups),
             "num_evaluated": len(test_items),
-            "num_expected": num_expected,
+            "num_expected": official.get(f"{config.fold}/test", len(test_items)),
             "num_steps": items.num_steps,
             "num_left_out_per_epoch": items.num_left_out_per_epoch,
             "selection": "last",

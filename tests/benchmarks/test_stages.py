@@ -37,6 +37,43 @@ def test_the_code_of_a_pretraining_holds_the_encoders_that_its_method_says() -> 
         assert [m for m in modules if ".encoders." in m] == wanted
 
 
+@pytest.mark.parametrize("stage", sorted(stages.STAGES))
+def test_runs_of_two_seeds_differ_in_their_seeds_alone(stage: str) -> None:
+    settings: dict[str, object] = {"corpus": "ucf101"}
+    if stage == "pretrain":
+        settings["method"] = {"name": "iicl", "clusters": 5}
+    by_seed = [stages.resolve(stage, {**settings, "seed": seed}) for seed in (3, 7, 3)]
+    assert by_seed[0] == by_seed[2]
+    for one, other in zip(*by_seed[:2], strict=True):
+        assert list(one) == list(other)
+        assert (one["seed"], other["seed"]) == (3, 7)
+        assert {**one, "seed": 7} == other
+        assert stages._adapter().validate_python(other).model_dump(mode="json") == other
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": -1}, {"seed": "one"}, {"seed": None}])
+def test_a_seed_that_is_none_is_refused(seed: dict[str, object]) -> None:
+    stages.resolve("retrieval", {"corpus": "ucf101", "seed": 0})
+    with pytest.raises(ValueError, match="seed"):
+        stages.resolve("retrieval", {"corpus": "ucf101", **seed})
+
+
+def test_a_run_is_carried_out_with_its_own_seed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(
+        "iicl.evaluation.retrieval.run", lambda stage, _: seeds.append(stage.seed) or {}
+    )
+    for seed in (0, 4):
+        (resolved,) = stages.resolve("retrieval", {"corpus": "ucf101", "seed": seed})
+        stages.metrics(resolved)
+        stages.run(
+            resolved, corpora={}, upstream={}, out=tmp_path, execution={}, report=lambda *_: None
+        )
+    assert seeds == [0, 4]
+
+
 def test_class_folders_stand_in_for_a_corpus_and_its_own_parts_do_not(tmp_path: Path) -> None:
     for name in ("clips/a/x.mp4", "copy/videos/a/x.avi", "copy/annotations/list.txt"):
         (tmp_path / name).parent.mkdir(parents=True)

@@ -9,6 +9,7 @@ import pytest
 from fake_checkout import SMALL_TABLE, Checkout
 from small_plans import of_row, plan
 
+from benchmarks import stages
 from benchmarks.spec.table import overlay
 from iicl import encoders
 from iicl.methods.settings import MethodSettings
@@ -176,6 +177,7 @@ def test_pairs_that_cannot_be_shuffled_are_named_where_they_are_asked_for(
     text = with_row("pretrain: {method: supervised, modalities: video, pairing: shuffled}")
     plan(tmp_path, text)  # without sound, the method says that the pairing changes nothing
     monkeypatch.setattr(Supervised, "phases", MethodSettings.phases)
+    stages._resolve_in.cache_clear()  # of the method as it was
     message = r"table2.yaml:13: pairing is 'shuffled': .* need samples of two views, .*got video"
     with pytest.raises(ValueError, match=message):
         plan(tmp_path, text)
