@@ -20,6 +20,7 @@ CEILING = 95.0
 
 
 EARLIER = re.compile(r"^Made before the present claims: (.*)\.$", re.MULTILINE)
+MISSING = re.compile(r"^Not made yet: (.*)\.$", re.MULTILINE)
 
 
 def load(path: Path) -> Document:
@@ -46,9 +47,9 @@ def test_the_readme_names_the_results_that_were_made_before_the_present_claims()
     assert sorted(names.split(", ")) == sorted(earlier)
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_has_a_desk_result(name):
-    assert f"desk/{name}" in NAMES
+def test_every_table_has_a_desk_result_or_is_named_as_one_that_has_none():
+    (names,) = MISSING.findall((ROOT / "tables" / "desk" / "README.md").read_text())
+    assert sorted(names.split(", ")) == [t for t in TABLES if f"desk/{t}" not in NAMES]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=NAMES)
