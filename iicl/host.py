@@ -10,7 +10,7 @@ from typing import Any
 # fmt: off
 PACKAGES = (
     "torch", "torchvision", "torchaudio", "av", "joblib", "matplotlib", "numpy", "PIL", "pydantic",
-    "rich", "safetensors", "sklearn", "scipy",
+    "rich", "safetensors", "sklearn", "scipy", "threadpoolctl",
 )
 # fmt: on
 

@@ -28,6 +28,7 @@ from tabulate import tabulate
 
 from benchmarks import stages
 from benchmarks.store.files import write_json, write_text
+from slurm import command_line
 
 PERCENT = {
     "speed": "normal or 2 x, from the rate of the event",
@@ -90,4 +91,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    command_line.survive_closed_pipes()
     sys.exit(main())

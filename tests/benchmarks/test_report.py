@@ -88,7 +88,7 @@ def test_the_page_loads_nothing(page: str) -> None:
     assert not re.search(r"url\(|@import|https?://", page)
     assert "script" not in {tag for tag, _ in elements}
     targets = {a["href"].removeprefix("#") for tag, a in elements if tag == "a" and a["href"]}
-    assert targets == {"status", "data", "table1", "table2", "figure3"}
+    assert targets == {"status", "methods", "data", "table1", "table2", "figure3"}
     assert targets <= {a.get("id") for _, a in elements}
 
 
@@ -111,7 +111,7 @@ def test_the_page_holds_everything_of_every_document(page: str, documents: list[
         "Loss over steps"
     ) == num_curves
     order = [a["id"] for tag, a in parsed.elements if tag == "section"]
-    assert order == ["status", "table1", "table2", "figure3", "data"]
+    assert order == ["status", "methods", "table1", "table2", "figure3", "data"]
 
 
 def test_the_status_counts_claims_and_says_what_they_are_no_proof_of(page: str) -> None:

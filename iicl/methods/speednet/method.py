@@ -85,12 +85,15 @@ def num_times(encoder: EncoderSettings, num_frames: int, side: int) -> int:
     Raises:
         ValueError: if the encoder cannot take the clip.
     """
-    clip = Clip().model_copy(update={"num_frames": num_frames})
     for smaller in range(1, side):
-        with suppress(ValueError):  # there is no smaller picture that the encoder takes
-            if (tokens := encoder.num_tokens(clip.model_copy(update={"size": smaller}))) > 0:
+        clip = Clip().model_copy(update={"num_frames": num_frames, "size": smaller})
+        with suppress(ValueError):  # the encoder does not take so small a picture
+            encoder.input_shape(clip)
+            if (tokens := encoder.num_tokens(clip)) > 0:
                 return tokens
-    return encoder.num_tokens(clip.model_copy(update={"size": side}))
+    clip = Clip().model_copy(update={"num_frames": num_frames, "size": side})
+    encoder.input_shape(clip)
+    return encoder.num_tokens(clip)
 
 
 def build(settings: Settings, phase: str, sizes: Encoders, facts: CorpusFacts) -> SpeedNet:

@@ -57,7 +57,7 @@ def test_a_dry_run_without_gpus_and_data_shows_plan_and_scripts_below_a_remark(
     with_gpus = capsys.readouterr().out
     for output in (without_gpus, with_gpus):
         assert output.startswith("plan, scale paper")
-        assert "\nARRAY1: 6 jobs, 6 runs, " in output
+        assert "\nARRAY1: 15 jobs, 15 runs, " in output
     assert "--gpus-per-node" not in without_gpus
     assert "#SBATCH --gpus-per-node=1\n" in with_gpus
 

@@ -93,6 +93,9 @@ def test_the_feature_is_the_greatest_over_space_and_the_mean_over_time() -> None
 class Identity:
     """The price of a network that keeps each place."""
 
+    def input_shape(self, clip: Clip) -> tuple[int, ...]:
+        return (3, clip.num_frames, clip.size, clip.size)
+
     def num_tokens(self, clip: Clip) -> int:
         return clip.num_frames * clip.size**2
 
